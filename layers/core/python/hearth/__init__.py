@@ -1,0 +1,1 @@
+"""What more than one Hearth function needs: errors, settings, logs, the ledger, storage, queues."""
