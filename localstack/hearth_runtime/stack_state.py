@@ -1,0 +1,122 @@
+"""What other processes need to know about a running stack, and the proof that it runs.
+
+The proof is a file lock that the runtime holds for as long as it lives: the kernel releases it
+however the process ends, `kill -9` and power cuts included. A process id alone proves nothing,
+because ids are reused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+STATE_FILE = "runtime.json"
+LOCK_FILE = "runtime.lock"
+
+
+class SetupError(Exception):
+    """The stack cannot run as asked. The message is one sentence that says what to change."""
+
+
+class AlreadyRunning(SetupError):
+    """Another runtime holds the data directory."""
+
+
+@dataclass(frozen=True)
+class StackState:
+    """Where a ready stack answers. Times are RFC 3339 in UTC; `queues` maps logical ids to URLs."""
+
+    pid: int
+    started_at: str
+    gateway_url: str
+    control_url: str
+    endpoint_url: str
+    bucket: str
+    queues: Mapping[str, str]
+    stack: str
+    log_path: str
+
+
+class StackLock:
+    """The right to run a stack in a data directory, held by at most one process."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> StackLock:
+        """Take the lock, and remove what a killed predecessor left. Raises AlreadyRunning."""
+        self._data.mkdir(parents=True, exist_ok=True)
+        file = (self._data / LOCK_FILE).open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            pid = file.read().strip() or "unknown"
+            file.close()
+            raise AlreadyRunning(
+                f"A stack is already running on {self._data} (process {pid}): stop it with"
+                " `hearth down`, or give another --data directory."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+        (self._data / STATE_FILE).unlink(missing_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        (self._data / STATE_FILE).unlink(missing_ok=True)
+        if self._file is not None:
+            # The file stays: removing it would let a second process lock a new one meanwhile.
+            self._file.close()
+            self._file = None
+
+
+def write_state(data: Path, state: StackState) -> None:
+    """Publish the state of a ready stack; a reader sees the old file or the new, never half."""
+    handle, name = tempfile.mkstemp(dir=data, prefix=STATE_FILE, suffix=".tmp")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({**asdict(state), "queues": dict(state.queues)}, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(data / STATE_FILE)
+
+
+def read_state(data: Path) -> StackState | None:
+    """The stack that runs on this data directory, or None when none does or it is not ready."""
+    try:
+        raw: dict[str, Any] = json.loads((data / STATE_FILE).read_text(encoding="utf-8"))
+        lock = (data / LOCK_FILE).open("r", encoding="utf-8")
+    except (FileNotFoundError, ValueError):
+        return None
+    with lock:
+        if _unlocked(lock) or lock.read().strip() != str(raw.get("pid")):
+            return None
+    try:
+        return StackState(**raw)
+    except TypeError:  # written by another version
+        return None
+
+
+def _unlocked(file: IO[str]) -> bool:
+    """Whether nobody holds the lock. A shared lock is tried and given back at once."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return True
