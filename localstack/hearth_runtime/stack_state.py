@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import IO, Any
 
 STATE_FILE = "runtime.json"
 LOCK_FILE = "runtime.lock"
+_PATIENCE_S = 0.2
 
 
 class SetupError(Exception):
@@ -55,16 +57,14 @@ class StackLock:
         """Take the lock, and remove what a killed predecessor left. Raises AlreadyRunning."""
         self._data.mkdir(parents=True, exist_ok=True)
         file = (self._data / LOCK_FILE).open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked_within(file, _PATIENCE_S):
             file.seek(0)
             pid = file.read().strip() or "unknown"
             file.close()
             raise AlreadyRunning(
                 f"A stack is already running on {self._data} (process {pid}): stop it with"
                 " `hearth down`, or give another --data directory."
-            ) from None
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -110,6 +110,20 @@ def read_state(data: Path) -> StackState | None:
         return StackState(**raw)
     except TypeError:  # written by another version
         return None
+
+
+def _locked_within(file: IO[str], patience_s: float) -> bool:
+    """Take the lock, waiting a moment: a reader that looks holds it for an instant."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 def _unlocked(file: IO[str]) -> bool:
