@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from hearth_runtime.stack_state import SetupError
+from .stack_state import SetupError
 
 
 class TemplateError(SetupError):

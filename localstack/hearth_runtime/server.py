@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hearth_runtime.stack_state import StackState
+from .stack_state import StackState
 
 
 @dataclass(frozen=True)
