@@ -1,0 +1,45 @@
+"""Custom resource in, answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from functions.migrate.schemas import CustomResourceRequest, CustomResourceResponse
+from hearth.errors import InvalidInput
+from hearth.logging import logger
+
+
+class Service(Protocol):
+    def apply(self, request: CustomResourceRequest) -> CustomResourceResponse: ...
+
+
+def make_handler(
+    service: Service, answer: Callable[[str, CustomResourceResponse], None]
+) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """The handler of CloudFormation's custom-resource events.
+
+    Args:
+        service: Decides and does.
+        answer: Delivers the answer to the request's ResponseURL.
+    """
+
+    @logger.inject_lambda_context
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        try:
+            request = CustomResourceRequest.model_validate(event)
+        except ValidationError as error:
+            wrong = ", ".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
+            # Nobody to answer to: the failed invocation is the only sign.
+            raise InvalidInput(
+                f"not a custom-resource request; wrong or missing: {wrong}"
+            ) from None
+        response = service.apply(request)
+        log = logger.info if response.status == "SUCCESS" else logger.error
+        log("schema", extra={"request": request.request_type, **response.model_dump()})
+        answer(request.response_url, response)
+        return response.model_dump(by_alias=True)
+
+    return handler
