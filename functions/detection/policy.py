@@ -1,0 +1,313 @@
+"""The safety policy: what each camera, zone and shift requires. One validated YAML file.
+
+Every scalar is read as text and converted by the field it belongs to. So `from: 22:00` is a time
+and not YAML 1.1's sexagesimal 1320, `no` is a name and not false, and nothing but text, lists and
+mappings is ever constructed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from hearth.errors import InvalidInput, TooLarge
+
+from .equipment import Item
+from .polygons import Point, is_simple
+
+MAX_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 12
+MINUTES_A_DAY: Final = 24 * 60
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+
+def _minute(value: object) -> int:
+    """`HH:MM` → minute of the day, 0..1440 (24:00 is the end of the day)."""
+    text = str(value)
+    hours, _, minutes = text.partition(":")
+    if not (len(text) == 5 and hours.isdecimal() and minutes.isdecimal() and text.isascii()):
+        raise ValueError(f"{text!r} is not a time of day; write HH:MM")
+    minute = int(hours) * 60 + int(minutes)
+    if int(minutes) > 59 or minute > MINUTES_A_DAY:
+        raise ValueError(f"{text!r} is not a time of day; 00:00 to 24:00 exist")
+    return minute
+
+
+def _items(value: object) -> object:
+    known = ", ".join(Item)
+    for name in value if isinstance(value, list) else []:
+        if name not in list(Item):
+            raise ValueError(f"unknown equipment {name!r}; known are {known}")
+    return value
+
+
+Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Minute = Annotated[int, BeforeValidator(_minute)]
+Items = Annotated[tuple[Item, ...], BeforeValidator(_items)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class EpisodeRules(_Strict):
+    """When observations belong to one incident, and when an incident is believed.
+
+    The defaults are those of network video recorders: Frigate takes the median score over at least
+    three observations, and keeps five seconds before and after.
+    """
+
+    gap_s: Seconds = 5.0
+    max_s: Seconds = 600.0
+    min_observations: Annotated[int, Field(ge=1, le=1000)] = 3
+    min_score: Score = 0.5
+    idle_after_s: Seconds = 60.0
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        if self.max_s < self.gap_s:
+            raise ValueError(f"max_s {self.max_s:g} is shorter than gap_s {self.gap_s:g}")
+        return self
+
+
+class Shift(_Strict):
+    """A span of local wall-clock time; `to` before `from` runs past midnight into the next day.
+
+    `days` are the days on which it starts. Wall time decides, so on the nights of a clock change a
+    shift is an hour longer or shorter, as the people's is.
+    """
+
+    days: tuple[Day, ...] = Field(default=DAYS, min_length=1)
+    start: Minute = Field(alias="from")
+    end: Minute = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.start == self.end:
+            raise ValueError("from and to are equal; a whole day is from 00:00 to 24:00")
+        return self
+
+    def covers(self, local: datetime) -> bool:
+        """Whether the wall-clock time `local` lies in the shift; the start counts, the end not."""
+        minute = local.hour * 60 + local.minute
+        today = DAYS[local.weekday()] in self.days
+        if self.start < self.end:
+            return today and self.start <= minute < self.end
+        yesterday = DAYS[(local - timedelta(days=1)).weekday()] in self.days
+        return (today and minute >= self.start) or (yesterday and minute < self.end)
+
+
+class Zone(_Strict):
+    """A part of the picture with rules of its own.
+
+    Corners are fractions of width and height, so that a camera's resolution can change. No polygon
+    means the whole picture. `required` replaces the camera's list inside the zone (an empty list
+    frees it); without it the camera's list goes on applying.
+    """
+
+    name: str = Field(pattern=NAME)
+    polygon: tuple[tuple[Fraction, Fraction], ...] | None = Field(default=None, max_length=100)
+    restricted: bool = False
+    required: Items | None = None
+    shifts: tuple[Shift, ...] = ()
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if not self.restricted and self.required is None:
+            raise ValueError(f"zone {self.name!r} has no rule; give it restricted or required")
+        if self.polygon is not None:
+            if len(self.polygon) < 3:
+                raise ValueError(
+                    f"zone {self.name!r} has {len(self.polygon)} corners; a polygon needs 3"
+                )
+            if not is_simple(self.polygon):
+                raise ValueError(
+                    f"zone {self.name!r}: the edges of the polygon cross or it has no area; "
+                    "list the corners in order along the outline"
+                )
+        return self
+
+    def active(self, local: datetime) -> bool:
+        return not self.shifts or any(shift.covers(local) for shift in self.shifts)
+
+
+class Defaults(_Strict):
+    required: Items = (Item.HELMET, Item.VEST)
+    restricted: bool = False
+    min_score: Score = 0.5
+    episode: EpisodeRules = EpisodeRules()
+
+
+class Camera(_Strict):
+    """Rules of one camera; what is left out comes from the defaults."""
+
+    required: Items | None = None
+    restricted: bool | None = None
+    min_score: Score | None = None
+    episode: EpisodeRules | None = None
+    zones: tuple[Zone, ...] = Field(default=(), max_length=50)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = [zone.name for zone in self.zones]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"zone {name!r} is named twice; names must differ")
+        return self
+
+
+class Area(BaseModel):
+    """A part of the picture and its rules at one moment. `name` None is the whole picture."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str | None
+    polygon: tuple[Point, ...] | None
+    restricted: bool
+    required: tuple[Item, ...] | None
+
+
+class CameraRules(BaseModel):
+    """The rules of one camera with all defaults filled in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    required: tuple[Item, ...]
+    restricted: bool
+    min_score: float
+    episode: EpisodeRules
+    zones: tuple[Zone, ...]
+
+    def areas(self, captured_at: datetime, site: ZoneInfo) -> list[Area]:
+        """What applies at `captured_at` (aware): the whole picture first, then active zones."""
+        local = captured_at.astimezone(site)
+        whole = Area(name=None, polygon=None, restricted=self.restricted, required=self.required)
+        return [whole] + [
+            Area(
+                name=zone.name,
+                polygon=zone.polygon,
+                restricted=zone.restricted,
+                required=zone.required,
+            )
+            for zone in self.zones
+            if zone.active(local)
+        ]
+
+
+class Policy(_Strict):
+    version: Literal[1] = 1
+    defaults: Defaults = Defaults()
+    cameras: dict[Annotated[str, Field(pattern=NAME)], Camera] = Field(
+        default_factory=dict, max_length=1000
+    )
+    unknown_cameras: Literal["default", "reject"] = "default"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_number(cls, data: Any) -> Any:
+        # Scalars arrive as text, and Literal[1] does not convert.
+        if isinstance(data, dict) and data.get("version") == "1":
+            return {**data, "version": 1}
+        return data
+
+    def rules(self, camera_id: str) -> CameraRules:
+        """The rules of `camera_id`.
+
+        Raises:
+            InvalidInput: the policy rejects cameras that it does not name.
+        """
+        camera = self.cameras.get(camera_id)
+        if camera is None:
+            if self.unknown_cameras == "reject":
+                raise InvalidInput(
+                    f"camera {camera_id!r} is not in the policy; name it under cameras, "
+                    "or set unknown_cameras: default"
+                )
+            camera = Camera()
+        defaults = self.defaults
+        return CameraRules(
+            required=defaults.required if camera.required is None else camera.required,
+            restricted=defaults.restricted if camera.restricted is None else camera.restricted,
+            min_score=defaults.min_score if camera.min_score is None else camera.min_score,
+            episode=camera.episode or defaults.episode,
+            zones=camera.zones,
+        )
+
+
+class _TextLoader(yaml.BaseLoader):
+    """YAML → text, lists and mappings only; no aliases, no repeated keys, bounded depth."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise InvalidInput(f"policy line {mark.line + 1}: aliases (*name) are not allowed")
+        if self.depth >= MAX_DEPTH:
+            raise InvalidInput(f"policy: nested deeper than {MAX_DEPTH} levels")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if names.count(key.value) > 1:
+                line = key.start_mark.line + 1
+                raise InvalidInput(f"policy line {line}: {key.value!r} is given twice")
+        return super().construct_mapping(node, deep)
+
+
+def parse_policy(data: bytes, source: str = "policy") -> Policy:
+    """Read and check a policy file.
+
+    Args:
+        data: YAML, at most 256 kB of UTF-8.
+        source: How messages name the file.
+
+    Raises:
+        TooLarge, InvalidInput: with the offending value and where it stands.
+    """
+    if len(data) > MAX_BYTES:
+        raise TooLarge(f"{source} has {len(data)} bytes; a policy may have {MAX_BYTES}")
+    try:
+        loader = _TextLoader(data.decode("utf-8-sig"))
+        try:
+            tree = loader.get_single_data()
+        finally:
+            loader.dispose()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{source} is not UTF-8 text (byte {error.start})") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise InvalidInput(f"{source} line {line}: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"{source} is not YAML: {str(error)[:200]}") from None
+    if tree is None or tree == "":
+        return Policy()
+    if not isinstance(tree, dict):
+        raise InvalidInput(f"{source} must be a mapping, not {type(tree).__name__}")
+    try:
+        return Policy.model_validate(tree)
+    except ValidationError as error:
+        details = [
+            {
+                "field": ".".join(str(part) for part in item["loc"]),
+                "message": item["msg"].removeprefix("Value error, "),
+            }
+            for item in error.errors()[:20]
+        ]
+        first = details[0]
+        where = f" {first['field']}" if first["field"] else ""
+        raise InvalidInput(f"{source}{where}: {first['message']}", details=details) from None
