@@ -1,0 +1,30 @@
+"""What can go wrong between a camera and the bucket.
+
+WatchError
+├── SourceError     the source cannot be read, and trying again would not help
+├── SourceLost      a live source went away: the watcher connects again
+└── StoreError      the bucket refuses what we send, or is not there
+"""
+
+from __future__ import annotations
+
+
+class WatchError(Exception):
+    """Base of the tree: one sentence on what is wrong, and one on how to mend it."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class SourceError(WatchError):
+    """The source cannot be read, and trying again would not help."""
+
+
+class SourceLost(WatchError):
+    """A live source ended, stalled or cannot be reached now."""
+
+
+class StoreError(WatchError):
+    """The bucket refuses what we send, or is not there."""

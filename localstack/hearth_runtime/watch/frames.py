@@ -1,0 +1,126 @@
+"""What a source hands on, and how it becomes the JPEG that is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hearth_runtime.watch.errors import SourceError
+
+Image = NDArray[np.uint8]
+Wanted = Callable[[int], bool]
+Warn = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: Counts from 0 over everything the source held, sampled or not.
+        captured_at: Microseconds: since 1970 (UTC) from a live source, since its own beginning from
+            a source that ends.
+        image: (H, W, 3) uint8 BGR, or None where `encoded` is passed on untouched.
+        encoded: The source's own bytes: a JPEG within the limits, or a picture that cannot be
+            read here and is stored as it is, so that `detection` refuses it for all to see.
+        problem: Why the picture cannot be read, where it cannot.
+    """
+
+    index: int
+    captured_at: int
+    image: Image | None = None
+    encoded: bytes | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLimits:
+    """Bounds on what is read and what is stored.
+
+    Attributes:
+        max_side: Longer side of a stored picture in pixels; larger ones are shrunk, none is grown.
+        max_pixels: Larger pictures are not decoded here.
+        max_bytes: Larger files and stream parts are not read into memory.
+        quality: JPEG quality, 1 to 100.
+    """
+
+    max_side: int = 1280
+    max_pixels: int = 50_000_000
+    max_bytes: int = 32 * 1024 * 1024
+    quality: int = 85
+
+
+class Source(Protocol):
+    """Where frames come from."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on for ever, in wall-clock time."""
+
+    @property
+    def still(self) -> bool:
+        """Whether its pictures stand each for itself: none is sampled away or held to be still."""
+
+    @property
+    def started_at(self) -> int:
+        """Capture time of a source that ends: microseconds since 1970, UTC; 0 for a live one."""
+
+    @property
+    def total(self) -> int | None:
+        """How many pictures one pass holds, where that is known."""
+
+    def frames(self, wanted: Wanted) -> Iterator[Frame]:
+        """One pass; `wanted(captured_at)` is asked before a picture is converted.
+
+        Raises:
+            SourceError: The source cannot be read.
+            SourceLost: A live source went away.
+        """
+
+    def close(self) -> None:
+        """Let go of what is held; ends a blocked read where that is possible."""
+
+
+def encode(image: Image, limits: PictureLimits) -> bytes:
+    """JPEG of a picture, shrunk to `limits.max_side`; deterministic for one OpenCV build.
+
+    Raises:
+        SourceError: OpenCV cannot encode the picture.
+    """
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if longest > limits.max_side:
+        scale = limits.max_side / longest
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = cast(Image, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, limits.quality])
+    if not done:
+        raise SourceError(f"A picture of {width}x{height} pixels cannot be encoded as JPEG.")
+    encoded: bytes = data.tobytes()
+    return encoded
+
+
+def grey_thumbnail(frame: Frame) -> Image | None:
+    """A small grey version for comparing, (h, w) uint8; None where the picture cannot be read."""
+    grey: Any
+    if frame.image is not None:
+        grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
+    else:
+        data = np.frombuffer(frame.encoded or b"", np.uint8)
+        # An eighth of the size costs a fraction of a full decode.
+        grey = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8) if data.size else None
+        if grey is None:
+            return None
+    height, width = grey.shape
+    scale = min(1.0, _THUMBNAIL_WIDTH / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small: Any = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return cast(Image, small)
+
+
+_THUMBNAIL_WIDTH = 240

@@ -1,0 +1,243 @@
+"""Cameras that speak HTTP: a stream of JPEGs (`multipart/x-mixed-replace`) or one at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from hearth_runtime.watch.errors import SourceError, SourceLost
+from hearth_runtime.watch.frames import Frame, PictureLimits, Wanted
+from hearth_runtime.watch.pictures import decode_picture
+
+_MAX_HEADER = 8 * 1024
+_CHUNK = 64 * 1024
+# Answers that may heal without anybody doing anything.
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class HttpCamera:
+    """One address that answers with a stream of pictures, or with the picture of this moment."""
+
+    live = True
+    still = False
+    started_at = 0
+    total = None
+
+    def __init__(
+        self, url: str, shown: str, limits: PictureLimits, stall_s: float, interval_s: float
+    ) -> None:
+        """`shown` is the address without its password; `interval_s` is between two snapshots."""
+        self._url, self._opener = _authenticated(url)
+        self._shown = shown
+        self._limits = limits
+        self._stall_s = stall_s
+        self._interval_s = interval_s
+        self._closed = threading.Event()
+        self._index = 0
+
+    def content_type(self) -> str:
+        """What the address answers with, lower case, without parameters.
+
+        Raises:
+            SourceError: It answers that it will not.
+            SourceLost: It does not answer now.
+        """
+        with self._request() as response:
+            return response.headers.get_content_type()
+
+    def frames(self, wanted: Wanted) -> Iterator[Frame]:
+        while not self._closed.is_set():
+            with self._request() as response:
+                kind = response.headers.get_content_type()
+                if kind.startswith("multipart/"):
+                    parts = _Parts(response, self._shown, self._limits.max_bytes, self._stall_s)
+                    yield from self._stream(parts, wanted)
+                elif kind.startswith("image/") or kind == "application/octet-stream":
+                    data = _Body(response, self._shown, self._stall_s).take_all(
+                        self._limits.max_bytes
+                    )
+                    now = time.time_ns() // 1000
+                    if wanted(now):
+                        yield self._frame(data, now)
+                    self._index += 1
+                else:
+                    raise SourceError(
+                        f"{self._shown} answers with {kind}, which is neither a picture nor a "
+                        "stream of them.",
+                        "Look in the camera's manual for its MJPEG or snapshot address.",
+                    )
+            self._closed.wait(self._interval_s)
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _stream(self, parts: _Parts, wanted: Wanted) -> Iterator[Frame]:
+        for data in parts:
+            if self._closed.is_set():
+                return
+            now = time.time_ns() // 1000
+            if wanted(now):
+                yield self._frame(data, now)
+            self._index += 1
+        raise SourceLost(f"{self._shown} ended its stream")
+
+    def _frame(self, data: bytes, now: int) -> Frame:
+        frame = decode_picture(data, self._limits, self._index, now)
+        if frame.problem:
+            frame.problem = f"{self._shown}, picture {self._index}: {frame.problem}"
+        return frame
+
+    def _request(self) -> HTTPResponse:
+        try:
+            response: HTTPResponse = self._opener.open(self._url, timeout=self._stall_s)
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code in _PASSING:
+                    raise SourceLost(f"{self._shown} answers {error.code}") from None
+                raise SourceError(
+                    f"{self._shown} answers {error.code} {error.reason}.",
+                    "Put the camera's user name and password into the address: "
+                    "http://user:password@host/path."
+                    if error.code in {401, 403}
+                    else "Check the address.",
+                ) from None
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise SourceLost(f"{self._shown} cannot be reached: {reason}") from None
+        return response
+
+
+class _Body:
+    """Reads a response in pieces, bounded in bytes and in time."""
+
+    def __init__(self, response: HTTPResponse, shown: str, stall_s: float) -> None:
+        self._response = response
+        self._shown = shown
+        self._stall_s = stall_s
+        self._deadline = time.monotonic() + stall_s
+        self._held = bytearray()
+
+    def take_all(self, limit: int) -> bytes:
+        """Everything up to the end of the response."""
+        while self._fill():
+            self._check(len(self._held), limit)
+        return self._take(len(self._held))
+
+    def take(self, count: int) -> bytes:
+        """Exactly `count` bytes."""
+        while len(self._held) < count:
+            self._need()
+        return self._take(count)
+
+    def take_until(self, mark: bytes, limit: int) -> bytes:
+        """What comes before `mark`, which is read over."""
+        start = 0
+        while (found := self._held.find(mark, start)) < 0:
+            self._check(len(self._held), limit)
+            start = max(0, len(self._held) - len(mark) + 1)
+            self._need()
+        data = self._take(found)
+        del self._held[: len(mark)]
+        return data
+
+    def refresh(self) -> None:
+        """A picture has arrived whole: the time-out starts again."""
+        self._deadline = time.monotonic() + self._stall_s
+
+    def _take(self, count: int) -> bytes:
+        data = bytes(self._held[:count])
+        del self._held[:count]
+        return data
+
+    def _check(self, size: int, limit: int) -> None:
+        if size > limit:
+            raise SourceLost(f"{self._shown} sent more than {limit} bytes for one picture")
+
+    def _need(self) -> None:
+        if not self._fill():
+            raise SourceLost(f"{self._shown} ended its stream")
+
+    def _fill(self) -> bool:
+        # The socket's own time-out restarts with every byte: a trickle would never end.
+        if time.monotonic() > self._deadline:
+            raise SourceLost(f"{self._shown} sent no whole picture in {self._stall_s:g} s")
+        try:
+            data = self._response.read1(_CHUNK)
+        except TimeoutError:
+            raise SourceLost(f"{self._shown} sent nothing for {self._stall_s:g} s") from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise SourceLost(f"{self._shown} broke off: {error}") from None
+        self._held += data
+        return bool(data)
+
+
+class _Parts:
+    """The bodies of a multipart stream, with or without Content-Length."""
+
+    def __init__(self, response: HTTPResponse, shown: str, max_bytes: int, stall_s: float) -> None:
+        self._body = _Body(response, shown, stall_s)
+        self._shown = shown
+        self._max_bytes = max_bytes
+        boundary = response.headers.get_boundary()
+        if not boundary:
+            raise SourceError(f"{shown} names no boundary between its pictures.")
+        # Some cameras write the two dashes into the parameter as well.
+        self._boundary = b"--" + boundary.removeprefix("--").encode("latin-1", "replace")
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._body.take_until(self._boundary, _MAX_HEADER)
+        while True:
+            rest = self._body.take_until(b"\n", _MAX_HEADER)
+            if rest.startswith(b"--"):
+                return
+            headers = self._headers()
+            length = headers.get("Content-Length", "")
+            if length.strip().isdecimal():
+                size = int(length)
+                if size > self._max_bytes:
+                    raise SourceLost(
+                        f"{self._shown} announces a picture of {size} bytes; the limit is "
+                        f"{self._max_bytes}"
+                    )
+                data = self._body.take(size)
+                self._body.take_until(self._boundary, _MAX_HEADER)
+            else:
+                data = self._body.take_until(b"\n" + self._boundary, self._max_bytes)
+                data = data.removesuffix(b"\r")
+            self._body.refresh()
+            yield data
+
+    def _headers(self) -> Message:
+        message = Message()
+        used = 0
+        while line := self._body.take_until(b"\n", _MAX_HEADER).rstrip(b"\r"):
+            used += len(line)
+            if used > _MAX_HEADER:
+                raise SourceLost(f"{self._shown} sent more than {_MAX_HEADER} bytes of headers")
+            name, _, value = line.decode("latin-1").partition(":")
+            message[name.strip() or "-"] = value.strip()
+        return message
+
+
+def _authenticated(url: str) -> tuple[str, urllib.request.OpenerDirector]:
+    """The address without user name and password, and an opener that knows them."""
+    parts = urlsplit(url)
+    # Cameras stand in the local network: a proxy of the environment could not reach them.
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    host = parts.netloc.rpartition("@")[2]
+    bare = urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
+    if parts.username is not None:
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        name, password = unquote(parts.username), unquote(parts.password or "")
+        passwords.add_password(None, bare, name, password)
+        handlers += [
+            urllib.request.HTTPBasicAuthHandler(passwords),
+            urllib.request.HTTPDigestAuthHandler(passwords),
+        ]
+    return bare, urllib.request.build_opener(*handlers)

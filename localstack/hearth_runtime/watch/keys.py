@@ -1,0 +1,92 @@
+"""Names: of a camera, and of its frames in the bucket.
+
+The contract with `detection`: `frames/{camera_id}/{YYYYmmddTHHMMSS.ffffffZ}.jpg`, and `.end` when a
+source that can end has ended. Fields have fixed widths, so keys sort in the order of capture.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePath
+from urllib.parse import urlsplit
+
+from hearth_runtime.watch.errors import SourceError
+
+_CAMERA = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def check_camera(camera: str) -> str:
+    """Return `camera` when it is a camera id.
+
+    Raises:
+        SourceError: It is not.
+    """
+    if not _CAMERA.fullmatch(camera):
+        raise SourceError(
+            f"{camera[:100]!r} is not a camera id.",
+            "Use 1 to 63 lower-case letters, digits, '_' and '-', starting with a letter or digit; "
+            f"{camera_slug(camera)!r} would do.",
+        )
+    return camera
+
+
+def camera_slug(name: str) -> str:
+    """The camera id nearest to a name; `camera` where nothing of the name can be kept."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9_-]+", "-", plain)
+    return slug.strip("-_")[:63].rstrip("-_") or "camera"
+
+
+def default_camera(source: str) -> str:
+    """The camera id of a source that was given none: from its file name, address or number.
+
+    User name, password and query of an address are left out: they may be secrets.
+    """
+    if source.isdecimal():
+        return f"device-{int(source)}"[:63]
+    parts = urlsplit(source)
+    if parts.scheme and parts.netloc:
+        return camera_slug(f"{parts.hostname or ''}-{PurePath(parts.path).with_suffix('')}")
+    # A folder may be given as "." or "..": its real name counts.
+    return camera_slug(Path(source).resolve().stem)
+
+
+def frame_key(camera: str, captured_at: int) -> str:
+    """The key of the picture that `camera` took at `captured_at` (microseconds since 1970, UTC)."""
+    return f"frames/{camera}/{_stamp(captured_at)}.jpg"
+
+
+def end_key(camera: str, captured_at: int) -> str:
+    """The key of the marker that ends a stream; `captured_at` as for `frame_key`."""
+    return f"frames/{camera}/{_stamp(captured_at)}.end"
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 (UTC) of a timezone-aware time, exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _stamp(captured_at: int) -> str:
+    # isoformat and not strftime: glibc's %Y does not pad years before 1000 to four digits.
+    moment = (_EPOCH + timedelta(microseconds=captured_at)).replace(tzinfo=None)
+    return moment.isoformat(timespec="microseconds").replace("-", "").replace(":", "") + "Z"
+
+
+class CaptureClock:
+    """Makes the capture times of one camera strictly increasing.
+
+    A clock that was set back, or two pictures with one time, would break the order of keys; such a
+    frame gets the microsecond after its predecessor.
+    """
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+
+    def __call__(self, captured_at: int) -> int:
+        if self.last is not None and captured_at <= self.last:
+            captured_at = self.last + 1
+        self.last = captured_at
+        return captured_at

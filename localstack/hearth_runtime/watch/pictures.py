@@ -1,0 +1,214 @@
+"""Sources made of pictures in files: one picture, a folder of them, an animated GIF."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from hearth_runtime.watch.errors import SourceError
+from hearth_runtime.watch.frames import Frame, Image, PictureLimits, Wanted, Warn
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
+# Only these are looked for: Pillow would also "open" the first bytes of some videos.
+_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
+_ANIMATED = frozenset({"GIF", "WEBP", "PNG"})
+_JPEG = frozenset({"JPEG", "MPO"})
+# What Pillow raises on broken files, by its own documentation and by experience with fuzzed ones.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError)
+
+STILL_STEP_US = 200_000  # between pictures that carry no time of their own: five a second
+_DEFAULT_DELAY_US = 100_000  # browsers show a GIF frame without a duration for 100 ms
+
+
+def probe(path: Path) -> str | None:
+    """`animation`, `picture`, or None when the file is not a picture that Pillow knows."""
+    try:
+        with _open(path) as picture:
+            animated = picture.format in _ANIMATED and getattr(picture, "is_animated", False)
+    except (*_BROKEN, Pillow.DecompressionBombError):
+        return "picture" if path.suffix.lower() in SUFFIXES else None
+    return "animation" if animated else "picture"
+
+
+def file_time(path: Path) -> int:
+    """When a file was last changed: microseconds since 1970, UTC."""
+    return path.stat().st_mtime_ns // 1000
+
+
+class PictureFiles:
+    """Pictures, each in a file of its own, in the order of their names.
+
+    With `step_us` they are that far apart, from the time of the oldest; without, each was taken
+    when its file was last changed, but at least 200 ms after the one before.
+    """
+
+    live = False
+    still = True
+
+    def __init__(
+        self, paths: list[Path], limits: PictureLimits, step_us: int | None = None
+    ) -> None:
+        self._paths = paths
+        self._limits = limits
+        self._step = step_us
+        self._times = [file_time(path) for path in paths]
+        self.started_at = min(self._times)
+        self.total = len(paths)
+
+    def frames(self, wanted: Wanted) -> Iterator[Frame]:
+        last = 0
+        for index, path in enumerate(self._paths):
+            if self._step is not None:
+                last = index * self._step
+            else:
+                earliest = last + STILL_STEP_US if index else 0
+                last = max(earliest, self._times[index] - self.started_at)
+            if wanted(last):
+                yield read_picture(path, self._limits, index, last)
+
+    def close(self) -> None:
+        """Nothing is held between pictures."""
+
+
+def folder(path: Path, limits: PictureLimits, warn: Warn, step_us: int | None) -> PictureFiles:
+    """The pictures of a folder; numbers in names count as numbers (`frame2` before `frame10`).
+
+    Raises:
+        SourceError: There is no picture in it.
+    """
+    files = sorted((p for p in path.iterdir() if p.is_file()), key=lambda p: _natural(p.name))
+    pictures = [p for p in files if p.suffix.lower() in SUFFIXES]
+    if not pictures:
+        raise SourceError(
+            f"There is no picture in the folder {path}.",
+            f"Put pictures there ({' '.join(sorted(SUFFIXES))}); folders within are not read.",
+        )
+    if len(pictures) < len(files):
+        others = [p.name for p in files if p not in set(pictures)]
+        shown = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
+        warn(f"{len(others)} files in {path} are no pictures and are left out: {shown}")
+    return PictureFiles(pictures, limits, step_us)
+
+
+class Animation:
+    """An animated GIF, WebP or PNG; each frame lasts as long as the file says."""
+
+    live = False
+    still = False
+
+    def __init__(self, path: Path, limits: PictureLimits, warn: Warn) -> None:
+        self._path = path
+        self._limits = limits
+        self._warn = warn
+        self.started_at = file_time(path)
+        self.total: int | None = None
+        try:
+            with _open(path) as picture:
+                width, height = picture.size
+                self.total = getattr(picture, "n_frames", None)
+        except _BROKEN as error:
+            raise SourceError(f"{path} cannot be read: {error}.") from None
+        if width * height > limits.max_pixels:
+            raise SourceError(
+                f"{path} has {width}x{height} pixels; the limit is {limits.max_pixels} a frame.",
+                "Shrink it, or raise --max-pixels.",
+            )
+
+    def frames(self, wanted: Wanted) -> Iterator[Frame]:
+        at = 0
+        index = 0
+        with _open(self._path) as picture:
+            while True:
+                try:
+                    picture.seek(index)
+                    kept = wanted(at)
+                    image = _bgr(picture) if kept else None
+                    delay = round(float(picture.info.get("duration") or 0) * 1000)
+                except EOFError:
+                    return
+                except _BROKEN as error:
+                    self._warn(
+                        f"{self._path} is damaged: {index} of {self.total or '?'} frames could be "
+                        f"read ({error})"
+                    )
+                    return
+                if image is not None:
+                    yield Frame(index, at, image)
+                at += delay or _DEFAULT_DELAY_US
+                index += 1
+
+    def close(self) -> None:
+        """The file is closed when the pass ends."""
+
+
+def read_picture(path: Path, limits: PictureLimits, index: int, captured_at: int) -> Frame:
+    """The picture in a file; what cannot be read is handed on as it is, with the reason."""
+    try:
+        size = path.stat().st_size
+        if size > limits.max_bytes:
+            problem = f"{path} has {size} bytes; the limit is {limits.max_bytes}"
+            return Frame(index, captured_at, problem=problem)
+        data = path.read_bytes()
+    except OSError as error:
+        return Frame(index, captured_at, problem=f"{path} cannot be read: {error.strerror}")
+    frame = decode_picture(data, limits, index, captured_at)
+    if frame.problem:
+        frame.problem = f"{path}: {frame.problem}"
+    return frame
+
+
+def decode_picture(data: bytes, limits: PictureLimits, index: int, captured_at: int) -> Frame:
+    """A JPEG within the limits untouched, anything else decoded.
+
+    A JPEG is not decoded here: `detection` judges it, and decoding twice would only cost time.
+    """
+    frame = Frame(index, captured_at, encoded=data)
+    if not data:
+        frame.problem = "the picture is empty (0 bytes)"
+        return frame
+    try:
+        with _open(io.BytesIO(data)) as picture:
+            width, height = picture.size
+            if picture.format in _JPEG and max(width, height) <= limits.max_side:
+                return frame
+            if width * height > limits.max_pixels:
+                frame.problem = (
+                    f"{width}x{height} pixels are more than the limit of {limits.max_pixels}"
+                )
+                return frame
+            return Frame(index, captured_at, _bgr(ImageOps.exif_transpose(picture)))
+    except (*_BROKEN, Pillow.DecompressionBombError) as error:
+        # Pillow's own words name a BytesIO object here, which tells nobody anything.
+        cause = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
+        frame.problem = f"not a readable picture{cause}"
+        return frame
+
+
+def _open(source: Path | io.BytesIO) -> Pillow.Image:
+    # Sizes are checked against our own limits: Pillow's warning would only go to stderr.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+        return Pillow.open(source, formats=_FORMATS)
+
+
+def _bgr(picture: Pillow.Image) -> Image:
+    """(H, W, 3) uint8 BGR of a picture of any mode."""
+    if picture.mode.startswith("I;16"):
+        # convert() would clip 16 bits at 255: a picture all white.
+        grey = (np.asarray(picture) >> 8).astype(np.uint8)
+        return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
+    rgb = np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    return np.ascontiguousarray(rgb[:, :, ::-1])
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    parts = re.split(r"([0-9]+)", name.casefold())
+    # The text breaks ties between equal numbers ("1" and "01"), so that the order is total.
+    return [(int(part) if i % 2 else -1, part) for i, part in enumerate(parts)]

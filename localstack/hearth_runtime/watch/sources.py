@@ -1,0 +1,143 @@
+"""What a person typed after `hearth watch`, opened."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from hearth_runtime.watch import pictures
+from hearth_runtime.watch.errors import SourceError, SourceLost
+from hearth_runtime.watch.frames import Frame, PictureLimits, Source, Wanted, Warn
+from hearth_runtime.watch.http_camera import HttpCamera
+from hearth_runtime.watch.video import LiveVideo, VideoFile
+
+_STREAMS = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt"})
+_FIRST_DELAY_S = 0.5
+_LONGEST_DELAY_S = 30.0
+
+
+def shown(source: str) -> str:
+    """The source as messages may show it: without user name, password and query."""
+    parts = urlsplit(source)
+    if not (parts.scheme and parts.netloc):
+        return source
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def open_source(
+    source: str,
+    limits: PictureLimits,
+    warn: Warn,
+    *,
+    fps: float | None = None,
+    stall_s: float = 10.0,
+) -> Source:
+    """Find out what a source is, and check that it can be read where that needs no waiting.
+
+    Args:
+        source: A path, an address or the number of a camera.
+        limits: Bounds on what is read.
+        warn: Told, in one sentence, what is wrong but no reason to stop.
+        fps: Pictures a second where the source has no rate of its own; None for its own times.
+        stall_s: A live source that sends nothing for so many seconds is lost.
+
+    Raises:
+        SourceError: There is no such thing, or nothing in it can be read.
+    """
+    if source.isdecimal():
+        return LiveVideo(int(source), f"camera {source}", stall_s)
+    parts = urlsplit(source)
+    scheme = parts.scheme.lower()
+    if scheme in _STREAMS:
+        return LiveVideo(source, shown(source), stall_s)
+    if scheme in {"http", "https"}:
+        return _http(source, limits, stall_s, fps)
+    if scheme and parts.netloc and scheme != "file":
+        raise SourceError(
+            f"{shown(source)} has an unknown scheme, {scheme}://.",
+            f"Known are file, http, https, {', '.join(sorted(_STREAMS))}.",
+        )
+    return _path(Path(parts.path) if scheme == "file" else Path(source), limits, warn, stall_s, fps)
+
+
+def _path(
+    path: Path, limits: PictureLimits, warn: Warn, stall_s: float, fps: float | None
+) -> Source:
+    step = None if fps is None else round(1_000_000 / fps)
+    try:
+        if path.is_char_device():
+            number = path.name.removeprefix("video")
+            if not number.isdecimal():
+                raise SourceError(f"{path} is not a camera.", "Cameras are called /dev/videoN.")
+            return LiveVideo(int(number), str(path), stall_s)
+        if path.is_dir():
+            return pictures.folder(path, limits, warn, step)
+        if not path.exists():
+            raise SourceError(f"There is no {path}.", "Check the name of the file or folder.")
+        if not path.is_file():
+            raise SourceError(f"{path} is neither a file nor a folder.")
+        with path.open("rb"):
+            kind = pictures.probe(path)
+        if kind == "animation":
+            return pictures.Animation(path, limits, warn)
+        if kind == "picture":
+            return pictures.PictureFiles([path], limits, step)
+        return VideoFile(path, limits, warn)
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check its permissions."
+        ) from None
+
+
+def _http(source: str, limits: PictureLimits, stall_s: float, fps: float | None) -> Source:
+    camera = HttpCamera(source, shown(source), limits, stall_s, 1 / fps if fps else 1.0)
+    try:
+        kind = camera.content_type()
+    except SourceLost:
+        return camera  # it may come up later; the watcher tries again and says so
+    if kind.startswith(("video/", "audio/")) or "mpegurl" in kind:
+        return LiveVideo(source, shown(source), stall_s)
+    return camera
+
+
+class Reconnecting:
+    """A live source that is opened again whenever it goes away, after growing waits."""
+
+    live = True
+    still = False
+    started_at = 0
+    total = None
+
+    def __init__(self, source: Source, warn: Warn, stop: threading.Event) -> None:
+        self._source = source
+        self._warn = warn
+        self._stop = stop
+        self.reconnects = 0
+
+    def frames(self, wanted: Wanted) -> Iterator[Frame]:
+        index = 0
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                for frame in self._source.frames(wanted):
+                    failures = 0
+                    frame.index, index = index, index + 1
+                    yield frame
+                lost = "the source ended"
+            except SourceLost as error:
+                lost = error.message
+            if self._stop.is_set():
+                return
+            # Full jitter above half: many cameras behind one switch must not come back together.
+            longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** min(failures, 16))
+            delay = longest * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+            failures += 1
+            self.reconnects += 1
+            self._warn(f"{lost}; trying again in {delay:.1f} s (attempt {failures})")
+            self._stop.wait(delay)
+
+    def close(self) -> None:
+        self._source.close()
