@@ -1,0 +1,216 @@
+"""What crosses the border of `reports`: the incident event (v2) and the narrative.
+
+The producer's own model lives in `functions/detection/schemas.py`; a contract test holds the two
+together. This side is the lenient one: unknown fields are ignored, and what an older producer
+cannot know (model, thresholds, picture size) may be absent. Times are aware and in UTC,
+confidences are 0..1, boxes are (x1, y1, x2, y2) in source pixels.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(max_length=200)]
+Sentence = Annotated[str, StringConstraints(max_length=2_000)]
+UtcTime = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(UTC))]
+Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Pixel = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Site(_Fact):
+    site_name: Name = ""
+    site_location: Name = ""
+    company_name: Name = ""
+
+
+class Violation(_Fact):
+    class_name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    description: Sentence = ""
+    osha_regulation: Name | None = None
+    confidence: Unit
+    """Median over the observations."""
+    peak_confidence: Unit
+    observations: Annotated[int, Field(ge=1, le=10**9)]
+    first_seen: UtcTime
+    last_seen: UtcTime
+
+
+class Indeterminate(_Fact):
+    item: Name
+    reason: Sentence
+
+
+class PeakDetection(_Fact):
+    class_name: Annotated[str, StringConstraints(max_length=64)]
+    confidence: Unit
+    bbox: tuple[Pixel, Pixel, Pixel, Pixel]
+    person: int | None = None
+    violation: bool = False
+
+
+class Peak(_Fact):
+    captured_at: UtcTime
+    frame_key: Annotated[str, StringConstraints(max_length=1_024)] | None = None
+    width: Count | None = None
+    height: Count | None = None
+    detections: Annotated[tuple[PeakDetection, ...], Field(max_length=1_000)] = ()
+
+
+class Evidence(_Fact):
+    bucket: Annotated[str, StringConstraints(max_length=255)]
+    key: Annotated[str, StringConstraints(min_length=1, max_length=1_024)]
+    sha256: Sha256 | None = None
+    faces_blurred: Count | None = None
+    blur_method: Name | None = None
+    note: Sentence | None = None
+
+
+class DetectorModel(_Fact):
+    name: Name
+    sha256: Sha256 | None = None
+    method: Name = ""
+    backend: Name = ""
+    classes: Count = 0
+    fallback: bool = False
+    notes: Annotated[tuple[Sentence, ...], Field(max_length=50)] = ()
+
+
+class Thresholds(_Fact):
+    confidence: Unit | None = None
+    iou: Unit | None = None
+    episode_score: Unit | None = None
+    min_observations: Count | None = None
+
+
+class IncidentEvent(_Fact):
+    """`safety.violation.detected`, version 2: one incident that has ended.
+
+    Raises:
+        pydantic.ValidationError: A field is missing or outside its limits, or the times are
+            the wrong way round.
+    """
+
+    schema_version: Literal[2]
+    event_id: Ulid
+    type: Literal["end"] = "end"
+    incident_id: Ulid
+    revision: Annotated[int, Field(ge=1, le=10**6)]
+    camera_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    zone: Name | None = None
+    site: Site = Site()
+    first_seen: UtcTime
+    last_seen: UtcTime
+    end_reason: Name = ""
+    frames_observed: Count | None = None
+    persons_max: Count | None = None
+    violations: Annotated[tuple[Violation, ...], Field(min_length=1, max_length=32)]
+    indeterminate: Annotated[tuple[Indeterminate, ...], Field(max_length=64)] = ()
+    peak: Peak
+    evidence: Evidence | None = None
+    model: DetectorModel
+    thresholds: Thresholds = Thresholds()
+
+    @model_validator(mode="after")
+    def _times_in_order(self) -> Self:
+        if self.last_seen < self.first_seen:
+            raise ValueError(f"last_seen {self.last_seen} is before first_seen {self.first_seen}")
+        return self
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds between the first and the last observation."""
+        return (self.last_seen - self.first_seen).total_seconds()
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+
+
+class NarrativeText(BaseModel):
+    """The words of a report, by the rules or by a language model. Facts are never in here."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    summary: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=6_000)
+    ]
+    hazards: Annotated[tuple[Line, ...], Field(min_length=1, max_length=40)]
+    corrective_actions: Annotated[tuple[Line, ...], Field(min_length=4, max_length=40)]
+    follow_up: Annotated[tuple[Line, ...], Field(min_length=1, max_length=40)]
+
+
+class Narrative(NarrativeText):
+    """A narrative and who wrote it."""
+
+    source: Literal["rules", "llm"]
+    model: Name | None = None
+    """The language model's name; None where the rules wrote it."""
+    note: Sentence | None = None
+    """Why the rules wrote it although a language model is configured."""
+
+
+class EmailJob(BaseModel):
+    """Payload of `reports.email`: exactly one of the two is set."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    report_id: Ulid | None = None
+    digest_date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.report_id is None) == (self.digest_date is None):
+            raise ValueError("give either report_id or digest_date")
+        return self
+
+
+class DigestJob(BaseModel):
+    """Payload of `reports.digest`: the local date that the digest closes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    digest_date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class DigestEntry(BaseModel):
+    """One report in a digest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    report_id: str
+    camera_id: str
+    site_name: str
+    first_seen: datetime
+    last_seen: datetime
+    classes: tuple[str, ...]
+
+
+class Digest(BaseModel):
+    """What one digest says; frozen when the digest is closed, so a repeat says the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest_date: str
+    closed_at: datetime
+    total: int
+    by_class: dict[str, int]
+    by_camera: dict[str, int]
+    entries: tuple[DigestEntry, ...]
+    """The newest reports, oldest first; fewer than `total` on a very bad day."""
