@@ -44,15 +44,14 @@ class Bucket:
         connections: int = 4,
     ) -> None:
         self.name = name
-        self.endpoint_url = endpoint_url
-        local = endpoint_url is not None and "AWS_ACCESS_KEY_ID" not in os.environ
-        # A local emulator takes any key; asking for one on a machine without an account is absurd.
-        credentials = (
-            {"aws_access_key_id": "test", "aws_secret_access_key": "test"} if local else {}
-        )
+        self.endpoint_url = endpoint_url or _endpoint_of_environment()
+        # A local emulator takes any key: asking for one on a machine without an account is absurd.
+        made_up = "test" if self.endpoint_url and "AWS_ACCESS_KEY_ID" not in os.environ else None
         self._client = boto3.client(
             "s3",
-            endpoint_url=endpoint_url,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=made_up,
+            aws_secret_access_key=made_up,
             region_name=region
             or os.environ.get("AWS_REGION")
             or os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
@@ -61,10 +60,9 @@ class Bucket:
                 read_timeout=timeout_s * 2,
                 retries={"total_max_attempts": 1},
                 max_pool_connections=connections,
-                s3={"addressing_style": "path" if endpoint_url else "auto"},
+                s3={"addressing_style": "path" if self.endpoint_url else "auto"},
                 request_checksum_calculation="when_required",
             ),
-            **credentials,
         )
 
     def check(self) -> str | None:
@@ -128,6 +126,17 @@ class Bucket:
 
     def _where(self) -> str:
         return f" at {self.endpoint_url}" if self.endpoint_url else ""
+
+
+def _endpoint_of_environment() -> str | None:
+    """AWS_ENDPOINT_URL, or localstack-client's rule where LOCALSTACK_HOST is set, or AWS itself."""
+    given = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if given or not os.environ.get("LOCALSTACK_HOST"):
+        return given or None
+    from localstack_client.config import get_service_endpoint
+
+    endpoint: str | None = get_service_endpoint("s3")
+    return endpoint
 
 
 def _words(error: BotoCoreError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,12 @@ from hearth_runtime.watch.frames import Frame, Image, PictureLimits, Wanted, War
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
 # Only these are looked for: Pillow would also "open" the first bytes of some videos.
-_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG"})
+# A phone's JPEG with a second picture inside opens as MPO.
 _JPEG = frozenset({"JPEG", "MPO"})
 # What Pillow raises on broken files, by its own documentation and by experience with fuzzed ones.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError)
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error)
 
 STILL_STEP_US = 200_000  # between pictures that carry no time of their own: five a second
 _DEFAULT_DELAY_US = 100_000  # browsers show a GIF frame without a duration for 100 ms

@@ -3,8 +3,8 @@
     {folder}/{camera}/{time}.jpg      one frame, or {time}.end, named like its key
     {folder}/{camera}/lock            held while a watcher of this camera runs
 
-A frame is written beside its place, synced, and renamed into it: a power cut leaves a whole frame or
-none. Names sort in the order of capture, so the oldest is the first, after a restart too.
+A frame is written beside its place, synced, and renamed into it: a power cut leaves a whole frame
+or none. Names sort in the order of capture, so the oldest is the first, after a restart too.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class Spool:
         """Whether the bound is reached."""
         return self.bytes >= self.max_bytes
 
-    def add(self, key: str, data: bytes) -> int:
-        """Keep an object until it is removed.
+    def add(self, key: str, data: bytes, *, drop_oldest: bool) -> int:
+        """Keep an object until it is removed; with `drop_oldest` within the bound.
 
         Returns:
             How many older frames had to go to make room.
@@ -111,7 +111,7 @@ class Spool:
         """
         name = self._name(key)
         with self._mutex:
-            dropped = self._make_room(len(data)) if name.endswith(".jpg") else 0
+            dropped = self._make_room(len(data)) if drop_oldest else 0
             path = self.folder / name
             temporary = path.with_name(f"{name}{_TEMPORARY}")
             try:
@@ -143,7 +143,7 @@ class Spool:
             return None
 
     def remove(self, key: str) -> None:
-        """Forget an entry. A power cut may bring it back; then it is uploaded once more, the same."""
+        """Forget an entry. A power cut may bring it back: it is then uploaded again, the same."""
         with self._mutex:
             self._forget(self._name(key))
 

@@ -1,9 +1,9 @@
 """Sends frames to the bucket in the order of capture, and through the spool when it must.
 
-At most `in_flight` uploads run at once. While the oldest one fails nothing newer is begun: what was
-waiting in memory goes to the spool, the oldest is tried again after growing waits, and when it has
-arrived the rest follows in order. As long as anything waits in the spool, new frames queue behind it
-there. The end marker is sent when everything before it has arrived.
+At most `in_flight` uploads run at once. While the oldest one fails nothing newer is begun: what
+was waiting in memory goes to the spool, the oldest is tried again after growing waits, and when it
+has arrived the rest follows in order. As long as anything waits in the spool, new frames queue
+behind it there. The end marker is sent when everything before it has arrived.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -63,6 +62,7 @@ class Uploader:
         self._spool = spool
         self._warn = warn
         self._patient = patient
+        self._drops = not patient
         self._in_flight = in_flight
         self._memory: deque[tuple[str, bytes]] = deque()
         self._memory_limit = 4 * in_flight
@@ -93,15 +93,21 @@ class Uploader:
             StoreError: The spool cannot be written either.
         """
         with self._changed:
-            if self._patient:
-                self._changed.wait_for(lambda: self._has_room() or self._stopped())
+            self._changed.wait_for(lambda: not self._patient or self._has_room() or self._stopped())
             if self._broken is not None:
                 raise self._broken
+            self._left_over.discard(key)
             full = len(self._memory) >= self._memory_limit
             if len(self._spool) or self._outage is not None or full or self._abandoned:
                 self._to_spool(*self._memory_then(key, data))
             else:
                 self._memory.append((key, data))
+            self._changed.notify_all()
+
+    def hurry(self) -> None:
+        """Let no `submit` wait any more: somebody wants an end."""
+        with self._changed:
+            self._patient = False
             self._changed.notify_all()
 
     def finish(self, patience_s: float) -> bool:
@@ -146,7 +152,7 @@ class Uploader:
 
     def _to_spool(self, *items: tuple[str, bytes]) -> None:
         for key, data in items:
-            self.counts.dropped += self._spool.add(key, data)
+            self.counts.dropped += self._spool.add(key, data, drop_oldest=self._drops)
             self.counts.spooled += key.endswith(".jpg")
 
     def _run(self) -> None:
@@ -200,10 +206,8 @@ class Uploader:
             if not flying:
                 break
             key, kept, future = flying.popleft()
-            reason = self._result(key, future)
-            if reason is None:
-                self._arrived(key, spooled=kept is None)
-            else:
+            reason = self._settle(key, future, spooled=kept is None)
+            if reason is not None:
                 failure = failure or reason
                 if kept is not None:
                     failed.append((key, kept))
@@ -233,29 +237,28 @@ class Uploader:
             self._changed.notify_all()
             return key, data, False
 
-    def _result(self, key: str, future: Future[None]) -> str | None:
+    def _settle(self, key: str, future: Future[None], *, spooled: bool) -> str | None:
+        """Account for an upload that has ended; returns why the bucket is out of reach."""
+        refused: str | None = None
         try:
             future.result()
         except OutOfReach as error:
             return str(error)
         except Refused as error:
-            self.counts.dropped += 1
-            self._warn(f"{key} is refused and dropped: {error}")
-            with self._changed:
-                self._spool.remove(key)
-                self.counts.sent -= key.endswith(".jpg")
-        return None
-
-    def _arrived(self, key: str, *, spooled: bool) -> None:
+            refused = str(error)
         with self._changed:
-            if key.endswith(".jpg"):
-                if key in self._left_over:
-                    self.counts.recovered += 1
-                else:
-                    self.counts.sent += 1
+            if refused is not None:
+                self.counts.dropped += 1
+            elif key.endswith(".jpg") and key in self._left_over:
+                self.counts.recovered += 1
+            elif key.endswith(".jpg"):
+                self.counts.sent += 1
             if spooled:
                 self._spool.remove(key)
             self._changed.notify_all()
+        if refused is not None:
+            self._warn(f"{key} is refused and dropped: {refused}")
+        return None
 
     def _note(self, failure: str | None, failed: list[tuple[str, bytes]], begun: int) -> None:
         with self._changed:
