@@ -29,7 +29,8 @@ class HearthError(Exception):
 
     Args:
         message: One sentence that a person can act on; it reaches the caller.
-        details: One mapping for each thing that is wrong (`field`, `message`), bounded by the raiser.
+        details: One mapping for each thing that is wrong (`field`, `message`); the raiser bounds
+            how many.
     """
 
     code: ClassVar[str] = "INTERNAL_ERROR"

@@ -1,0 +1,52 @@
+"""Where the real things of a function are put together."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hearth.settings import CoreSettings
+
+if TYPE_CHECKING:
+    from hearth.db import Database
+    from hearth.jobs import Ledger
+    from hearth.queues import SqsQueues
+    from hearth.storage import S3Store
+
+
+class Platform:
+    """What a function stands on. Each part is made, and its packages imported, on first use."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def db(self) -> Database:
+        from hearth.db import Database
+
+        return Database(self.settings.database_url)
+
+    @cached_property
+    def store(self) -> S3Store:
+        from hearth.aws import client
+        from hearth.storage import S3Store
+
+        return S3Store(client("s3"), self.settings.bucket)
+
+    @cached_property
+    def queues(self) -> SqsQueues:
+        from hearth.aws import client
+        from hearth.queues import SqsQueues
+
+        return SqsQueues(client("sqs"), self.settings.queue_urls)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        from hearth.jobs import Ledger
+
+        return Ledger(self.db, self.queues)
+
+
+def connect(settings: CoreSettings) -> Platform:
+    """The platform that `settings` describe; nothing is reached before it is used."""
+    return Platform(settings)

@@ -1,0 +1,279 @@
+"""One database behind SQLAlchemy Core: SQLite at home, PostgreSQL or Aurora DSQL elsewhere.
+
+The schema keeps to what all three share: text keys, JSON and times in TEXT, no sequences.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Dialect, Engine, Text, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.types import TypeDecorator
+
+from hearth.errors import Conflict, HearthError, InvalidInput, Unavailable
+from hearth.ids import format_time, parse_time
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 10
+_WRITE_ATTEMPTS = 8
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
+_WRITE = "hearth_write"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A timezone-aware time as RFC 3339 text of fixed width, UTC, microseconds.
+
+    Text and not the engine's own type: SQLite has none, and so both compare and round alike.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else format_time(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else parse_time(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value as text with sorted keys; None is SQL NULL. NaN and infinity are refused."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else encode_json(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def encode_json(value: Any) -> str:
+    """Compact, sorted, ASCII: the same value always gives the same text.
+
+    Raises:
+        InvalidInput: not JSON (an object of Python's own, NaN, infinity, a cycle).
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"the value is not JSON: {str(error)[:200]}") from error
+
+
+class Database:
+    """The database at one URL; safe to share between threads.
+
+    Args:
+        url: `sqlite:////absolute/path` or `postgresql://user:password@host:port/name`.
+
+    Raises:
+        InvalidInput: any other URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        target = engine_url(url)
+        self.is_sqlite = target.get_backend_name() == "sqlite"
+        self.engine: Engine = _sqlite_engine(target) if self.is_sqlite else _postgres_engine(target)
+        self.writer = self.engine.execution_options(**{_WRITE: True})
+        self._write_lock = threading.Lock()
+        self._this_thread = threading.local()
+
+    def write(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` in one transaction and commit; any exception rolls it back.
+
+        `fn` runs again after a serialization failure, a deadlock or a busy database, so it must
+        have no effect outside its transaction.
+
+        Raises:
+            Conflict: a constraint was broken.
+            Unavailable: the database does not answer, or stayed busy.
+        """
+        for attempt in range(1, _WRITE_ATTEMPTS + 1):
+            try:
+                with self._turn_to_write(), self.writer.begin() as tx:
+                    return fn(tx)
+            except DBAPIError as error:
+                if attempt == _WRITE_ATTEMPTS or not _is_worth_repeating(error):
+                    raise _translated(error) from error
+            except PoolTimeoutError as error:
+                raise Unavailable("every database connection is in use") from error
+            ceiling = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
+            time.sleep(random.uniform(0, ceiling))  # noqa: S311  # jitter
+        raise AssertionError("unreachable")
+
+    def read(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` on a connection whose changes are dropped.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        try:
+            with self.engine.connect() as connection:
+                return fn(connection)
+        except DBAPIError as error:
+            raise _translated(error) from error
+        except PoolTimeoutError as error:
+            raise Unavailable("every database connection is in use") from error
+
+    def close(self) -> None:
+        """Give every connection back; the object can be used again after."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        # SQLite has one writer; queueing threads here is fairer than its polling busy handler.
+        if getattr(self._this_thread, "writing", False):
+            raise RuntimeError("a write inside a write: pass the outer transaction on instead")
+        self._this_thread.writing = True
+        try:
+            if self.is_sqlite:
+                with self._write_lock:
+                    yield
+            else:
+                yield
+        finally:
+            self._this_thread.writing = False
+
+
+def engine_url(url: str) -> URL:
+    """`url` with the driver that we use.
+
+    Raises:
+        InvalidInput: not a URL, or not one of the two engines.
+    """
+    try:
+        target = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise InvalidInput(
+            "DATABASE_URL is not a URL; use sqlite:////absolute/path or postgresql://…"
+        ) from error
+    match target.get_backend_name():
+        case "sqlite":
+            if target.database in (None, "", ":memory:"):
+                raise InvalidInput("DATABASE_URL names no file; use sqlite:////absolute/path")
+            return target.set(drivername="sqlite+pysqlite")
+        case "postgresql" | "postgres":
+            return target.set(drivername="postgresql+psycopg")
+        case other:
+            raise InvalidInput(f"DATABASE_URL names {other!r}; use sqlite or postgresql")
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        # One connection serves a Lambda; the others are for threads and reads during a write.
+        pool_size=1,
+        max_overflow=7,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: sqlite3.Connection, _record: object) -> None:
+        # sqlite3 must not begin transactions by itself: its BEGIN is deferred, and a deferred
+        # transaction that turns into a write fails at once when another one wrote meanwhile.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: a commit that was reported survives a power cut (NORMAL may lose the last ones).
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    return create_engine(
+        url,
+        connect_args={"connect_timeout": BUSY_TIMEOUT_S},
+        pool_size=5,
+        max_overflow=15,
+        pool_timeout=BUSY_TIMEOUT_S,
+        pool_pre_ping=True,
+        pool_recycle=1800,  # Aurora DSQL ends a connection after an hour
+    )
+
+
+def _is_worth_repeating(error: DBAPIError) -> bool:
+    return _is_sqlite_busy(error.orig) or _sqlstate(error) in {"40001", "40P01"}
+
+
+def _is_sqlite_busy(cause: BaseException | None) -> bool:
+    if not isinstance(cause, sqlite3.Error):
+        return False
+    # The low byte is the primary code: SQLITE_BUSY_SNAPSHOT and its kin are SQLITE_BUSY.
+    primary = (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
+    return primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    return state
+
+
+_SQLITE_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY: "is busy",
+    sqlite3.SQLITE_LOCKED: "is busy",
+    sqlite3.SQLITE_FULL: "has no space left",
+    sqlite3.SQLITE_IOERR: "cannot be read or written",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_READONLY: "is read-only",
+    sqlite3.SQLITE_PERM: "cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_NOTADB: "is not a SQLite file",
+}
+
+# First two characters of an SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html
+_POSTGRES_UNAVAILABLE = {
+    "08": "lost the connection",
+    "25": "is read-only or mid-transaction",
+    "28": "refused the log-in",
+    "3D": "does not exist",
+    "40": "stayed busy",
+    "53": "has no resources left",
+    "55": "has the object in use",
+    "57": "is shutting down",
+    "58": "has a system error",
+    "XX": "has an internal error",
+}
+
+
+def _translated(error: DBAPIError) -> HearthError | DBAPIError:
+    """Ours for what the database's state explains; a wrong statement stays what it is, a bug."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        primary = (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
+        if primary == sqlite3.SQLITE_CONSTRAINT:
+            return Conflict("the row exists already, or breaks a constraint")
+        if primary in _SQLITE_UNAVAILABLE:
+            return Unavailable(f"the database {_SQLITE_UNAVAILABLE[primary]}")
+        return error
+    state = _sqlstate(error)
+    if state is None:
+        # psycopg gives no SQLSTATE when there was no server to give one.
+        dropped = error.connection_invalidated or type(cause).__name__.endswith("OperationalError")
+        return Unavailable("the database does not answer") if dropped else error
+    if state.startswith("23"):
+        return Conflict("the row exists already, or breaks a constraint")
+    if state[:2] in _POSTGRES_UNAVAILABLE:
+        return Unavailable(f"the database {_POSTGRES_UNAVAILABLE[state[:2]]}")
+    return error

@@ -1,0 +1,258 @@
+"""HTTP functions: FastAPI behind Mangum, with one shape for every error.
+
+    {"error": {"code": "NOT_FOUND", "message": "…", "details": [], "request_id": "…"}}
+
+Endpoints are `async def`: a plain `def` costs a thread hand-over, five times the rest of the
+request; and one invocation is handled at a time, so a blocking call inside blocks nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from mangum import Mangum
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hearth.errors import HearthError, InvalidInput, TooLarge
+from hearth.ids import new_ulid
+from hearth.logging import logger, request_id_of, with_request_id
+from hearth.paging import MAX_LIMIT
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_JSON_DEPTH = 32
+_MAX_DETAILS = 20
+_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 401: "UNAUTHORIZED", 403: "FORBIDDEN"}
+
+
+class PageQuery(BaseModel):
+    """The query of every list: `query: Annotated[PageQuery, Query()]`."""
+
+    limit: int = Field(20, ge=1, le=MAX_LIMIT, description="How many to return.")
+    cursor: str | None = Field(
+        None, max_length=2048, description="`next_cursor` of the page before; opaque."
+    )
+
+
+class ErrorDetail(BaseModel):
+    """One thing that is wrong with the request."""
+
+    field: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """What went wrong, for the caller."""
+
+    code: str
+    message: str
+    details: list[dict[str, Any]]
+    request_id: str
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer that is not a success."""
+
+    error: ErrorBody
+
+
+def create_app(title: str, *routers: APIRouter, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
+    """An application that answers errors in our shape and bounds what it reads."""
+    app = FastAPI(
+        title=title,
+        docs_url=None,
+        redoc_url=None,
+        responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
+    )
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(HearthError, _on_hearth_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_middleware(_Border, max_body_bytes=max_body_bytes)
+    return app
+
+
+def lambda_handler_for(app: FastAPI) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """The Lambda handler of `app`, for API Gateway's payload 2.0 (and 1.0)."""
+    return with_request_id(Mangum(app, lifespan="off"))
+
+
+def request_id(request: Request) -> str:
+    """The id under which this request is logged."""
+    return str(request.scope["state"]["request_id"])
+
+
+def error_response(
+    request_id: str,
+    status: int,
+    code: str,
+    message: str,
+    details: Sequence[Mapping[str, Any]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """One error in the shape that every answer has."""
+    body = {
+        "code": code,
+        "message": message,
+        "details": [dict(detail) for detail in details[:_MAX_DETAILS]],
+        "request_id": request_id,
+    }
+    return JSONResponse({"error": body}, status, headers=headers)
+
+
+async def _on_hearth_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HearthError)  # noqa: S101  # FastAPI dispatches by type
+    if error.status >= 500:
+        logger.error("request failed", code=error.code, reason=error.message, exc_info=error)
+    return error_response(
+        request_id(request), error.status, error.code, error.message, error.details
+    )
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    details = [
+        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
+        for item in error.errors()[:_MAX_DETAILS]
+    ]
+    first = f": {details[0]['field']}: {details[0]['message']}" if details else ""
+    return error_response(
+        request_id(request),
+        InvalidInput.status,
+        InvalidInput.code,
+        f"the request is not valid{first}",
+        details,
+    )
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    message = str(error.detail)
+    if error.status_code == 404:
+        message = f"there is nothing at {request.url.path[:200]}"
+    elif error.status_code == 405:
+        message = f"{request.method} is not possible at {request.url.path[:200]}"
+    return error_response(
+        request_id(request),
+        error.status_code,
+        _CODES.get(error.status_code, "HTTP_ERROR"),
+        message,
+        headers=error.headers,
+    )
+
+
+class _Border:
+    """Outermost: names the request, bounds its body, and lets no exception out."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        name = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = name
+        started = False
+
+        async def named_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = [*message.get("headers", ()), (b"x-request-id", name.encode())]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            body = await _read_body(scope, receive, self._max_body_bytes)
+            await self._app(scope, _replay(body, receive), named_send)
+        except HearthError as error:
+            response = error_response(name, error.status, error.code, error.message, error.details)
+            await response(scope, receive, named_send)
+        except Exception:
+            logger.exception("request crashed", method=scope["method"], path=scope["path"])
+            if started:
+                raise
+            message = "something went wrong here; the log has it under this request id"
+            response = error_response(name, 500, HearthError.code, message)
+            await response(scope, receive, named_send)
+
+
+def _request_id(scope: Scope) -> str:
+    return request_id_of(scope.get("aws.event", {}), scope.get("aws.context")) or new_ulid()
+
+
+async def _read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLarge(f"the body is over {max_bytes} bytes")
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    body = b"".join(chunks)
+    if body and b"json" in dict(scope["headers"]).get(b"content-type", b"").lower():
+        _check_depth(body)
+    return body
+
+
+def _check_depth(body: bytes) -> None:
+    """Refuse JSON nested deeper than 32, before a parser recurses into it."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in body:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:  # backslash
+                escaped = True
+            elif byte == 0x22:  # quote
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    if deepest > MAX_JSON_DEPTH:
+        raise InvalidInput(f"the JSON is nested {deepest} deep; at most {MAX_JSON_DEPTH} is read")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+def parse_json(body: bytes | str) -> Any:
+    """A JSON document of an untrusted sender.
+
+    Raises:
+        InvalidInput: not JSON.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("the body is not JSON") from error

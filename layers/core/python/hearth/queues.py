@@ -1,0 +1,122 @@
+"""Queues carry hints: small JSON messages that may be lost, repeated or reordered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hearth.errors import Forbidden, InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_DELAY_S = 900
+"""SQS delays a message by at most 15 minutes."""
+_BATCH_COUNT = 10
+_BATCH_BYTES = 256 * 1024
+"""The smallest total that any SQS, real or emulated, admits for one batch."""
+
+
+class Queues(Protocol):
+    """Somewhere to send hints to."""
+
+    def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
+        """Send one message per body; `delay_s` in 0..900.
+
+        Raises:
+            InvalidInput: unknown queue, a body over 64 kB, or a delay out of range.
+            Unavailable: some were not accepted. Some may have been: hints may repeat.
+        """
+
+
+def encode_body(body: Mapping[str, Any]) -> str:
+    """One message body as compact JSON.
+
+    Raises:
+        InvalidInput: not JSON, or over 64 kB.
+    """
+    try:
+        text = json.dumps(body, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"a message must be JSON: {error}") from error
+    if len(text) > MAX_BODY_BYTES:
+        raise InvalidInput(
+            f"a message of {len(text)} bytes is over {MAX_BODY_BYTES}; put the data in S3 "
+            "and send its key"
+        )
+    return text
+
+
+def check_delay(delay_s: int) -> int:
+    """`delay_s` itself.
+
+    Raises:
+        InvalidInput: outside 0..900.
+    """
+    if not 0 <= delay_s <= MAX_DELAY_S:
+        raise InvalidInput(f"a delay of {delay_s} s is outside 0..{MAX_DELAY_S}")
+    return delay_s
+
+
+class SqsQueues:
+    """`Queues` on SQS.
+
+    Args:
+        client: A boto3 SQS client (`hearth.aws.client("sqs")`).
+        urls: Queue name → URL.
+    """
+
+    def __init__(self, client: SQSClient, urls: Mapping[str, str]) -> None:
+        self._client = client
+        self._urls = dict(urls)
+
+    def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        url = self._url(queue)
+        check_delay(delay_s)
+        for batch in _batches([encode_body(body) for body in bodies]):
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(number), "MessageBody": text, "DelaySeconds": delay_s}
+                for number, text in enumerate(batch)
+            ]
+            try:
+                answer = self._client.send_message_batch(QueueUrl=url, Entries=entries)
+            except ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                if code in {"AccessDenied", "AccessDeniedException"}:
+                    raise Forbidden(f"sending to queue {queue!r} is not allowed") from error
+                raise Unavailable(f"queue {queue!r} refused a batch ({code})") from error
+            except BotoCoreError as error:
+                raise Unavailable(
+                    f"queue {queue!r} does not answer ({type(error).__name__})"
+                ) from error
+            refused = answer.get("Failed", [])
+            if refused:
+                raise Unavailable(
+                    f"queue {queue!r} refused {len(refused)} of {len(entries)} messages "
+                    f"({refused[0]['Code']})"
+                )
+
+    def _url(self, queue: str) -> str:
+        try:
+            return self._urls[queue]
+        except KeyError:
+            known = ", ".join(sorted(self._urls)) or "none"
+            raise InvalidInput(f"unknown queue {queue!r}; QUEUE_URLS names: {known}") from None
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        if batch and (len(batch) == _BATCH_COUNT or size + len(text) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch

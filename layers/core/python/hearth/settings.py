@@ -1,0 +1,49 @@
+"""What every function reads from its environment."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CoreSettings(BaseSettings):
+    """The environment as one validated value; functions subclass it.
+
+    Each field is the environment variable of the same name in upper case. An empty variable
+    means the default, because a template passes its empty parameters on as "".
+    """
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    database_url: str
+    """`sqlite:////absolute/path` or `postgresql://user:password@host/name`."""
+    bucket: str = ""
+    queue_urls: dict[str, str] = Field(default_factory=dict)
+    """Queue name → URL; in the environment a JSON object."""
+    timezone: str = "UTC"
+    """IANA name of the site's time zone."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"{name!r} is not an IANA time zone; use a name such as Europe/Berlin"
+            ) from error
+        return name
+
+
+class AwsSettings(BaseSettings):
+    """Where AWS answers. Both empty means AWS itself."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    aws_endpoint_url: str | None = None
+    localstack_host: str | None = None
+    """`host` or `host:port`; read by localstack-client's rule."""
+    aws_region: str | None = None
+    aws_default_region: str = "us-east-1"
