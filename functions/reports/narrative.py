@@ -79,7 +79,10 @@ def _summary(event: IncidentEvent, zone: ZoneInfo) -> Iterable[str]:
             "The detector in use is a fallback, not a model trained for protective equipment, so "
             "its findings need closer checking."
         )
-    yield "An automatic detector can be wrong: nothing here is established until a person confirms it."
+    yield (
+        "An automatic detector can be wrong: nothing here is established until a person "
+        "confirms it."
+    )
 
 
 def _strength(violation: Violation) -> str:

@@ -263,7 +263,7 @@ class Layout:
 
     def _emit(self, canvas: Canvas, page: _Page, number: int) -> None:
         canvas.setLineWidth(0.6)
-        for x, y, width, height, fill, stroke in page.boxes:
+        for x, y, width, height, fill, _ in page.boxes:
             if fill:
                 canvas.setFillColorRGB(*fill)
                 canvas.rect(x, y, width, height, stroke=0, fill=1)
