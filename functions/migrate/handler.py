@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from functions.migrate.schemas import CustomResourceRequest, CustomResourceResponse
 from hearth.errors import InvalidInput
-from hearth.logging import logger
+from hearth.logging import logger, with_request_id
 
 
 class Service(Protocol):
@@ -26,7 +26,7 @@ def make_handler(
         answer: Delivers the answer to the request's ResponseURL.
     """
 
-    @logger.inject_lambda_context
+    @with_request_id
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
             request = CustomResourceRequest.model_validate(event)
@@ -38,7 +38,7 @@ def make_handler(
             ) from None
         response = service.apply(request)
         log = logger.info if response.status == "SUCCESS" else logger.error
-        log("schema", extra={"request": request.request_type, **response.model_dump()})
+        log("schema", request_type=request.request_type, **response.model_dump())
         answer(request.response_url, response)
         return response.model_dump(by_alias=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Literal
 
@@ -15,6 +16,8 @@ from functions.migrate.schemas import (
 )
 from hearth.errors import HearthError, InvalidInput
 
+_log = logging.getLogger(__name__)
+
 PHYSICAL_ID = "hearth-database-schema"
 
 
@@ -22,10 +25,11 @@ class SchemaService:
     """Creates and updates the schema; never takes data away.
 
     Args:
-        upgrade: Brings the database to a revision; a repeat does nothing.
+        upgrade: Brings the database to a revision and returns the one it then has; a repeat
+            does nothing.
     """
 
-    def __init__(self, upgrade: Callable[[str], None]) -> None:
+    def __init__(self, upgrade: Callable[[str], str]) -> None:
         self._upgrade = upgrade
 
     def apply(self, request: CustomResourceRequest) -> CustomResourceResponse:
@@ -34,13 +38,13 @@ class SchemaService:
             # Deleting the stack must not delete the incidents: the database outlives it.
             return _answer(request, "SUCCESS", "The data is kept.")
         try:
-            revision = _properties(request).revision
-            self._upgrade(revision)
+            reached = self._upgrade(_properties(request).revision)
         except HearthError as error:
             return _answer(request, "FAILED", error.message)
         except Exception as error:  # whatever a driver raises: a silent end blocks the stack
+            _log.exception("the migration failed")
             return _answer(request, "FAILED", f"{type(error).__name__}: {error}")
-        return _answer(request, "SUCCESS", data={"Revision": revision})
+        return _answer(request, "SUCCESS", data={"Revision": reached})
 
 
 def _properties(request: CustomResourceRequest) -> SchemaProperties:

@@ -21,10 +21,11 @@ class Schema:
         self.revisions: list[str] = []
         self._error = error
 
-    def upgrade(self, revision: str) -> None:
+    def upgrade(self, revision: str) -> str:
         if self._error is not None:
             raise self._error
         self.revisions.append(revision)
+        return revision
 
 
 @pytest.mark.parametrize("case", ["cloudformation_create", "cloudformation_update"])

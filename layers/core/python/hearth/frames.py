@@ -23,12 +23,11 @@ FRAMES_PREFIX = "frames/"
 QUEUE = "detection"
 
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
-# [0-9] and not \d, which would also admit the digits of other scripts; the camera id is a DNS
-# label plus the underscore, which is safe in keys, URLs, file names and metric dimensions.
-_KEY = re.compile(
-    r"frames/(?P<camera>[a-z0-9][a-z0-9_-]{0,62})/"
-    r"(?P<time>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)\.(?P<suffix>jpg|end)"
-)
+# A DNS label plus the underscore: safe in keys, URLs, file names and metric dimensions.
+_CAMERA = r"frames/(?P<camera>[a-z0-9][a-z0-9_-]{0,62})/"
+_FOLDER = re.compile(_CAMERA)
+# [0-9] and not \d, which would also admit the digits of other scripts.
+_KEY = re.compile(_CAMERA + r"(?P<time>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)\.(?P<suffix>jpg|end)")
 
 
 class FrameKind(StrEnum):
@@ -98,6 +97,12 @@ def frame_key(camera_id: str, captured_at: datetime, kind: FrameKind = FrameKind
 def camera_prefix(camera_id: str) -> str:
     """The prefix under which a camera's frames lie, and no other camera's."""
     return f"{FRAMES_PREFIX}{camera_id}/"
+
+
+def camera_of(key: str) -> str | None:
+    """The camera in whose folder `key` lies, whatever the rest of it is; None when in no one's."""
+    match = _FOLDER.match(key)
+    return None if match is None else match["camera"]
 
 
 def frame_job(key: str) -> NewJob:
