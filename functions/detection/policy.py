@@ -142,9 +142,15 @@ class Zone(_Strict):
 
 
 class Defaults(_Strict):
+    """What applies where a camera says nothing else.
+
+    `min_score` is the confidence from which a person is judged; 0 leaves that to the detector's
+    own threshold.
+    """
+
     required: Items = (Item.HELMET, Item.VEST)
     restricted: bool = False
-    min_score: Score = 0.5
+    min_score: Score = 0.0
     episode: EpisodeRules = EpisodeRules()
 
 

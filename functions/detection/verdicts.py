@@ -85,7 +85,7 @@ def judge(
     words: Vocabulary,
     areas: Sequence[Area],
     size: tuple[int, int],
-    min_score: float = MIN_PERSON_SCORE,
+    min_score: float = 0.0,
 ) -> list[Judged]:
     """Judge everyone on a frame.
 

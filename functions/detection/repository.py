@@ -1,0 +1,351 @@
+"""The tables of this function: cameras, frames, observations, incidents, models.
+
+The whole picture's zone is the empty string in the tables, because it is part of primary keys.
+A frame's key sorts by time within its camera, so ranges of time are ranges of keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hearth.db import JsonText, UtcDateTime
+
+from .episodes import Observation
+
+metadata = MetaData()
+
+cameras = Table(
+    "detection_cameras",
+    metadata,
+    Column("camera_id", Text, primary_key=True),
+    Column("frames", Integer, nullable=False),
+    Column("frames_with_person", Integer, nullable=False),
+    Column("compliant", Integer, nullable=False),
+    Column("violation", Integer, nullable=False),
+    Column("indeterminate", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("first_frame_at", UtcDateTime),
+    Column("last_frame_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("model_id", Text),
+    Column("changes", Integer, nullable=False),
+)
+
+frames = Table(
+    "detection_frames",
+    metadata,
+    Column("frame_key", Text, primary_key=True),
+    Column("camera_id", Text, nullable=False),
+    Column("captured_at", UtcDateTime, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("persons", Integer, nullable=False),
+    Column("compliant", Integer, nullable=False),
+    Column("violation", Integer, nullable=False),
+    Column("indeterminate", Integer, nullable=False),
+    Column("result", JsonText),
+    Column("model_id", Text),
+    Column("error", Text),
+    Column("processed_at", UtcDateTime, nullable=False),
+)
+
+observations = Table(
+    "detection_observations",
+    metadata,
+    Column("frame_key", Text, primary_key=True),
+    Column("zone", Text, primary_key=True),
+    Column("class_name", Text, primary_key=True),
+    Column("person", Integer, primary_key=True, autoincrement=False),
+    Column("captured_at", UtcDateTime, nullable=False),
+    Column("score", Float, nullable=False),
+)
+
+incidents = Table(
+    "detection_incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("camera_id", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    Column("first_frame_key", Text, nullable=False),
+    Column("last_frame_key", Text, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("persons_max", Integer, nullable=False),
+    Column("classes", JsonText, nullable=False),
+    Column("peak_frame_key", Text, nullable=False),
+    Column("continues", Boolean, nullable=False),
+    Column("end_reason", Text),
+    Column("evidence", JsonText),
+    Column("superseded_by", Text),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_detection_incidents_place", "camera_id", "zone", "first_seen"),
+    Index("ix_detection_incidents_state", "camera_id", "state"),
+)
+
+models = Table(
+    "detection_models",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("body", JsonText, nullable=False),
+)
+
+CANDIDATE: Final = "candidate"
+"""An episode of which no class is confirmed; it is remembered, but not an incident."""
+OPEN: Final = "open"
+ENDED: Final = "ended"
+SUPERSEDED: Final = "superseded"
+_COUNTERS: Final = (
+    "frames",
+    "frames_with_person",
+    "compliant",
+    "violation",
+    "indeterminate",
+    "failed",
+)
+_IN_LIST: Final = 500
+
+
+def _insert(tx: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+# ---- cameras ----
+
+
+def lock_camera(tx: Connection, camera_id: str) -> Row[Any]:
+    """The camera's row, made if there is none, held by this transaction until it ends.
+
+    Two workers that judge frames of one camera at once would each recompute its incidents without
+    the other's observations. The row makes them take turns: PostgreSQL by its lock, DSQL by
+    refusing the second commit; SQLite has one writer anyway.
+    """
+    new = dict.fromkeys(_COUNTERS, 0) | {"camera_id": camera_id, "changes": 1}
+    statement = _insert(tx, cameras).values(**new)
+    return tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["camera_id"], set_={"changes": cameras.c.changes + 1}
+        ).returning(cameras)
+    ).one()
+
+
+def update_camera(tx: Connection, camera_id: str, values: dict[str, Any]) -> None:
+    tx.execute(update(cameras).where(cameras.c.camera_id == camera_id).values(**values))
+
+
+def list_cameras(tx: Connection) -> Sequence[Row[Any]]:
+    """Cameras by id, each with its number of open incidents and its model's description."""
+    opened = (
+        select(incidents.c.camera_id, func.count().label("open_incidents"))
+        .where(incidents.c.state == OPEN)
+        .group_by(incidents.c.camera_id)
+        .subquery()
+    )
+    return tx.execute(
+        select(cameras, func.coalesce(opened.c.open_incidents, 0).label("open_incidents"))
+        .add_columns(models.c.body.label("model"))
+        .outerjoin(opened, opened.c.camera_id == cameras.c.camera_id)
+        .outerjoin(models, models.c.id == cameras.c.model_id)
+        .order_by(cameras.c.camera_id)
+    ).all()
+
+
+# ---- frames and observations ----
+
+
+def known_frames(tx: Connection, keys: Sequence[str]) -> dict[str, Row[Any]]:
+    found: dict[str, Row[Any]] = {}
+    for start in range(0, len(keys), _IN_LIST):
+        chunk = keys[start : start + _IN_LIST]
+        rows = tx.execute(select(frames).where(frames.c.frame_key.in_(chunk)))
+        found.update((row.frame_key, row) for row in rows)
+    return found
+
+
+def put_frames(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    statement = _insert(tx, frames)
+    changed = {
+        column.name: statement.excluded[column.name]
+        for column in frames.columns
+        if column.name != "frame_key"
+    }
+    tx.execute(
+        statement.on_conflict_do_update(index_elements=["frame_key"], set_=changed), list(rows)
+    )
+
+
+def frame(tx: Connection, key: str) -> Row[Any] | None:
+    """One frame with its model's description as `model`."""
+    return tx.execute(
+        select(frames, models.c.body.label("model"))
+        .outerjoin(models, models.c.id == frames.c.model_id)
+        .where(frames.c.frame_key == key)
+    ).one_or_none()
+
+
+def put_model(tx: Connection, model_id: str, body: dict[str, Any]) -> None:
+    statement = _insert(tx, models).values(id=model_id, body=body)
+    tx.execute(statement.on_conflict_do_nothing(index_elements=["id"]))
+
+
+def put_observations(tx: Connection, seen: Iterable[tuple[str, Observation]]) -> None:
+    """Store pairs of zone ("" for the whole picture) and observation."""
+    rows = [
+        {
+            "frame_key": one.frame_key,
+            "zone": zone,
+            "class_name": one.class_name,
+            "person": one.person,
+            "captured_at": one.captured_at,
+            "score": one.score,
+        }
+        for zone, one in seen
+    ]
+    if rows:
+        tx.execute(_insert(tx, observations), rows)
+
+
+def drop_observations(tx: Connection, frame_keys: Sequence[str]) -> set[tuple[str, datetime]]:
+    """Forget what was seen on some frames; returns the zones and times that it was in."""
+    dropped: set[tuple[str, datetime]] = set()
+    for start in range(0, len(frame_keys), _IN_LIST):
+        chunk = frame_keys[start : start + _IN_LIST]
+        rows = tx.execute(
+            delete(observations)
+            .where(observations.c.frame_key.in_(chunk))
+            .returning(observations.c.zone, observations.c.captured_at)
+        )
+        dropped.update((row.zone, row.captured_at) for row in rows)
+    return dropped
+
+
+def observed(tx: Connection, zone: str, first_key: str, last_key: str) -> list[Observation]:
+    """Observations of one zone on the frames from `first_key` to `last_key`, both included."""
+    c = observations.c
+    rows = tx.execute(
+        select(c.captured_at, c.frame_key, c.person, c.class_name, c.score).where(
+            c.zone == zone, c.frame_key.between(first_key, last_key)
+        )
+    )
+    return [Observation(*row) for row in rows]
+
+
+# ---- incidents ----
+
+
+def episode_before(tx: Connection, camera_id: str, zone: str, before: datetime) -> Row[Any] | None:
+    """The latest episode that began before a time."""
+    c = incidents.c
+    return tx.execute(
+        select(incidents)
+        .where(
+            c.camera_id == camera_id, c.zone == zone, c.first_seen < before, c.state != SUPERSEDED
+        )
+        .order_by(c.first_seen.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def episodes_from(
+    tx: Connection, camera_id: str, zone: str, first_seen: datetime
+) -> Sequence[Row[Any]]:
+    """Episodes that begin at or after a time, in order."""
+    c = incidents.c
+    return tx.execute(
+        select(incidents)
+        .where(
+            c.camera_id == camera_id,
+            c.zone == zone,
+            c.first_seen >= first_seen,
+            c.state != SUPERSEDED,
+        )
+        .order_by(c.first_seen)
+    ).all()
+
+
+def incident(tx: Connection, incident_id: str) -> Row[Any] | None:
+    return tx.execute(select(incidents).where(incidents.c.id == incident_id)).one_or_none()
+
+
+def insert_incident(tx: Connection, values: dict[str, Any]) -> None:
+    tx.execute(_insert(tx, incidents).values(**values))
+
+
+def update_incident(tx: Connection, incident_id: str, values: dict[str, Any]) -> None:
+    tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
+
+
+def delete_incident(tx: Connection, incident_id: str) -> None:
+    tx.execute(delete(incidents).where(incidents.c.id == incident_id))
+
+
+def open_incidents(tx: Connection, camera_id: str) -> Sequence[Row[Any]]:
+    c = incidents.c
+    return tx.execute(
+        select(c.id, c.zone, c.revision, c.first_seen, c.last_seen)
+        .where(c.camera_id == camera_id, c.state == OPEN)
+        .order_by(c.id)
+    ).all()
+
+
+def settled_floor(
+    tx: Connection, camera_id: str, zone: str, first_seen: datetime, gap: timedelta
+) -> datetime:
+    """Where the part of the chain begins whose cuts are not settled yet.
+
+    An episode begins where its predecessor was cut, so it is certain only if that one is.
+    """
+    floor = first_seen
+    while (before := episode_before(tx, camera_id, zone, floor)) is not None:
+        if before.state == ENDED or floor - before.last_seen > gap:
+            break
+        floor = before.first_seen
+    return floor
+
+
+def list_incidents(
+    tx: Connection,
+    camera_id: str | None,
+    state: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    before_id: str | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Incidents, the latest first; ids sort by their beginning."""
+    c = incidents.c
+    wanted = [c.state != CANDIDATE] if state is None else [c.state == state]
+    if camera_id is not None:
+        wanted.append(c.camera_id == camera_id)
+    if since is not None:
+        wanted.append(c.last_seen >= since)
+    if until is not None:
+        wanted.append(c.first_seen < until)
+    if before_id is not None:
+        wanted.append(c.id < before_id)
+    return tx.execute(
+        select(incidents).where(and_(*wanted)).order_by(c.id.desc()).limit(limit)
+    ).all()

@@ -1,0 +1,157 @@
+"""Data that leaves this function: the incident event, version 2, and the answers of the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from hearth.ids import format_time
+
+Time = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_used="json")]
+EndReason = Literal["gap", "stream_end", "silence", "max_duration"]
+IncidentState = Literal["open", "ended", "superseded"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Site(_Frozen):
+    site_name: str = ""
+    site_location: str = ""
+    company_name: str = ""
+
+
+class ViolationClass(_Frozen):
+    """`confidence` is the median of the frames' best scores, `observations` counts frames."""
+
+    class_name: str
+    description: str
+    osha_regulation: str | None
+    confidence: float
+    peak_confidence: float
+    observations: int
+    first_seen: Time
+    last_seen: Time
+
+
+class Indeterminate(_Frozen):
+    item: str
+    reason: str
+
+
+class DetectedBox(_Frozen):
+    """`bbox` is x1, y1, x2, y2 in pixels of the source picture."""
+
+    class_name: str
+    confidence: float
+    bbox: tuple[float, float, float, float]
+    person: int | None
+    violation: bool
+
+
+class Peak(_Frozen):
+    captured_at: Time
+    frame_key: str
+    width: int
+    height: int
+    detections: tuple[DetectedBox, ...]
+
+
+class Evidence(_Frozen):
+    bucket: str
+    key: str
+    sha256: str
+    faces_blurred: int | None
+    blur_method: Literal["opencv-haar"] | None
+    note: str | None
+
+
+class ModelUsed(_Frozen):
+    name: str
+    sha256: str | None
+    method: str
+    backend: str
+    classes: int
+    fallback: bool
+    notes: tuple[str, ...] = ()
+
+
+class Thresholds(_Frozen):
+    confidence: float
+    iou: float
+    episode_score: float
+    min_observations: int
+
+
+class SafetyViolationDetected(_Frozen):
+    """`safety.violation.detected`, version 2: one settled incident."""
+
+    schema_version: Literal[2] = 2
+    event_id: str
+    type: Literal["end"] = "end"
+    incident_id: str
+    revision: int
+    camera_id: str
+    zone: str | None
+    site: Site
+    first_seen: Time
+    last_seen: Time
+    end_reason: EndReason
+    frames_observed: int
+    persons_max: int
+    violations: tuple[ViolationClass, ...] = Field(min_length=1)
+    indeterminate: tuple[Indeterminate, ...]
+    peak: Peak
+    evidence: Evidence
+    model: ModelUsed
+    thresholds: Thresholds
+
+
+class CameraAnswer(_Frozen):
+    """What is known of one camera; `verdicts` counts people on frames."""
+
+    camera_id: str
+    frames: int
+    frames_with_person: int
+    failed_frames: int
+    first_frame_at: Time | None
+    last_frame_at: Time | None
+    ended_at: Time | None
+    verdicts: dict[str, int]
+    open_incidents: int
+    model: ModelUsed | None
+
+
+class CamerasAnswer(_Frozen):
+    cameras: list[CameraAnswer]
+
+
+class IncidentSummary(_Frozen):
+    incident_id: str
+    camera_id: str
+    zone: str | None
+    state: IncidentState
+    revision: int
+    first_seen: Time
+    last_seen: Time
+    end_reason: EndReason | None
+    frames_observed: int
+    persons_max: int
+    violations: tuple[ViolationClass, ...]
+    superseded_by: str | None
+    evidence: Evidence | None
+
+
+class IncidentDetail(IncidentSummary):
+    peak: Peak | None
+    persons: list[dict[str, Any]]
+    indeterminate: tuple[Indeterminate, ...]
+    model: ModelUsed | None
+
+
+class IncidentsAnswer(_Frozen):
+    incidents: list[IncidentSummary]
+    next_cursor: str | None
