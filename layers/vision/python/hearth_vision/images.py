@@ -84,14 +84,14 @@ def _decode(data: bytes, limits: ImageLimits) -> Bgr:
             )
         orientation = picture.getexif().get(_EXIF_ORIENTATION, 1)
         if picture.format == "JPEG" and picture.mode in ("RGB", "L"):
-            bgr = _decode_jpeg(data, width, height)
+            bgr: Bgr = _decode_jpeg(data, width, height)
         else:
-            bgr = cv2.cvtColor(np.asarray(_to_rgb(picture)), cv2.COLOR_RGB2BGR)
+            bgr = np.asarray(_to_rgb(picture))[:, :, ::-1]
     return _upright(bgr, orientation)
 
 
 def _decode_jpeg(data: bytes, width: int, height: int) -> Bgr:
-    """The common case. OpenCV takes a third of Pillow's time, but paints what is missing grey."""
+    """The common case: two thirds of Pillow's time, but OpenCV paints what is missing grey."""
     if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
         raise InvalidInput("The JPEG is truncated: it has no end-of-image marker")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION

@@ -1,0 +1,91 @@
+"""Chooses the runtime and its arithmetic for this processor, and says so."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Literal
+
+from hearth.errors import ModelFailed
+from hearth_vision.backends.program import TensorProgram
+from hearth_vision.processor import cpu_features
+
+_BF16 = ("avx512_bf16", "amx_bf16")
+
+
+def load_program(
+    path: Path,
+    *,
+    backend: Literal["auto", "onnxruntime", "openvino"],
+    threads: int,
+    precision: Literal["auto", "float32", "bfloat16"],
+    size: tuple[int, int],
+) -> tuple[TensorProgram, tuple[str, ...]]:
+    """A network, compiled.
+
+    Args:
+        path: ONNX file.
+        backend: `auto` is OpenVINO where it is installed and compiles the network.
+        threads: For one inference.
+        precision: `auto` is float32: see `choose_precision`.
+        size: (height, width) where the model leaves them free.
+
+    Returns:
+        The program, and what a reader of its answers should know.
+
+    Raises:
+        ModelFailed: Not installed, or it cannot run the file.
+    """
+    if backend == "onnxruntime":
+        if precision == "bfloat16":
+            raise ModelFailed("ONNX Runtime computes in float32 here; use openvino for bfloat16")
+        return _onnx_runtime(path, threads, size), ()
+    if backend == "openvino":
+        return _openvino(path, threads, size, precision), ()
+    if importlib.util.find_spec("openvino") is None:
+        return _onnx_runtime(path, threads, size), (
+            "OpenVINO is not installed: ONNX Runtime is used",
+        )
+    try:
+        return _openvino(path, threads, size, precision), ()
+    except ModelFailed as error:
+        program = _onnx_runtime(path, threads, size)
+        return program, (f"ONNX Runtime is used, as OpenVINO did not take it: {error.message}",)
+
+
+def choose_precision(
+    wanted: Literal["auto", "float32", "bfloat16"],
+) -> Literal["float32", "bfloat16"]:
+    """The arithmetic to use.
+
+    Raises:
+        ModelFailed: bfloat16 is asked for and this processor lacks it.
+    """
+    if wanted == "bfloat16" and not set(_BF16) & set(cpu_features()):
+        raise ModelFailed(
+            f"This processor has none of {', '.join(_BF16)}: bfloat16 would be slower than "
+            f"float32; choose float32"
+        )
+    return "bfloat16" if wanted == "bfloat16" else "float32"
+
+
+def _openvino(
+    path: Path,
+    threads: int,
+    size: tuple[int, int],
+    precision: Literal["auto", "float32", "bfloat16"],
+) -> TensorProgram:
+    chosen = choose_precision(precision)
+    try:
+        from hearth_vision.backends.open_vino import OpenVinoProgram
+    except ImportError as error:
+        raise ModelFailed(f"OpenVINO is not installed: {error}; install openvino") from error
+    return OpenVinoProgram(path, threads=threads, size=size, precision=chosen)
+
+
+def _onnx_runtime(path: Path, threads: int, size: tuple[int, int]) -> TensorProgram:
+    try:
+        from hearth_vision.backends.onnx_runtime import OnnxRuntimeProgram
+    except ImportError as error:
+        raise ModelFailed(f"ONNX Runtime is not installed: {error}; install onnxruntime") from error
+    return OnnxRuntimeProgram(path, threads=threads, size=size)

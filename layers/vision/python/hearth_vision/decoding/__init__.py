@@ -1,0 +1,1 @@
+"""From a network's raw output to boxes, one module for each family of detectors."""

@@ -1,0 +1,91 @@
+"""Tries a network out before it is trusted.
+
+A network that was exported wrongly usually still runs, and finds nothing for ever. It is shown
+black, grey and noise, and refused if what it answers cannot be what its family answers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hearth.errors import ModelFailed
+from hearth_vision.backends.program import Tensor, TensorProgram
+from hearth_vision.decoding.decoder import Decoder
+from hearth_vision.decoding.family import Layout, check_centres, choose_decoder
+
+_ROUNDING = 0.01
+"""Scores may leave 0..1 by so much: half-precision sigmoids round."""
+
+_SATURATED = 0.99
+
+
+def prove_model(program: TensorProgram, model: str, classes: tuple[str, ...]) -> Decoder:
+    """Choose the decoder and make sure that the answers make sense.
+
+    Args:
+        program: The network.
+        model: Name, for messages.
+        classes: Class names.
+
+    Raises:
+        ModelFailed: What is wrong, in one sentence.
+    """
+    height, width = program.input_shape[2:]
+    noise = np.random.default_rng(0).integers(0, 256, program.input_shape)
+    black = np.zeros(program.input_shape, program.input_dtype)
+    first = program.run(black)
+    for output in first:
+        _check_numbers(model, output)
+    noisy = program.run((noise / 255).astype(program.input_dtype))
+    decoder = choose_decoder(Layout(model, (height, width), noisy, classes))
+    pictures = {
+        "grey": np.full(program.input_shape, 127 * decoder.form.scale, program.input_dtype),
+        "noise": (noise * decoder.form.scale).astype(program.input_dtype),
+    }
+    answers = {"black": first[0]}
+    for name, picture in pictures.items():
+        answers[name] = program.run(picture)[0]
+    for output in answers.values():
+        _check_numbers(model, output)
+        _check_answer(model, decoder, output)
+        check_centres(model, decoder, output, (height, width))
+    everything = np.concatenate([decoder.scores(output).ravel() for output in answers.values()])
+    if everything.min() > _SATURATED or everything.max() == 0:
+        raise ModelFailed(
+            f"Model {model}: every score is {everything.min():.2f} whatever the picture; "
+            f"export it with scores of 0..1 that vary"
+        )
+    if np.array_equal(answers["black"], answers["noise"]) and np.array_equal(
+        answers["grey"], answers["noise"]
+    ):
+        raise ModelFailed(
+            f"Model {model}: it answers the same to black, grey and noise, so it does not look "
+            f"at its input"
+        )
+    return decoder
+
+
+def _check_numbers(model: str, output: Tensor) -> None:
+    if output.dtype.kind != "f":
+        raise ModelFailed(
+            f"Model {model}: the output is {output.dtype.name}; float32 or float16 is expected"
+        )
+    wrong = int(np.count_nonzero(~np.isfinite(output)))
+    if wrong:
+        raise ModelFailed(
+            f"Model {model}: {wrong} of {output.size} output values are not finite (NaN or "
+            f"infinity) on a test picture"
+        )
+
+
+def _check_answer(model: str, decoder: Decoder, output: Tensor) -> None:
+    scores = decoder.scores(output)
+    low, high = float(scores.min()), float(scores.max())
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise ModelFailed(
+            f"Model {model}: scores run from {low:.3g} to {high:.3g}, but 0..1 is expected; "
+            f"export it with the sigmoid inside"
+        )
+    boxes, _, _ = decoder.decode(output, confidence=-1.0)
+    if not np.isfinite(boxes).all():
+        raise ModelFailed(f"Model {model}: decoded boxes are not finite on a test picture")

@@ -1,0 +1,97 @@
+"""A detector from an ONNX file: picture → letterbox → network → decoding → suppression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hearth.errors import ModelFailed
+from hearth_vision.backends.choice import load_program
+from hearth_vision.backends.program import Tensor
+from hearth_vision.detections import Detections
+from hearth_vision.images import Bgr
+from hearth_vision.letterbox import Placement, fill_letterbox
+from hearth_vision.model_check import prove_model
+from hearth_vision.nms import suppress
+from hearth_vision.onnx_file import read_onnx_file
+from hearth_vision.picture import check_picture
+from hearth_vision.processor import cpu_share
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hearth_vision.detector import DetectorConfig, DetectorInfo
+
+DEFAULT_SIZE = (640, 640)
+"""(height, width) for a model that leaves it free and whose file names none."""
+
+
+class OnnxDetector:
+    """YOLOv8, YOLO11 and YOLOX, by any backend.
+
+    Raises:
+        ModelFailed: The model is missing, broken, or answers nonsense.
+    """
+
+    def __init__(self, path: Path, config: DetectorConfig) -> None:
+        from hearth_vision.detector import DetectorInfo
+
+        file = read_onnx_file(path)
+        task = file.metadata.get("task", "detect")
+        if task != "detect":
+            raise ModelFailed(f"Model {path.name}: it is made for {task!r}, not for 'detect'")
+        classes = config.classes or file.classes
+        self._program, notes = load_program(
+            path,
+            backend=config.backend,
+            threads=config.threads or cpu_share(),
+            precision=config.precision,
+            size=file.input_size or DEFAULT_SIZE,
+        )
+        self._decoder = prove_model(self._program, path.name, classes)
+        self._config = config
+        self._model = path.name
+        self._input = np.empty(self._program.input_shape, self._program.input_dtype)
+        height, width = self._program.input_shape[2:]
+        self._info = DetectorInfo(
+            name=path.stem,
+            sha256=file.sha256,
+            method=self._decoder.method,
+            backend=self._program.backend,
+            detail=self._program.detail,
+            classes=classes,
+            input_size=(height, width),
+            confidence=config.confidence,
+            iou=config.iou,
+            fallback=False,
+            notes=notes,
+        )
+
+    @property
+    def info(self) -> DetectorInfo:
+        return self._info
+
+    def detect(self, images: Iterable[Bgr]) -> list[Detections]:
+        placements: list[Placement] = []
+        answers = self._program.run_many(self._prepare(images, placements))
+        return [self._read(outputs[0], placements[index]) for index, outputs in enumerate(answers)]
+
+    def _prepare(self, images: Iterable[Bgr], placements: list[Placement]) -> Iterator[Tensor]:
+        for image in images:
+            check_picture(image)
+            placements.append(fill_letterbox(image, self._input, self._decoder.form))
+            yield self._input
+
+    def _read(self, output: Tensor, placement: Placement) -> Detections:
+        boxes, scores, class_ids = self._decoder.decode(output, self._config.confidence)
+        if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+            raise ModelFailed(f"Model {self._model}: it answered NaN or infinity on a picture")
+        scores = np.clip(scores, 0, 1)
+        boxes = placement.to_source(boxes)
+        # A box wholly inside the padding has no area left: it shows nothing.
+        seen = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        boxes, scores, class_ids = boxes[seen], scores[seen], class_ids[seen]
+        kept = suppress(boxes, scores, class_ids, self._config.iou, self._config.max_detections)
+        return Detections(boxes[kept], scores[kept], class_ids[kept])
