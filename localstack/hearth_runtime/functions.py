@@ -84,7 +84,7 @@ class InvokeResult:
     """Answer to one invocation.
 
     Attributes:
-        payload: What the function answered; with `function_error`, JSON with errorType, errorMessage.
+        payload: What it answered; with `function_error`, JSON with errorType and errorMessage.
         function_error: "Unhandled" when the function raised, crashed or ran out of time.
         log_tail: Last 4 KB of what it logged, as X-Amz-Log-Type: Tail gives it.
         duration_ms: From handing over the event to the answer, without start and waiting.
@@ -106,6 +106,7 @@ class FunctionStatus:
     Attributes:
         pids: Processes alive now.
         replicas: Instances it may have at most.
+        instances: How many of them are in each state (starting, idle, busy).
         queued: Invocations that wait for an instance.
         errors: Invocations that ended with `function_error`.
         last_error: "errorType: errorMessage" of the last one.
@@ -118,6 +119,7 @@ class FunctionStatus:
     state: FunctionState
     pids: tuple[int, ...]
     replicas: int
+    instances: Mapping[str, int]
     queued: int
     invocations: int
     errors: int

@@ -2,22 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from .functions import FunctionSpec
 
+EXEC_GUARD = Path(__file__).with_name("exec_guard.py")
+READ_SIZE = 65_536  # bytes, what a Linux pipe holds
+# Of the runtime's own environment a function sees only these: a machine's locale, time zone and
+# proxies are not Lambda's to know, but a certificate bundle decides whether HTTPS works at all.
+INHERITED = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident megabytes (2**20 bytes): now, and the most so far."""
+
+    now_mb: float
+    peak_mb: float
+
 
 class Process(Protocol):
-    """A running instance."""
+    """One running instance of a function."""
 
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        """Process id on this machine."""
+        ...
+
+    def drain(self) -> None:
+        """Pass what it has written so far to the launcher's `output`, without waiting."""
+        ...
+
+    async def wait(self) -> int:
+        """Exit status, negative for a signal; everything it wrote has been passed on by then."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        ...
+
+    def kill(self) -> None:
+        """End it now, and all that it started."""
+        ...
+
+    def memory(self) -> Memory | None:
+        """What it takes, or None where that can't be known."""
+        ...
 
 
 class Launcher(Protocol):
-    """The seam between the supervisor and where functions run."""
+    """The seam between the supervisor and the place where functions run."""
 
     async def launch(
         self,
@@ -26,13 +69,169 @@ class Launcher(Protocol):
         env: Mapping[str, str],
         output: Callable[[bytes], None],
     ) -> Process:
-        """Start one instance that polls `runtime_api` ("host:port")."""
+        """Start one instance.
+
+        Args:
+            spec: The function.
+            runtime_api: "host:port" that it polls for work.
+            env: What Lambda gives it and its own variables; a launcher adds what its place needs.
+            output: Called in the event loop with pieces of what it writes, in order.
+
+        Raises:
+            OSError: It could not be started.
+        """
         ...
 
 
 class ProcessLauncher:
-    """Starts a function as `python -m awslambdaric <handler>` of this virtual environment."""
+    """Starts functions as `python -m awslambdaric <handler>` of this virtual environment."""
 
     def __init__(self, project_root: Path, environment: Mapping[str, str] | None = None) -> None:
-        """`environment`: credentials, AWS_ENDPOINT_URL and what else every function gets."""
-        raise NotImplementedError
+        """
+        Args:
+            project_root: Working directory and import root, so that `functions.*` is found.
+            environment: Credentials, AWS_ENDPOINT_URL and what else every function gets.
+        """
+        self._root = project_root.resolve()
+        self._environment = dict(environment or {})
+
+    async def launch(
+        self,
+        spec: FunctionSpec,
+        runtime_api: str,
+        env: Mapping[str, str],
+        output: Callable[[bytes], None],
+    ) -> Process:
+        program = [sys.executable, "-m", "awslambdaric", spec.handler]
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        environment = {
+            **inherited,
+            "PYTHONPATH": str(self._root),
+            **self._environment,
+            **env,
+            "AWS_LAMBDA_RUNTIME_API": runtime_api,
+            "LAMBDA_TASK_ROOT": str(self._root),
+        }
+        return LocalProcess(program, environment, self._root, output)
+
+
+def guarded(program: Sequence[str]) -> list[str]:
+    """`program` (absolute path first), made to die with this process, `kill -9` included."""
+    return [sys.executable, "-I", "-S", str(EXEC_GUARD), str(os.getpid()), *program]
+
+
+class LocalProcess:
+    """A process in a session of its own whose output is read through one pipe.
+
+    The pipe is ours and not asyncio's, so that `drain` can read it at the very moment an answer
+    arrives: what a function wrote before it answered belongs to that invocation.
+    """
+
+    def __init__(
+        self,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        output: Callable[[bytes], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._output = output
+        self._exited: asyncio.Future[int] = self._loop.create_future()
+        self._pipe, theirs = os.pipe()
+        os.set_blocking(self._pipe, False)
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603  a list, no shell
+                guarded(program),
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                env=dict(environment),
+                cwd=directory,
+                start_new_session=True,  # Ctrl-C in the terminal is the runtime's to handle
+            )
+        except OSError:
+            os.close(self._pipe)
+            raise
+        finally:
+            os.close(theirs)
+        self._loop.add_reader(self._pipe, self.drain)
+        try:
+            self._watch()
+        except OSError:  # out of descriptors
+            self._reap()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def drain(self) -> None:
+        while self._pipe >= 0:
+            try:
+                data = os.read(self._pipe, READ_SIZE)
+            except BlockingIOError:
+                return
+            if not data:
+                self._close_pipe()
+                return
+            self._output(data)
+            if len(data) < READ_SIZE:
+                return
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._exited)
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def memory(self) -> Memory | None:
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return None
+        kilobytes = {
+            name: int(value.split()[0])
+            for name, _, value in (line.partition(":") for line in status.splitlines())
+            if name in ("VmRSS", "VmHWM")
+        }
+        if len(kilobytes) < 2:  # a zombie has none
+            return None
+        return Memory(kilobytes["VmRSS"] / 1024, kilobytes["VmHWM"] / 1024)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._popen.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+    def _watch(self) -> None:
+        """Learn of the exit: through a pidfd on Linux, from a thread elsewhere."""
+        if hasattr(os, "pidfd_open"):
+            pidfd = os.pidfd_open(self.pid)
+
+            def readable() -> None:
+                self._loop.remove_reader(pidfd)
+                os.close(pidfd)
+                self._reap()
+
+            self._loop.add_reader(pidfd, readable)
+        else:
+            waiting = self._loop.run_in_executor(None, self._popen.wait)
+            waiting.add_done_callback(lambda _: self._reap())
+
+    def _reap(self) -> None:
+        # Not reaped yet, so the number of its group can't have been given to anybody else.
+        self.kill()
+        status = self._popen.wait()
+        self.drain()
+        self._close_pipe()
+        if not self._exited.done():
+            self._exited.set_result(status)
+
+    def _close_pipe(self) -> None:
+        if self._pipe >= 0:
+            self._loop.remove_reader(self._pipe)
+            os.close(self._pipe)
+            self._pipe = -1

@@ -1,13 +1,37 @@
-"""One stream of JSON lines for everything that happens in a stack."""
+"""One stream of JSON lines for everything that happens in a stack.
+
+Every record has `time` (UTC, RFC 3339), `level` and `message`; those of a function also `function`,
+`instance` and `request_id`. A line that is a JSON object already (Powertools, awslambdaric's JSON
+format) keeps its own keys; any other line becomes the message.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
+
+LINE_LIMIT = 256 * 1024  # bytes, the largest event CloudWatch Logs takes
+TAIL_LIMIT = 4096  # bytes, what X-Amz-Log-Type: Tail returns
+CUT_MARK = b" [cut: longer than 256 kB]"
+# Of a human's line: shown in a column of its own, or of no use to a person at a terminal.
+NOT_SHOWN = frozenset(
+    ("time", "level", "message", "function", "instance", "request_id", "timestamp", "location")
+    + ("service", "cold_start", "function_name", "function_memory_size", "function_arn", "logger")
+    + ("function_request_id", "xray_trace_id", "requestId", "log_group", "log_stream")
+)
 
 
 class LogStream:
-    """Writes records to a file that rotates by size and, if wished, to a terminal."""
+    """Writes records to a file that rotates by size and, if wished, to a terminal.
+
+    A disk that is full must not stop the functions: such records are counted in `dropped`.
+    """
 
     def __init__(
         self,
@@ -19,11 +43,163 @@ class LogStream:
         console_format: Literal["human", "json"] = "human",
         console_level: str = "INFO",
     ) -> None:
-        raise NotImplementedError
+        """
+        Args:
+            path: File of JSON lines; older ones are kept as `path`.1 … `path`.`backups`.
+            max_bytes: Size at which the file is rotated.
+            backups: Older files to keep.
+            console: Where lines are shown too, sys.stderr say.
+            console_level: What is shown there; the file gets everything.
+        """
+        self.dropped = 0
+        self._path = path
+        self._max_bytes = max_bytes
+        self._backups = backups
+        self._file: int | None = None
+        self._size = 0
+        self._console = console
+        self._human = console_format == "human"
+        self._threshold = _severity(console_level)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._open(path)
 
     def write(self, level: str, message: str, **fields: object) -> None:
-        """Write one record of the runtime itself."""
-        raise NotImplementedError
+        """Write one record of the runtime itself, or about a function (`function=…`)."""
+        self._emit({"time": _now(), "level": level, **fields, "message": message})
+
+    def function_line(
+        self, function: str, instance: str, request_id: str | None, line: bytes
+    ) -> None:
+        """Write one line that a function wrote, without its line end."""
+        about: dict[str, Any] = {"function": function, "instance": instance}
+        if request_id is not None:
+            about["request_id"] = request_id
+        if (entry := parse_object(line)) is not None:
+            level = str(entry.get("level", "INFO")).upper()
+            self._emit({**entry, "time": _now(), "level": level, **about})
+        elif line.strip():
+            text = line.decode("utf-8", "replace").replace("\r", "\n")
+            self._emit({"time": _now(), "level": "INFO", **about, "message": text})
 
     def close(self) -> None:
-        raise NotImplementedError
+        """Close the file; later records reach the terminal only."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _emit(self, record: Mapping[str, Any]) -> None:
+        data = None
+        if self._file is not None:
+            data = json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace")
+            self._append(data + b"\n")
+        if self._console is not None and _severity(str(record["level"])) >= self._threshold:
+            text = _for_person(record) if self._human else json.dumps(record, default=str)
+            with contextlib.suppress(OSError, ValueError):  # the terminal may be gone
+                self._console.write(text + "\n")
+                self._console.flush()
+
+    def _append(self, data: bytes) -> None:
+        try:
+            if self._size + len(data) > self._max_bytes and self._size:
+                self._rotate()
+            if self._file is not None:
+                # One unbuffered write a record: nothing is lost when the runtime is killed.
+                self._size += os.write(self._file, data)
+        except OSError:
+            self.dropped += 1
+
+    def _open(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        self._size = os.fstat(self._file).st_size
+
+    def _rotate(self) -> None:
+        if self._path is None:
+            return
+        self.close()
+        try:
+            for number in range(self._backups, 0, -1):
+                older = self._path.with_name(f"{self._path.name}.{number}")
+                newer = self._path if number == 1 else older.with_suffix(f".{number - 1}")
+                with contextlib.suppress(FileNotFoundError):
+                    newer.replace(older)
+            if self._backups == 0:
+                self._path.unlink(missing_ok=True)
+        finally:
+            self._open(self._path)
+
+
+class LineSplitter:
+    """Cuts a byte stream into lines of at most 256 kB; the rest of a longer one is thrown away."""
+
+    def __init__(self, on_line: Callable[[bytes], None]) -> None:
+        self._on_line = on_line
+        self._part = bytearray()
+        self._cutting = False
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the stream."""
+        *ended, rest = data.split(b"\n")
+        for piece in ended:
+            self._keep(piece)
+            self.flush()
+        self._keep(rest)
+
+    def flush(self) -> None:
+        """End the current line; at the end of the stream it may have no line end."""
+        if self._part:
+            self._on_line(bytes(self._part) + (CUT_MARK if self._cutting else b""))
+        self._part.clear()
+        self._cutting = False
+
+    def _keep(self, piece: bytes) -> None:
+        room = LINE_LIMIT - len(self._part)
+        self._part += piece[:room]
+        self._cutting = self._cutting or len(piece) > room
+
+
+class Tail:
+    """The last 4 KB of what was added."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def add(self, line: bytes) -> None:
+        """Add a line; its end is added here."""
+        self._kept += line[-TAIL_LIMIT:] + b"\n"
+        if len(self._kept) > 2 * TAIL_LIMIT:
+            del self._kept[:-TAIL_LIMIT]
+
+    def bytes(self) -> bytes:
+        """What X-Amz-Log-Type: Tail returns, before base64."""
+        return bytes(self._kept[-TAIL_LIMIT:])
+
+
+def parse_object(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that a line is, or None."""
+    if not line.startswith(b"{"):
+        return None
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _severity(level: str) -> int:
+    known = logging.getLevelNamesMapping()
+    return known.get(level.upper(), logging.INFO)
+
+
+def _for_person(record: Mapping[str, Any]) -> str:
+    clock = str(record["time"])[11:23]
+    who = str(record.get("function", "runtime"))
+    request = str(record.get("request_id", ""))[:8]
+    more = " ".join(f"{key}={value}" for key, value in record.items() if key not in NOT_SHOWN)
+    message = record.get("message", "")
+    parts = (clock, f"{record['level']:<7}", f"{who:<14}", request, str(message), more)
+    return " ".join(part for part in parts if part)
