@@ -6,7 +6,7 @@ one case: the ledger itself could not be reached. Everything else (a malformed b
 kind, a failure, a lease elsewhere) ends in the ledger, visible, and the message is deleted.
 
 A job whose last worker died is worked on alone, so that one that kills its process (out of
-memory, a crash in native code) takes no other job down with it.
+memory, a crash in native code, too slow) takes no other job down with it.
 """
 
 from __future__ import annotations
@@ -204,8 +204,13 @@ class Consumer:
             return batch.failures | {
                 message_id: error for ids in batch.wanted.values() for message_id in ids
             }
-        for part in self._parts(claimed, batch):
-            self._work_on(part, Deadline(remaining_s), batch)
+        healthy, suspect = self._parts(claimed, batch)
+        self._work_on(healthy, Deadline(remaining_s), batch)
+        if suspect and timedelta(seconds=remaining_s()) > lease / 2:
+            self._work_on([suspect], Deadline(remaining_s), batch)
+        elif suspect:
+            # Too little is left to tell a slow job from one that was only started late.
+            self._settle([(suspect, Postpone(self._ledger.now()))], batch)
         return batch.failures
 
     # ---- what came in ----
@@ -266,16 +271,14 @@ class Consumer:
 
     # ---- what is worked on together ----
 
-    def _parts(self, claimed: Sequence[Job], batch: _Batch) -> Iterator[list[Job]]:
+    def _parts(self, claimed: Sequence[Job], batch: _Batch) -> tuple[list[Job], Job | None]:
+        """The jobs that go together, and at most one whose last worker died."""
         suspects = [job for job in claimed if job.error and job.error.code == WORKER_DIED]
         healthy = [job for job in claimed if job not in suspects]
-        if suspects[1:]:
-            # Before any work: were this process to die now, they would lose an attempt each.
-            now = self._ledger.now()
-            self._settle([(job, Postpone(now)) for job in suspects[1:]], batch)
-        if healthy:
-            yield healthy
-        yield from ([job] for job in suspects[:1])
+        # Before any work: were this process to die now, each would lose an attempt.
+        now = self._ledger.now()
+        self._settle([(job, Postpone(now)) for job in suspects[1:]], batch)
+        return healthy, suspects[0] if suspects else None
 
     def _work_on(self, jobs: Sequence[Job], deadline: Deadline, batch: _Batch) -> None:
         by_kind: dict[str, list[Job]] = {}

@@ -12,7 +12,6 @@ outputs; so a second worker, woken by a repeated message or after a crash, chang
 
 from __future__ import annotations
 
-import logging
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +40,7 @@ from hearth.job_table import (
     metadata,
     rows_of,
 )
+from hearth.logging import logger
 from hearth.paging import check_limit, decode_cursor, encode_cursor
 from hearth.queues import MAX_DELAY_S, Queues
 
@@ -57,8 +57,6 @@ __all__ = [
     "jobs_table",
     "metadata",
 ]
-
-_log = logging.getLogger(__name__)
 
 RETRY_BASE = timedelta(seconds=2)
 RETRY_CAP = timedelta(minutes=5)
@@ -134,9 +132,7 @@ class Ledger:
             try:
                 self._queues.send(queue, bodies, delay)
             except HearthError as error:
-                _log.warning(
-                    "hints not sent; the sweep will", extra={"queue": queue, "reason": str(error)}
-                )
+                logger.warning("hints not sent; the sweep will", queue=queue, reason=error.message)
 
     # ---- consumers ----
 
