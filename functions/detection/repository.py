@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hearth.db import JsonText, UtcDateTime
+from hearth.frames import camera_prefix
 
 from .episodes import Observation
 
@@ -101,6 +102,7 @@ incidents = Table(
     Column("end_reason", Text),
     Column("evidence", JsonText),
     Column("superseded_by", Text),
+    Column("watch_key", Text, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index("ix_detection_incidents_place", "camera_id", "zone", "first_seen"),
     Index("ix_detection_incidents_state", "camera_id", "state"),
@@ -242,15 +244,20 @@ def drop_observations(tx: Connection, frame_keys: Sequence[str]) -> set[tuple[st
     return dropped
 
 
-def observed(tx: Connection, zone: str, first_key: str, last_key: str) -> list[Observation]:
-    """Observations of one zone on the frames from `first_key` to `last_key`, both included."""
+def observed(
+    tx: Connection, camera_id: str, zone: str, first_key: str, last_key: str
+) -> list[Observation]:
+    """Observations of one place on the frames from `first_key` to `last_key`, both included."""
     c = observations.c
     rows = tx.execute(
         select(c.captured_at, c.frame_key, c.person, c.class_name, c.score).where(
             c.zone == zone, c.frame_key.between(first_key, last_key)
         )
     )
-    return [Observation(*row) for row in rows]
+    # A database that sorts by the rules of a language ignores "-" and "/" at first, and may put
+    # another camera's keys between ours.
+    prefix = camera_prefix(camera_id)
+    return [Observation(*row) for row in rows if row.frame_key.startswith(prefix)]
 
 
 # ---- incidents ----
@@ -302,7 +309,8 @@ def delete_incident(tx: Connection, incident_id: str) -> None:
     tx.execute(delete(incidents).where(incidents.c.id == incident_id))
 
 
-def open_incidents(tx: Connection, camera_id: str) -> Sequence[Row[Any]]:
+def open_incidents(tx: Connection, camera_id: str) -> Sequence[Any]:
+    """id, zone, revision, first_seen and last_seen of the camera's open incidents."""
     c = incidents.c
     return tx.execute(
         select(c.id, c.zone, c.revision, c.first_seen, c.last_seen)

@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("end_reason", sa.Text),
         sa.Column("evidence", sa.Text),
         sa.Column("superseded_by", sa.Text),
+        sa.Column("watch_key", sa.Text, nullable=False),
         sa.Column("updated_at", sa.Text, nullable=False),
     )
     op.create_index(

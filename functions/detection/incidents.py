@@ -1,0 +1,359 @@
+"""Keeps counters, observations and incidents in step with the frames that were judged.
+
+Everything here runs inside one transaction of the caller and holds the camera's row, so that two
+workers never recompute one camera at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from hearth.frames import frame_key
+from hearth.ids import format_time, new_ulid, parse_time
+from hearth.jobs import NewJob
+
+from . import repository
+from .episodes import ClassSummary, Episode, episodes
+from .frames import FrameResult
+from .policy import EpisodeRules
+from .triggers import Horizon, settle_jobs, watch_job
+from .verdicts import Verdict
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """The model that made some results, as it is stored: one row for each distinct description."""
+
+    id: str
+    body: Mapping[str, Any]
+
+
+def record_frames(
+    tx: Connection,
+    camera_id: str,
+    results: Sequence[FrameResult],
+    model: ModelRecord,
+    rules: EpisodeRules,
+    now: datetime,
+) -> list[NewJob]:
+    """Store judged frames of one camera and bring its incidents up to date.
+
+    A repeat of what is stored changes nothing.
+
+    Returns:
+        Jobs that settle incidents.
+    """
+    camera = repository.lock_camera(tx, camera_id)
+    known = repository.known_frames(tx, [result.key for result in results])
+    fresh = [result for result in results if not _same(known.get(result.key), result, model.id)]
+    jobs: list[NewJob] = []
+    touched: set[str] = set()
+    if fresh:
+        repository.put_model(tx, model.id, dict(model.body))
+        repository.put_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
+        repository.update_camera(tx, camera_id, _counters(camera, fresh, known, model.id))
+        for zone, (first, last) in _replace_observations(tx, fresh, known).items():
+            changed, watch = _recompute(tx, camera_id, zone, first, last, rules, now)
+            touched |= changed
+            jobs += watch
+    latest = max(result.captured_at for result in results)
+    before = Horizon(camera.last_frame_at, camera.ended_at)
+    after = Horizon(_later(camera.last_frame_at, latest), camera.ended_at)
+    times = [result.captured_at for result in results]
+    return jobs + settle_jobs(
+        tx, camera_id, rules, before, after, times, touched, format_time(latest)
+    )
+
+
+def record_failures(
+    tx: Connection, camera_id: str, errors: Mapping[str, tuple[datetime, str]], now: datetime
+) -> None:
+    """Store frames that cannot be judged: key → (captured at, reason)."""
+    camera = repository.lock_camera(tx, camera_id)
+    known = repository.known_frames(tx, list(errors))
+    new = {key: error for key, error in errors.items() if key not in known}
+    if not new:
+        return
+    blank = dict.fromkeys(
+        ("width", "height", "persons", "compliant", "violation", "indeterminate"), 0
+    )
+    repository.put_frames(
+        tx,
+        [
+            {
+                **blank,
+                "frame_key": key,
+                "camera_id": camera_id,
+                "captured_at": captured_at,
+                "result": None,
+                "model_id": None,
+                "error": reason[:2000],
+                "processed_at": now,
+            }
+            for key, (captured_at, reason) in new.items()
+        ],
+    )
+    repository.update_camera(tx, camera_id, {"failed": camera.failed + len(new)})
+
+
+def record_end(
+    tx: Connection, camera_id: str, ended_at: datetime, rules: EpisodeRules
+) -> list[NewJob]:
+    """Note that the camera's stream ended.
+
+    Returns:
+        Jobs that settle the incidents which this ends.
+    """
+    camera = repository.lock_camera(tx, camera_id)
+    repository.update_camera(tx, camera_id, {"ended_at": _later(camera.ended_at, ended_at)})
+    before = Horizon(camera.last_frame_at, camera.ended_at)
+    after = Horizon(camera.last_frame_at, _later(camera.ended_at, ended_at))
+    return settle_jobs(
+        tx, camera_id, rules, before, after, [ended_at], set(), f"{format_time(ended_at)}.end"
+    )
+
+
+# ---- incidents ----
+
+
+def _recompute(
+    tx: Connection,
+    camera_id: str,
+    zone: str,
+    first: datetime,
+    last: datetime,
+    rules: EpisodeRules,
+    now: datetime,
+) -> tuple[set[str], list[NewJob]]:
+    """Bring the episodes around changed observations, `first` to `last`, up to date.
+
+    From the episode that reaches up to the first change (cuts before it are unaffected, see
+    `episodes`) to the end of the chain.
+    """
+    gap = timedelta(seconds=rules.gap_s)
+    before = repository.episode_before(tx, camera_id, zone, first)
+    start = before.first_seen if before and first - before.last_seen <= gap else first
+    following = repository.episodes_from(tx, camera_id, zone, start)
+    end = last
+    old: dict[str, Any] = {}
+    for row in following:
+        if row.first_seen > end + gap:
+            break
+        end = max(end, row.last_seen)
+        old[row.id] = row
+    seen = repository.observed(
+        tx, camera_id, zone, frame_key(camera_id, start), frame_key(camera_id, end)
+    )
+    current = episodes(camera_id, zone or None, seen, rules)
+    changed: set[str] = set()
+    jobs: list[NewJob] = []
+    for episode in current:
+        row = old.pop(episode.incident_id, None)
+        stored = _store(tx, row, episode, now)
+        if stored.changed:
+            changed.add(episode.incident_id)
+        if stored.opened:
+            quiet = now + timedelta(seconds=rules.idle_after_s)
+            jobs.append(watch_job(stored.opened, episode.incident_id, quiet))
+        if stored.closed:
+            jobs.append(watch_job(stored.closed, episode.incident_id, now))
+    for row in old.values():
+        _supersede(tx, row, current, now)
+        if row.state == repository.OPEN:
+            jobs.append(watch_job(row.watch_key, row.id, now))
+    return changed, jobs
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What became of a row; `opened` and `closed` are the keys of watches that begin or end."""
+
+    changed: bool
+    opened: str | None = None
+    closed: str | None = None
+
+
+def _store(tx: Connection, known: Row[Any] | None, episode: Episode, now: datetime) -> _Stored:
+    """Insert or update one episode."""
+    content = episode_row(episode)
+    state = repository.OPEN if episode.confirmed else repository.CANDIDATE
+    # A watch is done when its incident closes; each opening has one of its own.
+    watch = f"settle:{episode.incident_id}:watch:{new_ulid()}"
+    # An episode that was taken out can come back when frames arrive in yet another order.
+    row = known or repository.incident(tx, episode.incident_id)
+    if row is None:
+        life = {"state": state, "revision": 1, "watch_key": watch, "updated_at": now}
+        repository.insert_incident(tx, {"id": episode.incident_id, **content, **life})
+        return _Stored(True, opened=watch if episode.confirmed else None)
+    same = all(getattr(row, name) == value for name, value in content.items())
+    if same and row.state != repository.SUPERSEDED:
+        return _Stored(False)
+    reported = row.state in (repository.ENDED, repository.SUPERSEDED)
+    if reported and not episode.confirmed:
+        # Someone was told of it, so it stays visible, as taken back.
+        state = repository.SUPERSEDED
+    was_open, is_open = row.state == repository.OPEN, state == repository.OPEN
+    repository.update_incident(
+        tx,
+        row.id,
+        content
+        | {
+            "state": state,
+            "revision": row.revision + 1 if reported else row.revision,
+            "watch_key": watch if is_open and not was_open else row.watch_key,
+            "superseded_by": None,
+            "end_reason": None,
+            "evidence": None,
+            "updated_at": now,
+        },
+    )
+    return _Stored(
+        True,
+        opened=watch if is_open and not was_open else None,
+        closed=row.watch_key if was_open and not is_open else None,
+    )
+
+
+def _supersede(tx: Connection, row: Row[Any], current: Sequence[Episode], now: datetime) -> None:
+    """Take out an episode whose beginning is now part of another one."""
+    if row.state != repository.ENDED and row.revision == 1:
+        repository.delete_incident(tx, row.id)
+        return
+    heir = next(
+        (
+            episode.incident_id
+            for episode in current
+            if episode.confirmed
+            and episode.first_seen <= row.last_seen
+            and episode.last_seen >= row.first_seen
+        ),
+        None,
+    )
+    changes = {"state": repository.SUPERSEDED, "superseded_by": heir, "updated_at": now}
+    repository.update_incident(tx, row.id, changes)
+
+
+def episode_row(episode: Episode) -> dict[str, Any]:
+    """What the table holds of an episode, apart from its life (state, revision, evidence)."""
+    return {
+        "camera_id": episode.camera_id,
+        "zone": episode.zone or "",
+        "first_seen": episode.first_seen,
+        "last_seen": episode.last_seen,
+        "first_frame_key": episode.first_frame_key,
+        "last_frame_key": episode.last_frame_key,
+        "frames": episode.frames,
+        "persons_max": episode.persons_max,
+        "classes": [
+            {
+                "class_name": one.class_name,
+                "confidence": one.confidence,
+                "peak_confidence": one.peak_confidence,
+                "observations": one.observations,
+                "first_seen": format_time(one.first_seen),
+                "last_seen": format_time(one.last_seen),
+            }
+            for one in episode.classes
+        ],
+        "peak_frame_key": episode.peak_frame_key,
+        "continues": episode.continues,
+    }
+
+
+def class_summaries(stored: Iterable[Mapping[str, Any]]) -> list[ClassSummary]:
+    """The inverse of what `episode_row` does to classes."""
+    return [
+        ClassSummary(
+            **{
+                **one,
+                "first_seen": parse_time(one["first_seen"]),
+                "last_seen": parse_time(one["last_seen"]),
+            }
+        )
+        for one in stored
+    ]
+
+
+# ---- rows ----
+
+
+def _same(row: Row[Any] | None, result: FrameResult, model_id: str) -> bool:
+    return row is not None and row.model_id == model_id and row.result == result.result
+
+
+def _frame_row(result: FrameResult, model_id: str, now: datetime) -> dict[str, Any]:
+    return {
+        "frame_key": result.key,
+        "camera_id": result.camera_id,
+        "captured_at": result.captured_at,
+        "width": result.width,
+        "height": result.height,
+        "persons": result.persons,
+        "compliant": result.counts[Verdict.COMPLIANT],
+        "violation": result.counts[Verdict.VIOLATION],
+        "indeterminate": result.counts[Verdict.INDETERMINATE],
+        "result": result.result,
+        "model_id": model_id,
+        "error": None,
+        "processed_at": now,
+    }
+
+
+def _counters(
+    camera: Row[Any],
+    fresh: Sequence[FrameResult],
+    known: Mapping[str, Row[Any]],
+    model_id: str,
+) -> dict[str, Any]:
+    """The camera's counters with `fresh` counted in and what they replace taken out."""
+    old = [known[result.key] for result in fresh if result.key in known]
+    judged = [row for row in old if row.error is None]
+    times = [result.captured_at for result in fresh]
+    values = {
+        "frames": camera.frames + len(fresh) - len(judged),
+        "frames_with_person": camera.frames_with_person
+        + sum(result.persons > 0 for result in fresh)
+        - sum(row.persons > 0 for row in judged),
+        "failed": camera.failed - (len(old) - len(judged)),
+        "first_frame_at": min([*times, camera.first_frame_at or times[0]]),
+        "last_frame_at": _later(camera.last_frame_at, max(times)),
+        "model_id": model_id,
+    }
+    for verdict in Verdict:
+        values[verdict.value] = (
+            getattr(camera, verdict.value)
+            + sum(result.counts[verdict] for result in fresh)
+            - sum(getattr(row, verdict.value) for row in judged)
+        )
+    return values
+
+
+def _replace_observations(
+    tx: Connection, fresh: Sequence[FrameResult], known: Mapping[str, Row[Any]]
+) -> dict[str, tuple[datetime, datetime]]:
+    """Store what was seen; for each zone that is touched, the first and last time it is."""
+    again = [result.key for result in fresh if result.key in known]
+    touched = repository.drop_observations(tx, again) if again else set()
+    seen = [
+        (zone or "", one)
+        for result in fresh
+        for zone, members in result.observations.items()
+        for one in members
+    ]
+    repository.put_observations(tx, seen)
+    touched |= {(zone, one.captured_at) for zone, one in seen}
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for zone, time in sorted(touched):
+        first, last = spans.get(zone, (time, time))
+        spans[zone] = min(first, time), max(last, time)
+    return spans
+
+
+def _later(a: datetime | None, b: datetime) -> datetime:
+    return b if a is None else max(a, b)
