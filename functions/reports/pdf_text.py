@@ -10,7 +10,6 @@ that need shaping or that DejaVu lacks become U+FFFD, and the report says how ma
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +18,10 @@ from pathlib import Path
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
+from functions.reports.text import clean
+
 _FONTS = Path(__file__).parent / "fonts"
 MISSING = "\N{REPLACEMENT CHARACTER}"
-_SPACES = frozenset("\t\n\r\v\f\u2028\u2029\u0085")
 # Scripts that DejaVu sets correctly without shaping: Latin, Greek, Cyrillic, Armenian; Georgian;
 # additional Latin and Greek; punctuation to miscellaneous arrows; the replacement character.
 _PLAIN_SCRIPTS = ((0x20, 0x58F), (0x10A0, 0x10FF), (0x1E00, 0x1FFF), (0x2010, 0x2BFF))
@@ -43,23 +43,6 @@ class Run:
 
     font: str
     text: str
-
-
-def clean(text: str) -> str:
-    """One line of drawable text.
-
-    Composed (NFC); line breaks and tabs become spaces; control, format (bidirectional overrides,
-    zero-width), private-use and unassigned characters and lone surrogates are removed.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    kept = []
-    for character in unicodedata.normalize("NFC", text):
-        if character in _SPACES:
-            kept.append(" ")
-        elif unicodedata.category(character)[0] != "C":
-            kept.append(character)
-    return "".join(kept)
 
 
 def unavailable(text: str) -> int:

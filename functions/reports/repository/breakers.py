@@ -1,0 +1,70 @@
+"""The state of circuit breakers, shared by all replicas. Each takes the caller's transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, or_, select, update
+
+from functions.reports.repository.tables import breakers, insert_into
+
+
+@dataclass(frozen=True)
+class BreakerState:
+    """Failures in a row, when it opened (None: closed), until when a probe may take."""
+
+    failures: int
+    opened_at: datetime | None
+    probe_until: datetime | None
+
+
+def get_breaker(tx: Connection, name: str) -> BreakerState:
+    """The breaker's state; one that never failed is closed."""
+    row = tx.execute(select(breakers).where(breakers.c.name == name)).one_or_none()
+    if row is None:
+        return BreakerState(0, None, None)
+    return BreakerState(row.failures, row.opened_at, row.probe_until)
+
+
+def take_probe(tx: Connection, name: str, now: datetime, until: datetime) -> bool:
+    """Become the one caller that may try a half-open breaker until `until`."""
+    taken = tx.execute(
+        update(breakers)
+        .where(
+            breakers.c.name == name,
+            or_(breakers.c.probe_until.is_(None), breakers.c.probe_until <= now),
+        )
+        .values(probe_until=until, updated_at=now)
+    )
+    return taken.rowcount == 1
+
+
+def add_failure(tx: Connection, name: str, now: datetime, threshold: int) -> BreakerState:
+    """Count one failure; from `threshold` in a row on, the breaker is open from `now`."""
+    statement = insert_into(tx, breakers)
+    counted = tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"failures": breakers.c.failures + 1, "probe_until": None, "updated_at": now},
+        ).returning(breakers.c.failures),
+        {
+            "name": name,
+            "failures": 1,
+            "opened_at": None,
+            "probe_until": None,
+            "updated_at": now,
+        },
+    ).scalar_one()
+    if counted >= threshold:
+        tx.execute(update(breakers).where(breakers.c.name == name).values(opened_at=now))
+    return get_breaker(tx, name)
+
+
+def close_breaker(tx: Connection, name: str, now: datetime) -> None:
+    """Forget all failures."""
+    tx.execute(
+        update(breakers)
+        .where(breakers.c.name == name)
+        .values(failures=0, opened_at=None, probe_until=None, updated_at=now)
+    )

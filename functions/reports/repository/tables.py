@@ -1,0 +1,101 @@
+"""The tables of `reports`, and what all their queries share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Connection, Index, Integer, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hearth.db import JsonText, UtcDateTime
+
+metadata = MetaData()
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("incident_id", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("camera_id", Text, nullable=False),
+    Column("zone", Text),
+    Column("site", JsonText, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    Column("classes", JsonText, nullable=False),
+    Column("narrative", JsonText, nullable=False),
+    Column("narrative_source", Text, nullable=False),
+    Column("pdf_key", Text, nullable=False),
+    Column("pdf_sha256", Text, nullable=False),
+    Column("digest_date", Text),
+    Column("digested_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_reports_last_seen_id", "last_seen", "id"),
+    Index("ix_reports_camera_id_last_seen_id", "camera_id", "last_seen", "id"),
+    Index("ix_reports_digest_date", "digest_date"),
+)
+"""One row a report; `digest_date` is the local date of the digest that shall list it."""
+
+narratives = Table(
+    "report_narratives",
+    metadata,
+    Column("report_id", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("narrative", JsonText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+"""What a language model wrote, before it is printed: two workers then print the same."""
+
+digests = Table(
+    "report_digests",
+    metadata,
+    Column("digest_date", Text, primary_key=True),
+    Column("content", JsonText, nullable=False),
+    Column("pdf_key", Text),
+    Column("pdf_sha256", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+emails = Table(
+    "report_emails",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("report_id", Text),
+    Column("digest_date", Text),
+    Column("message_id", Text, nullable=False),
+    Column("content", JsonText, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("accepted", JsonText, nullable=False),
+    Column("refused", JsonText, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    Column("intended_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("uq_report_emails_message_id", "message_id", unique=True),
+)
+"""One row an e-mail, written before the SMTP conversation: `intended`, then `sent` or `failed`."""
+
+breakers = Table(
+    "report_circuit_breakers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("opened_at", UtcDateTime),
+    Column("probe_until", UtcDateTime),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class PdfFile:
+    """Where a PDF lies, and the SHA-256 of its bytes in hex."""
+
+    key: str
+    sha256: str
+
+
+def insert_into(tx: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert of the engine at hand, which knows ON CONFLICT."""
+    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
