@@ -1,0 +1,218 @@
+"""The HTTP API: takes requests, invokes the function of the route, answers as API Gateway does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from aiohttp import web
+from multidict import CIMultiDict
+from prometheus_client import CollectorRegistry, Histogram
+
+from . import cors
+from .functions import InvokeResult, PayloadTooLarge, RuntimeRefusal
+from .http_events import BadFunctionAnswer, HttpAnswer, HttpRequest, http_answer, http_event
+from .logs import LogStream
+from .loopback import refusal
+from .routing import Match, RouteTable
+from .template import Api, Throttle
+
+BODY_LIMIT = 10 * 1024 * 1024  # bytes, API Gateway's
+_LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Invoker(Protocol):
+    """What the gateway needs of the engine."""
+
+    async def invoke(self, function: str, payload: bytes) -> InvokeResult: ...
+
+
+class TokenBucket:
+    """Lets `burst` requests through at once and `rate` a second in the long run."""
+
+    def __init__(self, throttle: Throttle, now: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._burst, self._now = throttle.rate, float(throttle.burst), now
+        self._tokens, self._filled = self._burst, now()
+
+    def take(self) -> bool:
+        now = self._now()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Gateway:
+    """Serves one HTTP API. Start it once; stop it once."""
+
+    def __init__(
+        self,
+        api: Api,
+        engine: Invoker,
+        logs: LogStream,
+        registry: CollectorRegistry,
+        *,
+        account: str = "000000000000",
+    ) -> None:
+        self._api = api
+        self._engine = engine
+        self._logs = logs
+        self._account = account
+        self._routes = RouteTable(api.routes)
+        # API Gateway gives every route a bucket of its own.
+        self._buckets = {
+            route.key: TokenBucket(throttle)
+            for route in api.routes
+            if (throttle := route.throttle or api.throttle) is not None
+        }
+        self._latency = Histogram(
+            "hearth_gateway_request_seconds",
+            "Time from a request to its answer.",
+            ("route", "status"),
+            buckets=_LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self._runner: web.ServerRunner | None = None
+        # Invocations that the client no longer waits for: the function finishes, as on AWS.
+        self._late: set[asyncio.Task[InvokeResult]] = set()
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 takes a free one, `port` then tells which. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=512)
+        self.port = listener.getsockname()[1]
+        server = web.Server(self._handle, access_log=None)
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
+        began = time.perf_counter()
+        request_id = str(uuid.uuid4())
+        method, path = incoming.method, incoming.raw_path.split("?", 1)[0]
+        match = self._routes.find(method, path)
+        try:
+            answer = await self._answer(incoming, match, path, request_id)
+        except Exception as error:  # the gateway itself failed: API Gateway's 500
+            self._logs.write("ERROR", "gateway failed", request_id=request_id, error=repr(error))
+            answer = _message(500, "Internal Server Error")
+        seconds = time.perf_counter() - began
+        route = match.route.key if match else "none"
+        self._latency.labels(route, str(answer.status)).observe(seconds)
+        self._logs.write(
+            "INFO",
+            "request",
+            request_id=request_id,
+            method=method,
+            path=path,
+            route=route,
+            status=answer.status,
+            duration_ms=round(seconds * 1000, 3),
+            bytes=len(answer.body),
+            source_ip=incoming.remote or "",
+        )
+        headers = CIMultiDict([*answer.headers, ("apigw-requestid", request_id)])
+        return web.Response(status=answer.status, headers=headers, body=answer.body)
+
+    async def _answer(
+        self, incoming: web.BaseRequest, match: Match | None, path: str, request_id: str
+    ) -> HttpAnswer:
+        reason = refusal(incoming.headers, self._trusts)
+        if reason is not None:
+            return _message(403, f"Forbidden: {reason}")
+        rules, origin = self._api.cors, incoming.headers.get("Origin")
+        if rules is None:
+            return await self._serve(incoming, match, path, request_id)
+        wanted = incoming.headers.get("Access-Control-Request-Method")
+        if incoming.method == "OPTIONS" and origin is not None and wanted is not None:
+            return HttpAnswer(204, cors.preflight_headers(rules, origin, wanted), b"")
+        answer = await self._serve(incoming, match, path, request_id)
+        # The API's settings replace what the function said about CORS.
+        kept = [item for item in answer.headers if not item[0].startswith("access-control-")]
+        return replace(answer, headers=[*kept, *cors.answer_headers(rules, origin)])
+
+    async def _serve(
+        self, incoming: web.BaseRequest, match: Match | None, path: str, request_id: str
+    ) -> HttpAnswer:
+        if match is None:
+            return _message(404, "Not Found")
+        bucket = self._buckets.get(match.route.key)
+        if bucket is not None and not bucket.take():
+            return _message(429, "Too Many Requests")
+        body = await _limited_body(incoming)
+        if body is None:
+            return _message(413, "Request Entity Too Large")
+        request = HttpRequest(
+            method=incoming.method,
+            path=path,
+            query=incoming.raw_path.partition("?")[2],
+            headers=list(incoming.headers.items()),
+            body=body,
+            source_ip=incoming.remote or "",
+            port=self.port,
+            protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",
+        )
+        event = http_event(request, match, request_id, self._account, datetime.now(UTC))
+        return await self._invoke(match, json.dumps(event).encode())
+
+    async def _invoke(self, match: Match, payload: bytes) -> HttpAnswer:
+        call = asyncio.ensure_future(self._engine.invoke(match.route.function, payload))
+        done, _ = await asyncio.wait((call,), timeout=match.route.timeout_s)
+        if not done:
+            self._late.add(call)
+            call.add_done_callback(self._forget)
+            return _message(504, "Endpoint request timed out")
+        try:
+            result = call.result()
+        except PayloadTooLarge:
+            return _message(413, "Request Entity Too Large")
+        except RuntimeRefusal as error:
+            self._logs.write("WARNING", "invocation refused", error=str(error))
+            return _message(503, "Service Unavailable")
+        if result.function_error is not None:
+            return _message(502, "Internal Server Error")
+        try:
+            return http_answer(result.payload)
+        except BadFunctionAnswer as error:
+            self._logs.write("ERROR", "bad answer", function=match.route.function, error=str(error))
+            return _message(502, "Internal Server Error")
+
+    def _forget(self, call: asyncio.Task[InvokeResult]) -> None:
+        self._late.discard(call)
+        if not call.cancelled():
+            call.exception()  # seen: nobody waits for it
+
+    def _trusts(self, origin: str) -> bool:
+        return self._api.cors is not None and cors.allows(self._api.cors, origin)
+
+
+async def _limited_body(incoming: web.BaseRequest) -> bytes | None:
+    """The body, or None when it is larger than API Gateway takes."""
+    if (incoming.content_length or 0) > BODY_LIMIT:
+        return None
+    body = bytearray()
+    async for piece in incoming.content.iter_any():
+        body += piece
+        if len(body) > BODY_LIMIT:
+            return None
+    return bytes(body)
+
+
+def _message(status: int, text: str) -> HttpAnswer:
+    body = json.dumps({"message": text}).encode()
+    return HttpAnswer(status, [("content-type", "application/json")], body)

@@ -1,0 +1,201 @@
+"""HTTP requests as payload format 2.0 events, and functions' answers as HTTP responses.
+
+Reference: "Create AWS Lambda proxy integrations for HTTP APIs" of the API Gateway Developer Guide.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from .routing import Match
+
+API_ID = "local"
+_TEXT_TYPES = ("application/json", "application/javascript", "application/xml")
+# They belong to one connection; the gateway's own server sets them.
+_HOP_BY_HOP = {"connection", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request as it came: `path` and `query` still percent-encoded, `headers` in order."""
+
+    method: str
+    path: str
+    query: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    source_ip: str
+    port: int
+    protocol: str = "HTTP/1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A response; header names are in lower case, `set-cookie` may repeat."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class BadFunctionAnswer(Exception):
+    """The function's answer cannot be made into an HTTP response."""
+
+
+def http_event(
+    request: HttpRequest, match: Match, request_id: str, account: str, now: datetime
+) -> dict[str, Any]:
+    """The payload format 2.0 event of a request that matched a route."""
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for name, value in request.headers:
+        key = name.lower()
+        if key == "cookie":
+            cookies += [part.strip() for part in value.split(";") if part.strip()]
+        else:
+            headers[key] = f"{headers[key]},{value}" if key in headers else value
+    forwarded = headers.get("x-forwarded-for")
+    headers["x-forwarded-for"] = (
+        f"{forwarded}, {request.source_ip}" if forwarded else request.source_ip
+    )
+    headers["x-forwarded-port"] = str(request.port)
+    headers["x-forwarded-proto"] = "http"
+    host = headers.get("host", "")
+    path = unquote(request.path)  # HTTP APIs decode the path, unlike REST APIs
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": match.route.key,
+        "rawPath": path,
+        "rawQueryString": request.query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": account,
+            "apiId": API_ID,
+            "domainName": host,
+            "domainPrefix": host.split(".", 1)[0],
+            "http": {
+                "method": request.method,
+                "path": path,
+                "protocol": request.protocol,
+                "sourceIp": request.source_ip,
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "requestId": request_id,
+            "routeKey": match.route.key,
+            "stage": "$default",
+            "time": now.astimezone(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "timeEpoch": int(now.timestamp() * 1000),
+        },
+        "isBase64Encoded": False,
+    }
+    if cookies:
+        event["cookies"] = cookies
+    if request.query:
+        event["queryStringParameters"] = _query_parameters(request.query)
+    if match.parameters:
+        event["pathParameters"] = dict(match.parameters)
+    if request.body:
+        text = _as_text(request.body, headers.get("content-type", ""))
+        event["isBase64Encoded"] = text is None
+        event["body"] = base64.b64encode(request.body).decode() if text is None else text
+    return event
+
+
+def http_answer(payload: bytes) -> HttpAnswer:
+    """The response that a function's answer stands for.
+
+    Raises:
+        BadFunctionAnswer: A field has a wrong type; the caller answers 502.
+    """
+    try:
+        answer = json.loads(payload)
+    except ValueError as error:
+        raise BadFunctionAnswer("the answer is not JSON") from error
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        # An answer without a status is the body of a success.
+        body = answer.encode() if isinstance(answer, str) else payload
+        return HttpAnswer(200, [("content-type", "application/json")], body)
+    headers = _answer_headers(answer.get("headers"))
+    cookies = answer.get("cookies") or []
+    if not isinstance(cookies, list) or not all(isinstance(cookie, str) for cookie in cookies):
+        raise BadFunctionAnswer("cookies is not a list of texts")
+    body = _answer_body(answer)
+    if body and not any(name == "content-type" for name, _ in headers):
+        headers.append(("content-type", "text/plain;charset=UTF-8"))
+    headers += [("set-cookie", cookie) for cookie in cookies]
+    for name, value in headers:
+        if not name or any(character in name + value for character in "\r\n\0"):
+            raise BadFunctionAnswer(f"header {name!r} holds a control character")
+    return HttpAnswer(_answer_status(answer["statusCode"]), headers, body)
+
+
+def _answer_status(value: Any) -> int:
+    try:
+        status = int(value)
+    except (TypeError, ValueError):
+        status = 0
+    if isinstance(value, bool) or not 200 <= status <= 599:
+        raise BadFunctionAnswer(f"statusCode {value!r} is not an HTTP status")
+    return status
+
+
+def _answer_headers(given: Any) -> list[tuple[str, str]]:
+    if given is None:
+        return []
+    if not isinstance(given, dict):
+        raise BadFunctionAnswer("headers is not an object")
+    headers = []
+    for name, value in given.items():
+        if isinstance(value, (dict, list)):
+            raise BadFunctionAnswer(f"header {name!r} is not a single value")
+        if value is not None and name.lower() not in _HOP_BY_HOP:
+            headers.append((name.lower(), _text(value)))
+    return headers
+
+
+def _answer_body(answer: dict[str, Any]) -> bytes:
+    body = answer.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        raise BadFunctionAnswer("body is not a text")
+    if not answer.get("isBase64Encoded"):
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error as error:
+        raise BadFunctionAnswer("body is not base64") from error
+
+
+def _query_parameters(query: str) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=None):
+        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+    return parameters
+
+
+def _as_text(body: bytes, content_type: str) -> str | None:
+    """The body as text, or None when it has to travel in base64.
+
+    As observed on AWS, only text types travel as they are: a form is encoded too. A body without
+    a type is text when it is valid UTF-8.
+    """
+    kind = content_type.split(";", 1)[0].strip().lower()
+    textual = kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))
+    if kind and not textual:
+        return None
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
