@@ -115,6 +115,22 @@ class Ledger:
             # Under snapshot isolation the row of a concurrent insert exists but is not visible.
             raise Unavailable("another transaction is adding the same job") from error
 
+    def hasten(self, tx: Connection, dedupe_keys: Sequence[str], at: datetime) -> None:
+        """Let queued jobs that wait for a later time start at `at`; others are left alone.
+
+        `add` the same jobs afterwards in the same transaction: it returns the rows as they are
+        now, for `announce`.
+        """
+        tx.execute(
+            update(jobs_table)
+            .where(
+                _t.dedupe_key.in_(dedupe_keys),
+                _t.state == JobState.QUEUED,
+                _t.available_at > at,
+            )
+            .values(available_at=at, resend_at=at, resends=0, updated_at=self.now())
+        )
+
     def announce(self, jobs: Iterable[Job]) -> None:
         """Send a hint for each queued job that starts within 15 minutes.
 
