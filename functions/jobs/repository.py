@@ -1,0 +1,56 @@
+"""Counts jobs in the ledger's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from hearth.db import Database, UtcDateTime
+from hearth.job_table import JobState, jobs_table
+
+_t = jobs_table.c
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many jobs of one kind are in one state, and when the oldest of them was made."""
+
+    kind: str
+    state: JobState
+    number: int
+    oldest: datetime
+
+
+class JobCounts:
+    """Counts by kind and state."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def count(self, dedupe_prefix: str | None = None) -> list[Count]:
+        """Counts of all jobs, or of those whose dedupe key begins with `dedupe_prefix`.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        query = (
+            select(
+                _t.kind,
+                _t.state,
+                func.count(),
+                func.min(_t.created_at, type_=UtcDateTime),
+            )
+            .group_by(_t.kind, _t.state)
+            .order_by(_t.kind, _t.state)
+        )
+        if dedupe_prefix:
+            query = query.where(
+                # autoescape: "_" and "%" of a camera's name are no wildcards.
+                _t.dedupe_key.startswith(dedupe_prefix, autoescape=True),
+                # LIKE ignores case on SQLite and minds it on PostgreSQL.
+                func.substr(_t.dedupe_key, 1, len(dedupe_prefix)) == dedupe_prefix,
+            )
+        rows = self._db.read(lambda tx: tx.execute(query).all())
+        return [Count(kind, JobState(state), n, oldest) for kind, state, n, oldest in rows]

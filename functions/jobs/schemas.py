@@ -1,0 +1,91 @@
+"""What the ledger shows of itself over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hearth.http import PageQuery
+from hearth.jobs import JobState
+
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL's text holds no NUL, so nothing can be found under one."""
+
+
+class JobQuery(PageQuery):
+    """The query of the list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: JobState | None = Field(None, description="Only jobs in this state.")
+    kind: str | None = Field(
+        None, max_length=200, pattern=NO_NUL, description="Only jobs of this kind."
+    )
+
+
+class SummaryQuery(BaseModel):
+    """The query of the summary."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dedupe_prefix: str | None = Field(
+        None,
+        max_length=1100,
+        pattern=NO_NUL,
+        description="Only jobs whose dedupe key begins so, such as `frame:frames/gate/`.",
+    )
+
+
+class JobErrorOut(BaseModel):
+    """Why the last attempt did not succeed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str
+    message: str
+    details: list[dict[str, Any]]
+
+
+class JobOut(BaseModel):
+    """One piece of asynchronous work. Times are RFC 3339 in UTC; `progress` is 0..1."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    kind: str
+    queue: str
+    dedupe_key: str
+    payload: dict[str, Any]
+    state: JobState
+    attempts: int
+    max_attempts: int
+    available_at: datetime
+    lease_until: datetime | None
+    progress: float
+    error: JobErrorOut | None
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+
+class JobsOut(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobOut]
+    next_cursor: Annotated[str | None, Field(description="None: this is the last page.")]
+
+
+class SummaryOut(BaseModel):
+    """How much work there is."""
+
+    jobs: Annotated[
+        dict[str, dict[JobState, int]],
+        Field(description="Kind → state → number; zeros are left out."),
+    ]
+    open: Annotated[int, Field(description="Queued or running.")]
+    failed: int
+    oldest_open_seconds: Annotated[
+        float | None, Field(description="Age of the oldest open job; None when none is open.")
+    ]
