@@ -1,0 +1,134 @@
+"""Options that several commands share, and what they mean to the template."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hearth_runtime.commands.output import MISUSED, CommandError, set_json
+
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help="JSON instead of text.", callback=set_json, is_eager=True)
+]
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data", envvar="HEARTH_DATA", help="Folder that holds everything a stack keeps."
+    ),
+]
+Template = Annotated[
+    Path | None, typer.Option("--template", help="SAM template; that of the project by default.")
+]
+Parameter = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="Parameter of the template; repeatable."),
+]
+Stack = Annotated[str, typer.Option("--stack", help="Name of the stack.")]
+EndpointUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint-url",
+        help="An S3 and SQS server that runs already; by default one is started.",
+    ),
+]
+Model = Annotated[
+    Path | None, typer.Option("--model", help="Detection model: YOLOv8, YOLO11 or YOLOX as ONNX.")
+]
+Classes = Annotated[
+    str | None,
+    typer.Option("--classes", metavar="FILE|a,b,c", help="Names of the model's classes."),
+]
+Backend = Annotated[
+    str | None, typer.Option("--backend", help="auto, onnxruntime or openvino runs the model.")
+]
+Policy = Annotated[Path | None, typer.Option("--policy", help="Safety policy, a YAML file.")]
+Confidence = Annotated[
+    float | None, typer.Option("--confidence", help="Detections that score lower are dropped.")
+]
+SmtpUrl = Annotated[
+    str | None,
+    typer.Option("--smtp-url", envvar="HEARTH_SMTP_URL", help="smtp://user:password@host:port."),
+]
+EmailTo = Annotated[str | None, typer.Option("--email-to", help="Recipients, by commas.")]
+EmailFrom = Annotated[str | None, typer.Option("--email-from", help="Sender of e-mails.")]
+LlmBaseUrl = Annotated[
+    str | None, typer.Option("--llm-base-url", help="OpenAI-compatible endpoint (…/v1).")
+]
+LlmModel = Annotated[str | None, typer.Option("--llm-model", help="Model the endpoint knows.")]
+LlmApiKey = Annotated[
+    str | None,
+    typer.Option("--llm-api-key", envvar="HEARTH_LLM_API_KEY", help="Better set in the variable."),
+]
+Timezone = Annotated[str | None, typer.Option("--timezone", help="IANA zone of the site.")]
+SiteName = Annotated[str | None, typer.Option("--site-name", help="Printed on reports.")]
+
+DEFAULT_DATA = Path("data")
+
+
+def template_path(given: Path | None) -> Path:
+    """The template that was named, or that of the project around the package or here.
+
+    Raises:
+        CommandError: There is none.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise CommandError(f"There is no template {given}.", "Check --template.", code=MISUSED)
+        return given.resolve()
+    # An editable install lies in its project; any other one is used from within a project.
+    for folder in (Path(__file__).resolve().parents[3], Path.cwd()):
+        if (folder / "template.yaml").is_file():
+            return folder / "template.yaml"
+    raise CommandError(
+        f"There is no template.yaml in {Path.cwd()}.",
+        "Go to the project's folder, or name the file with --template.",
+        code=MISUSED,
+    )
+
+
+def template_parameters(
+    given: Sequence[str] | None,
+    *,
+    model: Path | None = None,
+    classes: str | None = None,
+    policy: Path | None = None,
+    values: Mapping[str, str | float | None],
+) -> dict[str, str]:
+    """Parameters for the template, from --param and from the flags that stand for some of them.
+
+    A flag wins over a --param of the same meaning. Paths become absolute, because functions run in
+    a folder of their own.
+
+    Raises:
+        CommandError: A file is missing, or a --param is not NAME=VALUE.
+    """
+    parameters: dict[str, str] = {}
+    for pair in given or ():
+        name, equals, value = pair.partition("=")
+        if not (equals and name):
+            raise CommandError(
+                f"--param {pair} is not NAME=VALUE.",
+                "For example --param SiteName=Dock.",
+                code=MISUSED,
+            )
+        parameters[name] = value
+    if model is not None:
+        parameters["ModelPath"] = str(_file(model, "--model"))
+    if classes is not None:
+        named = Path(classes)
+        is_file = named.is_file() or (os.sep in classes and "," not in classes)
+        parameters["ModelClasses"] = str(_file(named, "--classes")) if is_file else classes
+    if policy is not None:
+        parameters["Policy"] = str(_file(policy, "--policy"))
+    parameters.update({name: str(value) for name, value in values.items() if value is not None})
+    return parameters
+
+
+def _file(path: Path, option: str) -> Path:
+    if not path.is_file():
+        raise CommandError(f"There is no file {path}.", f"Check {option}.", code=MISUSED)
+    return path.resolve()

@@ -1,0 +1,297 @@
+"""`hearth up`, `down` and `status`: one stack on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from hearth_runtime.commands import options
+from hearth_runtime.commands.output import MISUSED, CommandError, Output, output_of
+from hearth_runtime.commands.stack_client import request, running_stack
+from hearth_runtime.server import RuntimeConfig, serve
+from hearth_runtime.stack_state import SetupError, StackState, read_state
+
+_PR_SET_PDEATHSIG = 1
+
+
+def up(
+    ctx: typer.Context,
+    data: options.Data = options.DEFAULT_DATA,
+    template: options.Template = None,
+    param: options.Parameter = None,
+    stack: options.Stack = "hearth",
+    host: Annotated[str, typer.Option(help="Address the HTTP API listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the HTTP API; 0 takes a free one.")] = 0,
+    control_port: Annotated[int, typer.Option(help="Port of the control API; 0: a free one.")] = 0,
+    endpoint_url: options.EndpointUrl = None,
+    replicas: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FUNCTION=N", help="Processes for a function; repeatable."),
+    ] = None,
+    idle: Annotated[
+        float, typer.Option(help="Seconds after which an idle function's process ends.")
+    ] = 300.0,
+    model: options.Model = None,
+    classes: options.Classes = None,
+    backend: options.Backend = None,
+    policy: options.Policy = None,
+    confidence: options.Confidence = None,
+    smtp_url: options.SmtpUrl = None,
+    email_to: options.EmailTo = None,
+    email_from: options.EmailFrom = None,
+    llm_base_url: options.LlmBaseUrl = None,
+    llm_model: options.LlmModel = None,
+    llm_api_key: options.LlmApiKey = None,
+    timezone: options.Timezone = None,
+    site_name: options.SiteName = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when the stack is ready; it runs on.")
+    ] = False,
+    json_: options.JsonFlag = False,
+    parent: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
+    """Start the stack: S3 and SQS, the functions, the HTTP API, the schedules."""
+    output = output_of(ctx)
+    if parent:
+        _end_with(parent)
+    if detach:
+        # The very same command line, so that no option can be forgotten on the way.
+        arguments = [a for a in sys.argv[1:] if a != "--detach"]
+        child = start_stack(arguments, data, detached=True)
+        _tell(output, await_ready(child, data))
+        return
+    parameters = options.template_parameters(
+        param,
+        model=model,
+        classes=classes,
+        policy=policy,
+        values={
+            "ModelBackend": backend,
+            "ConfidenceThreshold": confidence,
+            "SmtpUrl": smtp_url,
+            "EmailTo": email_to,
+            "EmailFrom": email_from,
+            "LlmBaseUrl": llm_base_url,
+            "LlmModel": llm_model,
+            "LlmApiKey": llm_api_key,
+            "Timezone": timezone,
+            "SiteName": site_name,
+        },
+    )
+    config = RuntimeConfig(
+        template=options.template_path(template),
+        data=data.resolve(),
+        stack=stack,
+        host=host,
+        port=port,
+        control_port=control_port,
+        endpoint_url=endpoint_url,
+        parameters=parameters,
+        replicas=_replicas(replicas or []),
+        idle_s=idle,
+        log_format="json" if output.json else "text",
+    )
+    asyncio.run(_serve(config, output))
+
+
+def down(
+    ctx: typer.Context,
+    data: options.Data = options.DEFAULT_DATA,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for running work.")] = 60.0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill it when it does not stop in time.")
+    ] = False,
+    json_: options.JsonFlag = False,
+) -> None:
+    """Stop the stack; running work is finished first."""
+    output = output_of(ctx)
+    state = read_state(data)
+    if state is None:
+        if output.json:
+            output.answer({"stopped": False, "reason": "not running"})
+        output.say(f"No stack is running on {data}.")
+        return
+    os.kill(state.pid, signal.SIGTERM)
+    if not _gone(state.pid, timeout):
+        if not force:
+            raise CommandError(
+                f"The stack (process {state.pid}) has not stopped within {timeout:g} s.",
+                "Wait longer (--timeout), or kill it with --force: nothing is lost by that.",
+            )
+        os.kill(state.pid, signal.SIGKILL)
+        _gone(state.pid, 10)
+    if output.json:
+        output.answer({"stopped": True, "pid": state.pid})
+    output.say(f"Stopped the stack on {data}.")
+
+
+def status(
+    ctx: typer.Context,
+    data: options.Data = options.DEFAULT_DATA,
+    json_: options.JsonFlag = False,
+) -> None:
+    """Show where the stack answers and what its functions do."""
+    output = output_of(ctx)
+    state = running_stack(data)
+    facts = request(f"{state.control_url}/status").json()
+    if output.json:
+        output.answer({**asdict(state), "status": facts})
+        return
+    _tell(output, state)
+    for name, value in facts.items():
+        rows = value if isinstance(value, list) else None
+        if rows and all(isinstance(row, dict) for row in rows):
+            output.out.print(_table(name, rows))
+
+
+def start_stack(
+    arguments: list[str], data: Path, *, detached: bool = False
+) -> subprocess.Popen[bytes]:
+    """Run `hearth` with these arguments in a process of its own.
+
+    What it prints goes to `up.log` in the data folder. Unless detached it is stopped by the kernel
+    when this process ends, in whatever way.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    if not detached:
+        arguments = [*arguments, "--parent", str(os.getpid())]
+    with (data / "up.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 - our own program, a list, no shell
+            [sys.executable, "-m", "hearth_runtime.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def await_ready(child: subprocess.Popen[bytes], data: Path, timeout_s: float = 120.0) -> StackState:
+    """Wait until the stack that `child` runs is ready.
+
+    Raises:
+        CommandError: It ended, with what it said last, or took too long.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        state = read_state(data)
+        if state is not None and state.pid == child.pid:
+            return state
+        if child.poll() is not None:
+            said = (data / "up.log").read_text(errors="replace").strip().splitlines()
+            raise CommandError(
+                f"The stack did not start: {_last_words(said)}",
+                f"All it said is in {data / 'up.log'}.",
+                code=MISUSED if child.returncode == MISUSED else 1,
+            )
+        time.sleep(0.02)
+    stop_stack(child)
+    raise CommandError(
+        f"The stack was not ready within {timeout_s:g} s.", f"See {data / 'up.log'}."
+    )
+
+
+def stop_stack(child: subprocess.Popen[bytes], patience_s: float = 30.0) -> None:
+    """Stop a stack that `start_stack` started, for certain."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(patience_s)
+    if child.poll() is None:
+        child.kill()
+    child.wait()
+
+
+async def _serve(config: RuntimeConfig, output: Output) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    def ready(state: StackState) -> None:
+        _tell(output, state)
+        output.say("Ctrl-C stops it.")
+
+    try:
+        await serve(config, ready=ready, stop=stop)
+    except SetupError as error:
+        raise CommandError(str(error), code=MISUSED) from None
+
+
+def _tell(output: Output, state: StackState) -> None:
+    if output.json:
+        output.event({"event": "ready", **asdict(state)})
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_row("HTTP API", state.gateway_url)
+    table.add_row("control", state.control_url)
+    table.add_row("S3, SQS", f"{state.endpoint_url} bucket {state.bucket}")
+    table.add_row("log", state.log_path)
+    output.out.print(f"[bold]{state.stack}[/] is ready (process {state.pid})")
+    output.out.print(table)
+
+
+def _table(title: str, rows: list[Mapping[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in rows[0]:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(str(row.get(column, "")) for column in rows[0]))
+    return table
+
+
+def _replicas(pairs: list[str]) -> dict[str, int]:
+    wanted: dict[str, int] = {}
+    for pair in pairs:
+        name, _, number = pair.partition("=")
+        if not (name and number.isdecimal() and int(number) > 0):
+            raise CommandError(
+                f"--replicas {pair} is not FUNCTION=N.", "For example detection=2.", code=MISUSED
+            )
+        wanted[name] = int(number)
+    return wanted
+
+
+def _end_with(parent: int) -> None:
+    """Be stopped by the kernel, orderly, when the process that started us ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it has ended already: no signal will come
+        raise CommandError("The program that started this stack has ended.")
+
+
+def _gone(pid: int, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        if _is_zombie(pid):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _is_zombie(pid: int) -> bool:
+    # A stack that `hearth up --detach` left may be a child of a program that never waits for it.
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def _last_words(lines: list[str]) -> str:
+    return lines[-1] if lines else "it said nothing."

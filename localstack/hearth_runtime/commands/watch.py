@@ -1,0 +1,213 @@
+"""`hearth watch`: bring a camera's frames into the bucket."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from hearth_runtime.commands import options
+from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, Output, output_of
+from hearth_runtime.commands.progress import progress_for
+from hearth_runtime.stack_state import read_state
+from hearth_runtime.watch.frames import PictureLimits
+from hearth_runtime.watch.watcher import DEFAULT_FPS, WatchConfig, WatchSummary
+from hearth_runtime.watch.watcher import watch as watch_source
+
+Fps = Annotated[
+    str | None,
+    typer.Option("--fps", help="Frames kept a second, or all. [default: 5; pictures: all]"),
+]
+Loop = Annotated[int, typer.Option("--loop", min=1, help="Play a source that ends N times.")]
+Motion = Annotated[
+    bool, typer.Option("--motion/--no-motion", help="Drop frames on which nothing moved.")
+]
+Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="JPEG quality.")]
+MaxSide = Annotated[
+    int, typer.Option("--max-side", min=16, max=16384, help="Longer side in pixels; never grown.")
+]
+MaxPixels = Annotated[
+    int, typer.Option("--max-pixels", min=1, help="Larger pictures are not decoded here.")
+]
+StartTime = Annotated[
+    str | None,
+    typer.Option("--start-time", metavar="now|TIME", help="[default: when the file was changed]"),
+]
+
+
+def watch(
+    ctx: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Video, GIF, picture, folder of pictures, rtsp://…, http://…, camera's number."
+        ),
+    ],
+    camera: Annotated[
+        str | None, typer.Option("--camera", help="Camera id; from the source's name by default.")
+    ] = None,
+    fps: Fps = None,
+    loop: Loop = 1,
+    motion: Motion = True,
+    keep_alive: Annotated[
+        float, typer.Option(min=0, help="A frame passes at least every so many seconds.")
+    ] = 1.0,
+    quality: Quality = 85,
+    max_side: MaxSide = 1280,
+    max_pixels: MaxPixels = 50_000_000,
+    start_time: StartTime = None,
+    reconnect: Annotated[
+        bool, typer.Option("--reconnect/--no-reconnect", help="When a live source goes away.")
+    ] = True,
+    stall: Annotated[
+        float, typer.Option(min=0.1, help="Seconds of silence after which it has.")
+    ] = 10.0,
+    spool_limit: Annotated[
+        int, typer.Option(min=1, help="MiB of frames that may wait on disk.")
+    ] = 2048,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait at the end for a bucket that is away.")
+    ] = 30.0,
+    bucket: Annotated[
+        str | None, typer.Option(help="S3 bucket; that of the running stack by default.")
+    ] = None,
+    endpoint_url: Annotated[str | None, typer.Option(help="S3 server of the bucket.")] = None,
+    data: options.Data = options.DEFAULT_DATA,
+    json_: options.JsonFlag = False,
+) -> None:
+    """Bring a camera's frames into the bucket, until it ends or Ctrl-C."""
+    output = output_of(ctx)
+    if bucket is None:
+        state = read_state(data)
+        if state is None:
+            raise CommandError(
+                f"No stack is running on {data}, so there is no bucket to bring frames to.",
+                "Start one with `hearth up`, or name --bucket (and --endpoint-url).",
+                code=MISUSED,
+            )
+        bucket, endpoint_url = state.bucket, endpoint_url or state.endpoint_url
+    config = WatchConfig(
+        source=source,
+        bucket=bucket,
+        spool=data / "spool",
+        camera=camera,
+        endpoint_url=endpoint_url,
+        fps=frames_per_second(fps),
+        paced=fps is not None and fps != "all",
+        loop=loop,
+        motion=motion,
+        keep_alive_s=keep_alive,
+        limits=PictureLimits(max_side=max_side, max_pixels=max_pixels, quality=quality),
+        start_time=moment(start_time),
+        reconnect=reconnect,
+        stall_s=stall,
+        spool_bytes=spool_limit * 1024 * 1024,
+        patience_s=patience,
+    )
+    summary = watch_until_stopped(config, output)
+    if not output.json and output.err.is_terminal:
+        output.out.print(in_words(summary))
+    if not summary.complete or summary.frames_dropped or summary.frames_rejected:
+        raise typer.Exit(FAILED)
+
+
+def watch_until_stopped(
+    config: WatchConfig, output: Output, *, quiet: bool = False
+) -> WatchSummary:
+    """Watch with progress; Ctrl-C and SIGTERM end it orderly, a second Ctrl-C at once."""
+    stop = threading.Event()
+    with _orderly_end(stop), progress_for(output) as progress:
+        return watch_source(config, None if quiet else progress, stop)
+
+
+@contextlib.contextmanager
+def _orderly_end(stop: threading.Event) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def frames_per_second(text: str | None) -> float | None:
+    """What --fps means: a rate, or None for every frame.
+
+    Raises:
+        CommandError: It is neither.
+    """
+    if text is None:
+        return DEFAULT_FPS
+    if text == "all":
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.001 <= rate <= 1000:
+        raise CommandError(
+            f"--fps {text} is not a rate.", "Give frames a second (0.001 to 1000), or all.",
+            code=MISUSED,
+        )
+    return rate
+
+
+def moment(text: str | None) -> datetime | None:
+    """What --start-time means: an instant in UTC, or None for the file's own.
+
+    Raises:
+        CommandError: It is no time.
+    """
+    if text is None:
+        return None
+    if text == "now":
+        return datetime.now(UTC)
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(
+            f"--start-time {text} is not a time.",
+            "Give now, or one such as 2026-11-21T08:00:00Z.",
+            code=MISUSED,
+        ) from None
+    # A time without a zone is this machine's local time, as a person at its keyboard means it.
+    return given.astimezone(UTC)
+
+
+def in_words(summary: WatchSummary) -> str:
+    """The summary as a sentence or two; Rich markup."""
+    rate = summary.frames_read / max(summary.seconds, 0.001)
+    text = (
+        f"[bold]{summary.camera}[/]: {summary.frames_read} frames read, "
+        f"{summary.frames_gated} dropped as still, {summary.frames_sent} uploaded in "
+        f"{summary.seconds:.1f} s ({rate:.0f} frames/s)"
+    )
+    for number, what in (
+        (summary.frames_recovered, "kept by an earlier run and uploaded now"),
+        (summary.frames_spooled, "went by way of the disk"),
+        (summary.frames_waiting, "still wait on disk"),
+        (summary.frames_unreadable, "unreadable, stored as they are"),
+        (summary.frames_rejected, "too big, left out"),
+        (summary.frames_dropped, "[red]lost[/]"),
+    ):
+        if number:
+            text += f"; {number} {what}"
+    if summary.first_key:
+        text += f"\n  {escape(summary.first_key)} … {escape(summary.end_key or '')}"
+    return text
