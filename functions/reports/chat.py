@@ -80,7 +80,7 @@ def with_retries(call: Callable[[float], str], budget_s: float) -> str:
 
 
 def _pause(state: RetryCallState) -> float:
-    pause = FIRST_PAUSE_S * 2 ** (state.attempt_number - 1) * random.uniform(0.75, 1.25)  # noqa: S311
+    pause: float = FIRST_PAUSE_S * 2.0 ** (state.attempt_number - 1) * random.uniform(0.75, 1.25)  # noqa: S311
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after_s if isinstance(error, ChatUnavailable) else 0.0
     return max(pause, asked)
