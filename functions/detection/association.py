@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from .equipment import Item, Vocabulary
+from functions.detection.equipment import Item, Vocabulary
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in source pixels."""

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
+from functions.detection.policy import EpisodeRules
 from hearth.ids import ulid_from
-
-from .policy import EpisodeRules
 
 
 @dataclass(frozen=True, order=True)

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .association import Box, Boxes, associate
-from .episodes import Observation
-from .equipment import Vocabulary
-from .policy import CameraRules
-from .verdicts import Judged, Verdict, judge
+from functions.detection.association import Box, Boxes, associate
+from functions.detection.episodes import Observation
+from functions.detection.equipment import Vocabulary
+from functions.detection.policy import CameraRules
+from functions.detection.verdicts import Judged, Verdict, judge
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from functions.detection import repository
+from functions.detection.episodes import ClassSummary, Episode, episodes
+from functions.detection.frames import FrameResult
+from functions.detection.policy import EpisodeRules
+from functions.detection.triggers import Horizon, settle_jobs, watch_job
+from functions.detection.verdicts import Verdict
 from hearth.frames import frame_key
 from hearth.ids import format_time, new_ulid, parse_time
 from hearth.jobs import NewJob
-
-from . import repository
-from .episodes import ClassSummary, Episode, episodes
-from .frames import FrameResult
-from .policy import EpisodeRules
-from .triggers import Horizon, settle_jobs, watch_job
-from .verdicts import Verdict
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -195,9 +194,6 @@ def _store(tx: Connection, known: Row[Any] | None, episode: Episode, now: dateti
     if same and row.state != repository.SUPERSEDED:
         return _Stored(False)
     reported = row.state in (repository.ENDED, repository.SUPERSEDED)
-    if reported and not episode.confirmed:
-        # Someone was told of it, so it stays visible, as taken back.
-        state = repository.SUPERSEDED
     was_open, is_open = row.state == repository.OPEN, state == repository.OPEN
     repository.update_incident(
         tx,

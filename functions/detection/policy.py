@@ -15,10 +15,9 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from functions.detection.equipment import Item
+from functions.detection.polygons import Point, is_simple
 from hearth.errors import InvalidInput, TooLarge
-
-from .equipment import Item
-from .polygons import Point, is_simple
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 12

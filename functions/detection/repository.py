@@ -24,15 +24,15 @@ from sqlalchemy import (
     and_,
     delete,
     func,
+    or_,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from functions.detection.episodes import Observation
 from hearth.db import JsonText, UtcDateTime
 from hearth.frames import camera_prefix
-
-from .episodes import Observation
 
 metadata = MetaData()
 
@@ -116,7 +116,8 @@ models = Table(
 )
 
 CANDIDATE: Final = "candidate"
-"""An episode of which no class is confirmed; it is remembered, but not an incident."""
+"""An episode of which no class is confirmed: remembered, but no incident. One of a later revision
+was reported and then taken back, by frames that arrived late; people see it as superseded."""
 OPEN: Final = "open"
 ENDED: Final = "ended"
 SUPERSEDED: Final = "superseded"
@@ -345,7 +346,13 @@ def list_incidents(
 ) -> Sequence[Row[Any]]:
     """Incidents, the latest first; ids sort by their beginning."""
     c = incidents.c
-    wanted = [c.state != CANDIDATE] if state is None else [c.state == state]
+    taken_back = and_(c.state == CANDIDATE, c.revision > 1)
+    if state is None:
+        wanted = [or_(c.state != CANDIDATE, taken_back)]
+    elif state == SUPERSEDED:
+        wanted = [or_(c.state == SUPERSEDED, taken_back)]
+    else:
+        wanted = [c.state == state]
     if camera_id is not None:
         wanted.append(c.camera_id == camera_id)
     if since is not None:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from functions.detection import repository
+from functions.detection.policy import EpisodeRules
 from hearth.frames import QUEUE
 from hearth.jobs import NewJob
-
-from . import repository
-from .policy import EpisodeRules
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from .association import REGIONS, Box, Person, overlap
-from .equipment import RESTRICTED, VIOLATION_OF, Item, Vocabulary
-from .policy import Area
-from .polygons import contains
+from functions.detection.association import REGIONS, Box, Person, overlap
+from functions.detection.equipment import RESTRICTED, VIOLATION_OF, Item, Vocabulary
+from functions.detection.policy import Area
+from functions.detection.polygons import contains
 
 INFERRED: Final = 0.8
 """How often "none found" is taken to be right on a well visible person. An assumption: the detector
