@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
@@ -18,6 +19,8 @@ import psycopg
 import pytest
 
 _START_S = 30
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +55,8 @@ def postgres_server() -> Iterator[str]:
                 stderr=log,
                 cwd=folder,
                 env=_environment(folder),
+                # Set after the change of user, which would clear it: no server outlives the tests.
+                preexec_fn=_die_with_parent,
                 **_as(account),
             )
         url = f"postgresql://hearth@127.0.0.1:{port}"
@@ -125,6 +130,10 @@ def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
     if account is None:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -20,11 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from sqlalchemy import Connection
 
@@ -188,7 +184,9 @@ class Consumer:
                 raise failures[record.message_id]
 
         processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-        return dict(process_partial_response(event, outcome_of, processor, context))
+        with processor(event["Records"], outcome_of):
+            processor.process()
+        return dict(processor.response())
 
     def _run(
         self, records: Sequence[SQSRecord], remaining_s: Callable[[], float]
