@@ -1,0 +1,95 @@
+"""What the product relies on in a queue, on every one it is tested or run with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hearth.errors import InvalidInput, Unavailable
+from hearth.queues import MAX_BODY_BYTES, Queues, SqsQueues
+
+if TYPE_CHECKING:
+    from tests.contract.aws.conftest import Aws, Mailbox
+
+Post = tuple[Queues, "Mailbox"]
+
+
+def numbers(bodies: list[dict[str, Any]]) -> list[int]:
+    return sorted(body["n"] for body in bodies)
+
+
+def test_sending_nothing_sends_nothing(post: Post) -> None:
+    queues, mailbox = post
+
+    queues.send("detection", [])
+
+    assert mailbox.receive(1, wait_s=0) == []
+
+
+def test_a_body_arrives_as_it_was_sent(post: Post) -> None:
+    queues, mailbox = post
+    body = {"job_id": "01K", "text": 'grüße "日本" \n <&> \u2028', "n": [1, 2.5, None, True, {}]}
+
+    queues.send("detection", [body])
+
+    assert mailbox.receive(1) == [body]
+
+
+@pytest.mark.parametrize("count", [1, 10, 11, 25])
+def test_more_bodies_than_a_batch_holds_all_arrive(post: Post, count: int) -> None:
+    queues, mailbox = post
+
+    queues.send("detection", [{"n": n} for n in range(count)])
+
+    assert numbers(mailbox.receive(count)) == list(range(count))
+
+
+def test_large_bodies_are_split_by_size_as_well(post: Post) -> None:
+    queues, mailbox = post
+    text = "x" * 60_000  # ten of them are over what one batch may hold
+
+    queues.send("detection", [{"n": n, "text": text} for n in range(10)])
+
+    assert numbers(mailbox.receive(10)) == list(range(10))
+
+
+def test_a_body_over_64_kb_is_refused_and_none_of_its_batch_is_sent(post: Post) -> None:
+    queues, mailbox = post
+
+    with pytest.raises(InvalidInput, match=r"over 65536; put the data in S3"):
+        queues.send("detection", [{"n": 1}, {"text": "x" * MAX_BODY_BYTES}])
+
+    assert mailbox.receive(1, wait_s=0) == []
+
+
+def test_what_is_no_json_is_refused(post: Post) -> None:
+    with pytest.raises(InvalidInput, match="must be JSON"):
+        post[0].send("detection", [{"n": float("nan")}])
+
+
+def test_a_delayed_body_is_not_there_at_once(post: Post) -> None:
+    queues, mailbox = post
+
+    queues.send("detection", [{"n": 1}], delay_s=900)
+
+    assert mailbox.receive(1, wait_s=0) == []
+
+
+@pytest.mark.parametrize("delay_s", [-1, 901])
+def test_a_delay_that_sqs_would_refuse_is_refused(post: Post, delay_s: int) -> None:
+    with pytest.raises(InvalidInput, match=f"{delay_s} s is outside"):
+        post[0].send("detection", [{"n": 1}], delay_s=delay_s)
+
+
+def test_an_unknown_queue_is_named_with_those_that_exist(post: Post) -> None:
+    with pytest.raises(InvalidInput, match=r"'nowhere'; QUEUE_URLS names: .*detection"):
+        post[0].send("nowhere", [{"n": 1}])
+
+
+@pytest.mark.parametrize("backend", ["moto", "ministack"], indirect=True)
+def test_a_queue_that_is_missing_may_come_a_retry_helps(aws: Aws) -> None:
+    url = aws.sqs.create_queue(QueueName="once")["QueueUrl"].replace("once", "never-made")
+
+    with pytest.raises(Unavailable):
+        SqsQueues(aws.sqs, {"detection": url}).send("detection", [{"n": 1}])
