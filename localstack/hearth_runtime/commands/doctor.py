@@ -24,9 +24,11 @@ from hearth_runtime.commands.stack_client import request
 from hearth_runtime.stack_state import read_state
 
 _MODULES = (
-    "aiohttp alembic awslambdaric boto3 cv2 fastapi mangum ministack numpy onnxruntime openvino "
-    "PIL psycopg pydantic_settings reportlab rich sqlalchemy typer ulid yaml"
-).split()
+    *("aiohttp", "alembic", "awslambdaric", "boto3", "cv2", "fastapi", "mangum", "ministack"),
+    *("numpy", "onnxruntime", "openvino", "PIL", "psycopg", "pydantic_settings", "reportlab"),
+    *("rich", "sqlalchemy", "typer", "ulid", "yaml"),
+)
+_LEAST_PYTHON = (3, 11)
 _LEAST_DISK = 1024**3
 _EARLIEST = 1_767_225_600  # 2026-01-01: a machine that lost its clock battery wakes up before
 
@@ -82,7 +84,7 @@ def doctor(
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
+    if tuple(sys.version_info[:2]) < _LEAST_PYTHON:
         return Finding("python", "wrong", f"Python {version} is too old.", "Install 3.11 or newer.")
     return Finding("python", "ok", f"Python {version} in {sys.prefix}")
 
@@ -117,7 +119,9 @@ def _data(data: Path) -> Finding:
             os.fsync(file.fileno())
     except OSError as error:
         return Finding(
-            "data", "wrong", f"{folder} cannot be written: {error.strerror}.",
+            "data",
+            "wrong",
+            f"{folder} cannot be written: {error.strerror}.",
             "Change its owner, or give another folder with --data.",
         )
     return Finding("data", "ok", f"{data.resolve()} can be written")
@@ -139,7 +143,9 @@ def _port(port: int) -> Finding:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             return Finding(
-                "port", "wrong", f"Port {port} cannot be had: {error.strerror}.",
+                "port",
+                "wrong",
+                f"Port {port} cannot be had: {error.strerror}.",
                 "Stop what uses it, or choose another with --port.",
             )
         return Finding("port", "ok", f"port {probe.getsockname()[1]} of the loopback is free")
@@ -149,7 +155,9 @@ def _clock() -> Finding:
     now = time.time()
     if now < _EARLIEST:
         return Finding(
-            "clock", "wrong", f"It says {time.strftime('%Y-%m-%d', time.gmtime(now))}.",
+            "clock",
+            "wrong",
+            f"It says {time.strftime('%Y-%m-%d', time.gmtime(now))}.",
             "Set it (NTP): frames are named after the time of capture.",
         )
     return Finding("clock", "ok", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
@@ -165,7 +173,9 @@ def _stack(data: Path) -> Finding:
         return Finding("stack", "wrong", error.message, error.remedy)
     if answer.status >= 400:
         return Finding(
-            "stack", "warning", f"process {state.pid} is not ready ({answer.status}).",
+            "stack",
+            "warning",
+            f"process {state.pid} is not ready ({answer.status}).",
             "See `hearth logs --level warning`.",
         )
     return Finding("stack", "ok", f"{state.stack} answers at {state.gateway_url}")
@@ -174,7 +184,8 @@ def _stack(data: Path) -> Finding:
 def _model(model: Path | None) -> Finding:
     if model is None:
         return Finding(
-            "model", "warning",
+            "model",
+            "warning",
             "None named: OpenCV's built-in people detector is used, equipment stays indeterminate.",
             "Name an ONNX file with --model (and its --classes).",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +67,8 @@ LlmApiKey = Annotated[
 Timezone = Annotated[str | None, typer.Option("--timezone", help="IANA zone of the site.")]
 SiteName = Annotated[str | None, typer.Option("--site-name", help="Printed on reports.")]
 
+# Parameters from the program that starts us, as a JSON object: see `start_stack`.
+PARAMETERS = "HEARTH_PARAMETERS"
 DEFAULT_DATA = Path("data")
 
 
@@ -106,7 +109,7 @@ def template_parameters(
     Raises:
         CommandError: A file is missing, or a --param is not NAME=VALUE.
     """
-    parameters: dict[str, str] = {}
+    parameters: dict[str, str] = dict(json.loads(os.environ.get(PARAMETERS) or "{}"))
     for pair in given or ():
         name, equals, value = pair.partition("=")
         if not (equals and name):

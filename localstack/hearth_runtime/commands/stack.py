@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -158,9 +159,16 @@ def status(
 
 
 def start_stack(
-    arguments: list[str], data: Path, *, detached: bool = False
+    arguments: list[str],
+    data: Path,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    detached: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Run `hearth` with these arguments in a process of its own.
+
+    Parameters of the template go by the environment: some are passwords, and everybody on the
+    machine may read a command line.
 
     What it prints goes to `up.log` in the data folder. Unless detached it is stopped by the kernel
     when this process ends, in whatever way.
@@ -171,6 +179,7 @@ def start_stack(
     with (data / "up.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 - our own program, a list, no shell
             [sys.executable, "-m", "hearth_runtime.cli", *arguments],
+            env={**os.environ, options.PARAMETERS: json.dumps(dict(parameters or {}))},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

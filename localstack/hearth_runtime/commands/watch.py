@@ -23,7 +23,9 @@ from hearth_runtime.watch.watcher import watch as watch_source
 
 Fps = Annotated[
     str | None,
-    typer.Option("--fps", help="Frames kept a second, or all. [default: 5; pictures: all]"),
+    typer.Option(
+        "--fps", help="Frames kept a second, or all; 5 unless given, pictures in files all."
+    ),
 ]
 Loop = Annotated[int, typer.Option("--loop", min=1, help="Play a source that ends N times.")]
 Motion = Annotated[
@@ -38,7 +40,7 @@ MaxPixels = Annotated[
 ]
 StartTime = Annotated[
     str | None,
-    typer.Option("--start-time", metavar="now|TIME", help="[default: when the file was changed]"),
+    typer.Option("--start-time", metavar="now|TIME", help="When the file was changed, by default."),
 ]
 
 
@@ -122,16 +124,14 @@ def watch_until_stopped(
     config: WatchConfig, output: Output, *, quiet: bool = False
 ) -> WatchSummary:
     """Watch with progress; Ctrl-C and SIGTERM end it orderly, a second Ctrl-C at once."""
-    stop = threading.Event()
-    with _orderly_end(stop), progress_for(output) as progress:
+    with asked_to_stop() as stop, progress_for(output) as progress:
         return watch_source(config, None if quiet else progress, stop)
 
 
 @contextlib.contextmanager
-def _orderly_end(stop: threading.Event) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
+def asked_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C interrupts."""
+    stop = threading.Event()
 
     def asked(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -140,7 +140,7 @@ def _orderly_end(stop: threading.Event) -> Iterator[None]:
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -162,7 +162,8 @@ def frames_per_second(text: str | None) -> float | None:
         rate = 0.0
     if not 0.001 <= rate <= 1000:
         raise CommandError(
-            f"--fps {text} is not a rate.", "Give frames a second (0.001 to 1000), or all.",
+            f"--fps {text} is not a rate.",
+            "Give frames a second (0.001 to 1000), or all.",
             code=MISUSED,
         )
     return rate

@@ -120,6 +120,22 @@ class Bucket:
         except BotoCoreError as error:
             raise OutOfReach(_words(error)) from None
 
+    def count(self, prefix: str, suffix: str) -> int:
+        """How many keys begin and end so.
+
+        Raises:
+            StoreError: The bucket does not answer.
+        """
+        pages = self._client.get_paginator("list_objects_v2")
+        try:
+            return sum(
+                item["Key"].endswith(suffix)
+                for page in pages.paginate(Bucket=self.name, Prefix=prefix)
+                for item in page.get("Contents", ())
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise StoreError(f"The bucket {self.name} cannot be listed: {error}.") from None
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
