@@ -75,7 +75,7 @@ class Gateway:
             if (throttle := route.throttle or api.throttle) is not None
         }
         self._latency = Histogram(
-            "hearth_gateway_request_seconds",
+            "hearth_runtime_gateway_request_seconds",
             "Time from a request to its answer.",
             ("route", "status"),
             buckets=_LATENCY_BUCKETS,
@@ -85,12 +85,14 @@ class Gateway:
         # Invocations that the client no longer waits for: the function finishes, as on AWS.
         self._late: set[asyncio.Task[InvokeResult]] = set()
         self.port = 0
+        self.url = ""
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes a free one, `port` then tells which. Raises OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=512)
         self.port = listener.getsockname()[1]
+        self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
         server = web.Server(self._handle, access_log=None)
         self._runner = web.ServerRunner(server)
         await self._runner.setup()

@@ -59,13 +59,16 @@ class MappingMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.messages = Counter(
-            "hearth_queue_messages",
+            "hearth_runtime_queue_messages",
             "Messages by what became of them.",
             ("queue", "outcome"),
             registry=registry,
         )
         self.errors = Counter(
-            "hearth_queue_errors", "Batches and polls that failed.", ("queue",), registry=registry
+            "hearth_runtime_queue_errors",
+            "Batches and polls that failed.",
+            ("queue",),
+            registry=registry,
         )
 
 

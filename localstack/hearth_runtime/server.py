@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from .stack_state import StackState
+from .aws_endpoint import AwsEndpoint, SqsClient
+from .control import ControlServer
+from .custom_resources import Answers, CustomResources
+from .emulator import Emulator
+from .engine import Engine
+from .gateway import Gateway
+from .launchers import ProcessLauncher
+from .logs import LogStream
+from .loopback import require_loopback
+from .metrics import Metrics
+from .pollers import MappingMetrics, QueuePoller
+from .provision import provision
+from .records import JsonRecords
+from .schedules import Schedules
+from .stack_state import SetupError, StackLock, StackState, write_state
+from .template import Template
+from .template_reader import Identity, Place, TemplateSource
+
+LOG_FILE = "runtime.log"
+DATABASE_PARAMETER = "DatabaseUrl"
+_GRACE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -17,7 +42,8 @@ class RuntimeConfig:
     `data` holds everything that outlives the process. `port` (gateway) and `control_port` of 0
     take free ports. `endpoint_url` None starts MiniStack on loopback. `parameters` override the
     template's defaults; `replicas` maps short function names to processes; `idle_s` is the idle
-    time in seconds after which a function's process ends. `log_format` is "json" or "text".
+    time in seconds after which a function's process ends. `log_format` says how records are shown
+    on standard error: "json", "human", or "none"; the log file has them all.
     """
 
     template: Path
@@ -40,4 +66,225 @@ async def serve(
 
     Raises SetupError (stack_state.py) with one sentence when the stack cannot start as asked.
     """
-    raise NotImplementedError
+    require_loopback(config.host)
+    # A setting that is wrong is reported before anything is started.
+    source = TemplateSource.read(config.template)
+    config = replace(config, data=config.data.resolve(), parameters=_parameters(source, config))
+    source.resolve(config.parameters, Place(config.stack))
+    # Leaving the stack ends what was entered last first: doors, then functions, then the emulator.
+    async with AsyncExitStack() as closing:
+        closing.enter_context(StackLock(config.data))
+        stack = _Stack(config, source, closing)
+        starting = asyncio.create_task(stack.start())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                ready(starting.result())
+                await stopping
+        finally:
+            for task in (starting, stopping):
+                task.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
+
+
+class _Stack:
+    """The parts of one stack and the order in which they come up."""
+
+    def __init__(
+        self, config: RuntimeConfig, source: TemplateSource, closing: AsyncExitStack
+    ) -> None:
+        self._config = config
+        self._source = source
+        self._closing = closing
+        console = None if config.log_format == "none" else sys.stderr
+        self._logs = LogStream(
+            config.data / LOG_FILE,
+            console=console,
+            console_format="human" if config.log_format == "human" else "json",
+        )
+        closing.callback(self._logs.close)
+        self._metrics = Metrics()
+        self._known: Mapping[str, Identity] = {}
+        self._emulator: Emulator | None = None
+        self._endpoint: AwsEndpoint | None = None
+        self._pollers: list[QueuePoller] = []
+        self._started_at = datetime.now(UTC)
+
+    async def start(self) -> StackState:
+        self._endpoint = endpoint = await self._find_endpoint()
+        template = await self._provision()
+        engine = self._engine(template, endpoint)
+        await engine.start()
+        self._closing.push_async_callback(engine.stop, _GRACE_S)
+        place = self._place()
+        sqs = await self._closing.enter_async_context(SqsClient(endpoint))
+        gateway = Gateway(
+            template.api, engine, self._logs, self._metrics.registry, account=place.account
+        )
+        schedules = Schedules(
+            template.schedules,
+            engine,
+            self._logs,
+            JsonRecords(self._config.data / "schedules.json"),
+            region=place.region,
+            account=place.account,
+        )
+        answers = Answers()
+        control = ControlServer(
+            engine=engine,
+            metrics=self._metrics,
+            answers=answers,
+            status=lambda: self._status(engine, schedules, template, gateway, control),
+        )
+        await _listen("control_port", self._config.control_port, control.start)
+        self._closing.push_async_callback(control.stop)
+        await self._set_up(template, engine, answers, control.url, place)
+        self._open_queues(template, engine, sqs, endpoint)
+        schedules.start()
+        self._closing.push_async_callback(schedules.stop)
+        await _listen(
+            "port", self._config.port, lambda port: gateway.start(self._config.host, port)
+        )
+        self._closing.push_async_callback(gateway.stop)
+        state = self._state(template, gateway, control)
+        write_state(self._config.data, state)
+        control.set_ready(True)
+        self._closing.callback(control.set_ready, False)
+        self._logs.write("INFO", "stack is ready", **asdict(state))
+        return state
+
+    async def _find_endpoint(self) -> AwsEndpoint:
+        if self._config.endpoint_url is not None:
+            return AwsEndpoint.local(self._config.endpoint_url)
+        emulator = Emulator(self._config.data, self._logs, restarted=self._restore)
+        self._closing.push_async_callback(emulator.stop)
+        await emulator.start()
+        self._emulator = emulator
+        return AwsEndpoint.local(emulator.endpoint_url)
+
+    async def _restore(self) -> None:
+        """After a crash of the emulator: its queues were in memory and are made anew."""
+        await self._provision()
+        for poller in self._pollers:
+            poller.resume()
+
+    async def _provision(self) -> Template:
+        if self._endpoint is None:
+            raise RuntimeError("there is no endpoint yet")
+        planned = self._source.resolve(self._config.parameters, self._place())
+        self._known = await asyncio.to_thread(provision, planned, self._endpoint)
+        return self._source.resolve(self._config.parameters, self._place(), self._known)
+
+    def _place(self) -> Place:
+        """Region and account, the latter as the endpoint's own ARNs tell it."""
+        region = self._endpoint.region if self._endpoint is not None else Place().region
+        for identity in self._known.values():
+            account = identity.attributes["Arn"].split(":")[4]
+            if account:
+                return Place(self._config.stack, region, account)
+        return Place(self._config.stack, region)
+
+    def _engine(self, template: Template, endpoint: AwsEndpoint) -> Engine:
+        root = self._config.template.resolve().parent
+        try:
+            return Engine(
+                template.functions,
+                launcher=ProcessLauncher(root, endpoint.environment()),
+                logs=self._logs,
+                metrics=self._metrics,
+                replicas=self._config.replicas,
+                idle_s=self._config.idle_s,
+                region=endpoint.region,
+            )
+        except ValueError as error:
+            raise SetupError(str(error)) from error
+
+    async def _set_up(
+        self, template: Template, engine: Engine, answers: Answers, url: str, place: Place
+    ) -> None:
+        prefix = f"arn:aws:lambda:{place.region}:{place.account}:function:"
+        resources = CustomResources(
+            engine,
+            answers,
+            JsonRecords(self._config.data / "custom_resources.json"),
+            control_url=url,
+            stack_id=f"arn:aws:cloudformation:{place.region}:{place.account}"
+            f":stack/{place.stack}/local",
+            arns={spec.name: prefix + spec.name for spec in template.functions},
+        )
+        for resource in template.custom_resources:
+            await resources.set_up(resource)
+
+    def _open_queues(
+        self, template: Template, engine: Engine, sqs: SqsClient, endpoint: AwsEndpoint
+    ) -> None:
+        metrics = MappingMetrics(self._metrics.registry)
+        for mapping in template.mappings:
+            poller = QueuePoller(
+                mapping,
+                lambda queue_id=mapping.queue_id: self._known[queue_id],  # type: ignore[misc]
+                sqs=sqs,
+                engine=engine,
+                logs=self._logs,
+                metrics=metrics,
+                region=endpoint.region,
+            )
+            poller.start()
+            self._pollers.append(poller)
+        self._closing.push_async_callback(self._close_queues)
+
+    async def _close_queues(self) -> None:
+        await asyncio.gather(*(poller.stop(_GRACE_S) for poller in self._pollers))
+
+    def _state(self, template: Template, gateway: Gateway, control: ControlServer) -> StackState:
+        queues = {queue.logical_id: self._known[queue.logical_id].ref for queue in template.queues}
+        return StackState(
+            pid=os.getpid(),
+            started_at=self._started_at.isoformat().replace("+00:00", "Z"),
+            gateway_url=gateway.url,
+            control_url=control.url,
+            endpoint_url=self._endpoint.url if self._endpoint is not None else "",
+            bucket=template.buckets[0].name if template.buckets else "",
+            queues=queues,
+            stack=self._config.stack,
+            log_path=str(self._config.data / LOG_FILE),
+        )
+
+    def _status(
+        self,
+        engine: Engine,
+        schedules: Schedules,
+        template: Template,
+        gateway: Gateway,
+        control: ControlServer,
+    ) -> dict[str, Any]:
+        return {
+            **asdict(self._state(template, gateway, control)),
+            "functions": [asdict(function) for function in engine.status()],
+            "mappings": [poller.status() for poller in self._pollers],
+            "schedules": schedules.status(),
+            "ignored_resources": template.ignored,
+            "emulator": None
+            if self._emulator is None
+            else {"pid": self._emulator.pid, "restarts": self._emulator.restarts},
+        }
+
+
+def _parameters(source: TemplateSource, config: RuntimeConfig) -> dict[str, str]:
+    """At home the database is a file beside the stack's other data, unless another is named."""
+    given = dict(config.parameters)
+    declared = source.parameters.get(DATABASE_PARAMETER)
+    if declared is not None and "Default" not in declared and DATABASE_PARAMETER not in given:
+        given[DATABASE_PARAMETER] = f"sqlite:///{config.data.resolve() / 'hearth.db'}"
+    return given
+
+
+async def _listen(setting: str, port: int, start: Callable[[int], Any]) -> None:
+    try:
+        await start(port)
+    except OSError as error:
+        raise SetupError(
+            f"Cannot listen on port {port}: {error.strerror}; give another {setting}, or 0 for a"
+            " free one."
+        ) from error
