@@ -260,6 +260,10 @@ class Instance:
             invocation.deadline.cancel()
         if self.invocations == 1 and self.process is not None:
             self.memory = self.process.memory() or self.memory  # too early for the first look
+        failed = error is not None
+        error_type = error.get("errorType") if error is not None else None
+        self._counters.ended(duration_ms / 1000, failed, error_type)
+        self._pool.ended(self, error)
         report, text = self._report(invocation, duration_ms)
         invocation.tail.add(f"END RequestId: {invocation.request_id}".encode())
         invocation.tail.add(text.encode())
@@ -274,21 +278,9 @@ class Instance:
                     invocation.cold,
                 )
             )
-        # The caller goes on first; it does not wait for our bookkeeping.
+        # The caller goes on first; it does not wait for our writing.
         loop = asyncio.get_running_loop()
-        loop.call_soon(self._book, invocation, report, duration_ms, error)
-
-    def _book(
-        self,
-        invocation: Invocation,
-        report: Mapping[str, Any],
-        duration_ms: float,
-        error: Mapping[str, Any] | None,
-    ) -> None:
-        error_type = str(error.get("errorType", "Unknown")) if error is not None else None
-        self._counters.ended(duration_ms / 1000, error_type)
-        self._record("INFO", "REPORT", invocation.request_id, **report)
-        self._pool.ended(self, error)
+        loop.call_soon(lambda: self._record("INFO", "REPORT", invocation.request_id, **report))
 
     def _fail(self, invocation: Invocation, error_type: str, message: str) -> None:
         error = {"errorType": error_type, "errorMessage": message}

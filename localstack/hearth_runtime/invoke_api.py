@@ -51,7 +51,8 @@ def add_invoke_routes(app: web.Application, engine: Engine) -> None:
     """Add /2015-03-31/functions/… to `app`, whose client_max_size must be above 6 MB."""
     api = _InvokeApi(engine)
     app.router.add_post(ROOT + "/{function}/invocations", _answering_errors(api.invoke))
-    app.router.add_get(ROOT + "/", _answering_errors(api.list_functions))
+    for path in (ROOT, ROOT + "/"):  # boto3 leaves the slash out, older clients don't
+        app.router.add_get(path, _answering_errors(api.list_functions))
     app.router.add_get(ROOT + "/{function}/configuration", _answering_errors(api.describe))
 
 

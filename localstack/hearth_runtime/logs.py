@@ -20,11 +20,9 @@ LINE_LIMIT = 256 * 1024  # bytes, the largest event CloudWatch Logs takes
 TAIL_LIMIT = 4096  # bytes, what X-Amz-Log-Type: Tail returns
 CUT_MARK = b" [cut: longer than 256 kB]"
 # Of a human's line: shown in a column of its own, or of no use to a person at a terminal.
-NOT_SHOWN = frozenset(
-    ("time", "level", "message", "function", "instance", "request_id", "timestamp", "location")
-    + ("service", "cold_start", "function_name", "function_memory_size", "function_arn", "logger")
-    + ("function_request_id", "xray_trace_id", "requestId", "log_group", "log_stream")
-)
+NOT_SHOWN = {"time", "level", "message", "function", "instance", "request_id", "timestamp"}
+NOT_SHOWN |= {"location", "service", "cold_start", "logger", "requestId", "xray_trace_id"}
+NOT_SHOWN |= {"function_name", "function_memory_size", "function_arn", "function_request_id"}
 
 
 class LogStream:
@@ -77,6 +75,10 @@ class LogStream:
             about["request_id"] = request_id
         if (entry := parse_object(line)) is not None:
             level = str(entry.get("level", "INFO")).upper()
+            if "message" not in entry:  # awslambdaric's report of an exception has none
+                entry["message"] = ": ".join(
+                    str(entry[key]) for key in ("errorType", "errorMessage") if key in entry
+                )
             self._emit({**entry, "time": _now(), "level": level, **about})
         elif line.strip():
             text = line.decode("utf-8", "replace").replace("\r", "\n")

@@ -100,13 +100,13 @@ class FunctionMetrics:
         self.throttles = throttles.labels(name)
         self.cold_starts = cold_starts.labels(name)
 
-    def ended(self, seconds: float, error_type: str | None) -> None:
-        """Count one invocation; `error_type` is what the function reported, if it failed."""
+    def ended(self, seconds: float, failed: bool, error_type: object = None) -> None:
+        """Count one invocation; `error_type` is what the function reported when it `failed`."""
         self._invocations.inc()
         self._durations.observe(seconds)
-        if error_type is not None:
+        if failed:
             # A function chooses the text: bounded, so that it can't flood the label.
-            self._errors.labels(self._name, error_type[:80]).inc()
+            self._errors.labels(self._name, str(error_type or "Unknown")[:80]).inc()
 
     def initialised(self, seconds: float) -> None:
         """Record how long an instance took from start to its first poll."""

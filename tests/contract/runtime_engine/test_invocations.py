@@ -1,0 +1,279 @@
+"""What a caller gets, with the real awslambdaric on the other side."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+
+from hearth_runtime.functions import (
+    EVENT_PAYLOAD_LIMIT,
+    SYNC_PAYLOAD_LIMIT,
+    EngineStopping,
+    FunctionNotFound,
+    PayloadTooLarge,
+    TooManyRequests,
+)
+from tests.support.engines import spec, started, until
+
+
+def test_an_event_comes_back_and_only_the_first_is_cold() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            first = await bench.raw({})
+            second = await bench.raw({"text": "Überlänge €"})
+            assert json.loads(first.payload) == {}
+            assert json.loads(second.payload) == {"text": "Überlänge €"}
+            assert (first.cold, second.cold) == (True, False)
+            assert first.request_id != second.request_id
+
+    asyncio.run(scenario())
+
+
+def test_short_and_physical_names_reach_the_same_function() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            one = await bench.call("behaviour", do="describe")
+            other = await bench.call("hearth-behaviour", do="describe")
+            assert one["pid"] == other["pid"]
+
+    asyncio.run(scenario())
+
+
+def test_a_function_sees_what_lambda_shows_and_nothing_of_the_runtime(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_RUNTIME", "x")
+
+    async def scenario() -> dict[str, Any]:
+        function = spec(environment={"MODEL": "m", "AWS_REGION": "tried"}, memory_mb=300)
+        async with started(function, environment={"AWS_ENDPOINT_URL": "http://e"}) as bench:
+            result = await bench.engine.invoke(
+                "behaviour",
+                b'{"do": "describe"}',
+                client_context='{"custom": {"a": "\\u00e9"}}',
+                request_id="11111111-2222-3333-4444-555555555555",
+                trace_id="Root=1-2;\r\nLambda-Runtime-Aws-Request-Id: forged",
+            )
+            seen: dict[str, Any] = json.loads(result.payload)
+            return seen
+
+    seen = asyncio.run(scenario())
+    environment = seen["environment"]
+    assert "SECRET_OF_THE_RUNTIME" not in environment
+    assert environment["MODEL"] == "m"
+    assert environment["AWS_ENDPOINT_URL"] == "http://e"
+    assert environment["AWS_REGION"] == "us-east-1"
+    assert environment["AWS_LAMBDA_FUNCTION_NAME"] == "hearth-behaviour"
+    assert environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "300"
+    assert environment["LAMBDA_TASK_ROOT"] == seen["directory"]
+    assert seen["memory_mb"] in ("300", 300)
+    assert seen["request_id"] == "11111111-2222-3333-4444-555555555555"
+    assert seen["arn"] == "arn:aws:lambda:us-east-1:000000000000:function:hearth-behaviour"
+    assert seen["custom"] == {"a": "é"}
+    assert 9_000 < seen["remaining_ms"] <= 10_000
+
+
+def test_an_exception_is_answered_with_its_type_message_and_trace() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            before = await bench.call(do="describe")
+            error = await bench.error(do="fail", message="no such camera")
+            assert error["errorType"] == "ValueError"
+            assert error["errorMessage"] == "no such camera"
+            assert "behaviour.py" in error["stackTrace"][0]
+            assert (await bench.call(do="describe"))["pid"] == before["pid"]
+            (status,) = bench.engine.status()
+            assert (status.invocations, status.errors) == (3, 1)
+            assert status.last_error == "ValueError: no such camera"
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_is_not_json_is_a_marshal_error() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            error = await bench.error(do="unserialisable")
+            assert error["errorType"] == "Runtime.MarshalError"
+
+    asyncio.run(scenario())
+
+
+def test_six_megabytes_come_back_and_more_is_lambdas_error() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            answer = await bench.call(do="large", bytes=6 * 1024 * 1024)
+            assert len(answer) == 6 * 1024 * 1024
+            error = await bench.error(do="large", bytes=7 * 1024 * 1024)
+            assert error["errorType"] == "Function.ResponseSizeTooLarge"
+            assert "6291556" in error["errorMessage"]
+            assert await bench.call(a=1) == {"a": 1}
+
+    asyncio.run(scenario())
+
+
+def test_a_time_out_kills_the_process_and_the_next_event_finds_a_new_one() -> None:
+    async def scenario() -> None:
+        async with started(spec(timeout_s=0.5)) as bench:
+            before = await bench.call(do="describe")
+            begun = time.monotonic()
+            result = await bench.raw({"do": "sleep", "seconds": 30})
+            assert time.monotonic() - begun < 1.5
+            error = json.loads(result.payload)
+            assert result.function_error == "Unhandled"
+            assert error["errorType"] == "Sandbox.Timedout"
+            assert re.fullmatch(
+                r"20\d\d-\d\d-\d\dT[\d:.]+Z "
+                + result.request_id
+                + r" Task timed out after 0\.50 seconds",
+                error["errorMessage"],
+            )
+            assert b"going to sleep" in result.log_tail
+            after = await bench.call(do="describe")
+            assert after["pid"] != before["pid"]
+
+    asyncio.run(scenario())
+
+
+def test_a_crash_during_an_invocation_says_how_the_process_ended() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            result = await bench.raw({"do": "leave", "status": 3})
+            assert json.loads(result.payload) == {
+                "errorType": "Runtime.ExitError",
+                "errorMessage": f"RequestId: {result.request_id} Error: "
+                "Runtime exited with error: exit status 3",
+            }
+            assert b"leaving" in result.log_tail
+            assert await bench.call(a=1) == {"a": 1}  # at once: no back-off for these
+
+    asyncio.run(scenario())
+
+
+def test_more_memory_than_the_template_allows_ends_the_process() -> None:
+    async def scenario() -> None:
+        async with started(spec(memory_mb=100)) as bench:
+            error = await bench.error(do="allocate", mb=150, seconds=8)
+            assert error["errorType"] == "Runtime.OutOfMemory"
+            assert "memory limit 100 MB, used " in error["errorMessage"]
+            assert await bench.call(a=1) == {"a": 1}
+
+    asyncio.run(scenario())
+
+
+def test_refusals_name_what_is_wrong() -> None:
+    async def scenario() -> None:
+        refusing = spec("closed", module="behaviour", reserved_concurrency=0)
+        async with started(spec(), refusing) as bench:
+            with pytest.raises(FunctionNotFound, match="nothing; there are: behaviour, closed"):
+                await bench.engine.invoke("nothing", b"{}")
+            with pytest.raises(PayloadTooLarge, match="6291457 byte payload"):
+                await bench.engine.invoke("behaviour", b" " * (SYNC_PAYLOAD_LIMIT + 1))
+            with pytest.raises(PayloadTooLarge, match="Event"):
+                bench.engine.invoke_event("behaviour", b" " * (EVENT_PAYLOAD_LIMIT + 1))
+            with pytest.raises(TooManyRequests, match="reserved concurrency of 0"):
+                await bench.engine.invoke("closed", b"{}")
+            assert all(status.pids == () for status in bench.engine.status())
+
+    asyncio.run(scenario())
+
+
+def test_reserved_concurrency_refuses_the_second_and_a_full_queue_the_third() -> None:
+    async def scenario() -> None:
+        reserved = spec("reserved", module="behaviour", reserved_concurrency=1)
+        async with started(spec(), reserved, max_queue=1) as bench:
+            for function in ("reserved", "behaviour"):
+                await bench.call(function)
+            running = asyncio.create_task(bench.call("reserved", do="sleep", seconds=0.4))
+            await asyncio.sleep(0.1)
+            with pytest.raises(TooManyRequests) as refused:
+                await bench.call("reserved")
+            assert refused.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
+            await running
+
+            running = asyncio.create_task(bench.call(do="sleep", seconds=0.4))
+            await asyncio.sleep(0.1)
+            waiting = asyncio.create_task(bench.call(a=1))
+            await asyncio.sleep(0)
+            with pytest.raises(TooManyRequests, match="1 invocations of hearth-behaviour wait"):
+                await bench.call()
+            assert await waiting == {"a": 1}
+            await running
+            assert b'hearth_runtime_throttles_total{function="behaviour"} 1.0' in (
+                bench.metrics.render()
+            )
+
+    asyncio.run(scenario())
+
+
+def test_a_caller_that_leaves_the_queue_costs_nothing() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            running = asyncio.create_task(bench.call(do="sleep", seconds=0.5))
+            await until(lambda: bench.engine.status()[0].state == "busy")
+            leaving = asyncio.create_task(bench.call(do="fail", message="must not run"))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+            assert bench.engine.status()[0].queued == 0
+            await running
+            assert (await bench.call(a=2)) == {"a": 2}
+            assert bench.engine.status()[0].errors == 0
+
+    asyncio.run(scenario())
+
+
+def test_an_event_is_tried_three_times_and_its_last_failure_is_logged() -> None:
+    async def scenario() -> None:
+        async with started(event_retry_delays_s=(0.05, 0.1)) as bench:
+            request_id = bench.engine.invoke_event("behaviour", b'{"do": "fail", "message": "m"}')
+            done = bench.engine.invoke_event("behaviour", b"{}")
+            await until(lambda: "for the last time" in bench.log_file.read_text())
+            mine = [r for r in bench.records() if r.get("request_id") == request_id]
+            outcomes = [r["message"] for r in mine if r["message"].startswith("event")]
+            assert outcomes == ["event failed", "event failed", "event failed for the last time"]
+            assert sum(r["message"] == "START" for r in mine) == 3
+            assert any(
+                r["message"] == "event done" and r["request_id"] == done for r in bench.records()
+            )
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_finishes_what_runs_and_refuses_what_comes() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            await bench.call()
+            running = asyncio.create_task(bench.call(do="sleep", seconds=0.5))
+            await until(lambda: bench.engine.status()[0].state == "busy")
+            queued = asyncio.create_task(bench.call())
+            await asyncio.sleep(0)
+            pids = bench.engine.status()[0].pids
+            stopping = asyncio.create_task(bench.engine.stop(grace_s=5))
+            with pytest.raises(EngineStopping):
+                await queued
+            with pytest.raises(EngineStopping):
+                await bench.call()
+            assert (await running)["slept"] == 0.5
+            await stopping
+            assert pids
+            assert bench.engine.status()[0].pids == ()
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_ends_what_does_not_finish_in_its_grace() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            running = asyncio.create_task(bench.error(do="sleep", seconds=60))
+            await until(lambda: bench.engine.status()[0].state == "busy")
+            begun = time.monotonic()
+            await bench.engine.stop(grace_s=0.3)
+            assert time.monotonic() - begun < 1.5
+            assert (await running)["errorType"] == "Runtime.ExitError"
+
+    asyncio.run(scenario())

@@ -1,0 +1,201 @@
+"""When instances are started, stopped and replaced, with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hearth_runtime.functions import FunctionSpec
+from tests.support.engines import ROOT, Bench, alive, kill, spec, started, until
+
+
+def state(bench: Bench) -> str:
+    return bench.engine.status()[0].state
+
+
+def test_a_function_sleeps_until_used_and_again_after_idling() -> None:
+    async def scenario() -> None:
+        async with started(idle_s=0.2) as bench:
+            assert state(bench) == "cold"
+            pid = (await bench.call(do="describe"))["pid"]
+            assert bench.engine.status()[0].pids == (pid,)
+            assert bench.engine.status()[0].rss_mb > 5
+            await until(lambda: state(bench) == "cold")
+            assert not alive(pid)
+            assert await bench.call(a=1) == {"a": 1}
+
+    asyncio.run(scenario())
+
+
+def test_one_caller_needs_one_instance_and_two_at_once_need_two_but_never_three() -> None:
+    async def scenario() -> None:
+        async with started(replicas={"behaviour": 2}) as bench:
+            for _ in range(20):
+                await bench.call()
+            assert len(bench.engine.status()[0].pids) == 1
+            slept = await asyncio.gather(*(bench.call(do="sleep", seconds=0.3) for _ in range(5)))
+            assert len({answer["pid"] for answer in slept}) == 2
+
+    asyncio.run(scenario())
+
+
+def test_five_hundred_concurrent_events_are_all_answered_with_their_own_answer() -> None:
+    async def scenario() -> None:
+        async with started(replicas={"hearth-behaviour": 2}) as bench:
+            answers = await asyncio.gather(*(bench.call(n=n) for n in range(500)))
+            assert answers == [{"n": n} for n in range(500)]
+
+    asyncio.run(scenario())
+
+
+def test_an_import_error_reaches_every_waiting_caller_and_later_ones_at_once() -> None:
+    async def scenario() -> None:
+        async with started(spec("init_error")) as bench:
+            errors = await asyncio.gather(*(bench.error("init_error") for _ in range(5)))
+            assert {e["errorType"] for e in errors} == {"RuntimeError"}
+            assert {e["errorMessage"] for e in errors} == {"no model here"}
+            begun = time.monotonic()
+            assert (await bench.error("init_error"))["errorMessage"] == "no model here"
+            assert time.monotonic() - begun < 0.2
+            await until(lambda: state(bench) == "backing_off")
+            await asyncio.sleep(0.6)
+            await bench.error("init_error")
+            pauses = [r["next_start_in_s"] for r in bench.records() if "next_start_in_s" in r]
+            assert pauses == [0.5, 1.0]
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_ends_while_importing_is_an_exit_error() -> None:
+    async def scenario() -> None:
+        async with started(spec("init_exit")) as bench:
+            error = await bench.error("init_exit")
+            assert error["errorType"] == "Runtime.ExitError"
+            assert "exit status 7" in error["errorMessage"]
+
+    asyncio.run(scenario())
+
+
+def test_a_handler_that_does_not_exist_is_named() -> None:
+    async def scenario() -> None:
+        missing = FunctionSpec("hearth-missing", "missing", "functions.nothing.lambda_handler")
+        async with started(missing) as bench:
+            error = await bench.error("missing")
+            assert error["errorType"] == "Runtime.ImportModuleError"
+            assert "functions.nothing" in error["errorMessage"]
+
+    asyncio.run(scenario())
+
+
+def test_a_function_that_can_import_again_is_used_again(tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+
+    async def scenario() -> None:
+        function = spec("init_once", environment={"HEARTH_TEST_FLAG": str(flag)})
+        async with started(function) as bench:
+            assert (await bench.error("init_once"))["errorMessage"] == "not yet"
+            flag.touch()
+            await asyncio.sleep(0.6)
+            assert await bench.call("init_once", a=1) == {"a": 1}
+            assert bench.engine.status()[0].state == "idle"
+
+    asyncio.run(scenario())
+
+
+def test_an_import_may_take_the_init_time_and_the_functions_time_and_no_more() -> None:
+    async def scenario() -> None:
+        environment = {"HEARTH_TEST_INIT_S": "0.5"}
+        slow = spec("init_slow", environment=environment, timeout_s=1)
+        async with started(slow, init_timeout_s=0.1) as bench:
+            assert await bench.call("init_slow", a=1) == {"a": 1}
+        slower = spec("init_slow", environment={"HEARTH_TEST_INIT_S": "30"}, timeout_s=0.3)
+        async with started(slower, init_timeout_s=0.1) as bench:
+            error = await bench.error("init_slow")
+            assert error["errorType"] == "Sandbox.Timedout"
+            assert "Init timed out after 0.40 seconds" in error["errorMessage"]
+
+    asyncio.run(scenario())
+
+
+def test_an_event_is_not_given_to_an_idle_process_that_was_just_killed() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            for _ in range(10):
+                pid = (await bench.call(do="describe"))["pid"]
+                await until(lambda: state(bench) == "idle")
+                kill(pid, signal.SIGKILL)
+                while alive(pid):
+                    time.sleep(0.001)  # noqa: ASYNC251  the loop must not run: it would notice
+                # Nothing has told the engine yet that the process is gone.
+                assert await bench.call(a=1) == {"a": 1}
+
+    asyncio.run(scenario())
+
+
+def test_a_killed_instance_takes_the_processes_it_started_with_it() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            answer = await bench.call(do="child")
+            assert alive(answer["child"])
+            kill(answer["pid"], signal.SIGKILL)
+            await until(lambda: not alive(answer["child"]))
+
+    asyncio.run(scenario())
+
+
+RUNTIME = """
+import asyncio, json, sys
+from tests.support.engines import spec, started
+
+async def main():
+    functions = spec(), spec("other", module="behaviour")
+    async with started(*functions, replicas={"behaviour": 2}) as bench:
+        calls = [bench.call(do="sleep", seconds=0.2), bench.call(do="sleep", seconds=0.2)]
+        await asyncio.gather(*calls, bench.call("other"))
+        asyncio.create_task(bench.call(do="sleep", seconds=60))
+        await asyncio.sleep(0.2)
+        pids = [pid for status in bench.engine.status() for pid in status.pids]
+        print(json.dumps(pids), flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_no_process_survives_a_runtime_that_is_killed() -> None:
+    runtime = subprocess.Popen(
+        [sys.executable, "-c", RUNTIME],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'localstack'}"},
+    )
+    try:
+        assert runtime.stdout is not None
+        pids = json.loads(runtime.stdout.readline())
+        assert len(pids) == 3
+        assert all(alive(pid) for pid in pids)
+        runtime.kill()
+        runtime.wait()
+        deadline = time.monotonic() + 2
+        while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [pid for pid in pids if alive(pid)] == []
+    finally:
+        runtime.kill()
+        runtime.communicate()
+
+
+def test_the_guard_starts_nothing_when_its_parent_is_gone_already(tmp_path: Path) -> None:
+    trace = tmp_path / "started"
+    guard = ROOT / "localstack/hearth_runtime/exec_guard.py"
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", guard, "1", "/usr/bin/touch", trace], check=False
+    )
+    assert ended.returncode == 1
+    assert not trace.exists()
