@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, Text, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.types import TypeDecorator
 
@@ -109,8 +109,8 @@ class Database:
             except DBAPIError as error:
                 if attempt == _WRITE_ATTEMPTS or not _is_worth_repeating(error):
                     raise _translated(error) from error
-            except PoolTimeoutError as error:
-                raise Unavailable("every database connection is in use") from error
+            except (StatementError, PoolTimeoutError) as error:
+                raise _translated(error) from error
             ceiling = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
             time.sleep(random.uniform(0, ceiling))  # noqa: S311  # jitter
         raise AssertionError("unreachable")
@@ -124,10 +124,8 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 return fn(connection)
-        except DBAPIError as error:
+        except (StatementError, PoolTimeoutError) as error:
             raise _translated(error) from error
-        except PoolTimeoutError as error:
-            raise Unavailable("every database connection is in use") from error
 
     def close(self) -> None:
         """Give every connection back; the object can be used again after."""
@@ -257,23 +255,39 @@ _POSTGRES_UNAVAILABLE = {
 }
 
 
-def _translated(error: DBAPIError) -> HearthError | DBAPIError:
+def _translated(error: StatementError | PoolTimeoutError) -> Exception:
     """Ours for what the database's state explains; a wrong statement stays what it is, a bug."""
+    if isinstance(error, PoolTimeoutError):
+        return Unavailable("every database connection is in use")
     cause = error.orig
+    if isinstance(cause, HearthError):  # a column type of ours refused the value
+        return cause
     if isinstance(cause, sqlite3.Error):
-        primary = (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
-        if primary == sqlite3.SQLITE_CONSTRAINT:
-            return Conflict("the row exists already, or breaks a constraint")
-        if primary in _SQLITE_UNAVAILABLE:
-            return Unavailable(f"the database {_SQLITE_UNAVAILABLE[primary]}")
-        return error
+        return _translated_sqlite(cause) or error
+    if isinstance(error, DBAPIError):
+        return _translated_postgres(error) or error
+    return error
+
+
+def _translated_sqlite(cause: sqlite3.Error) -> HearthError | None:
+    primary = (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
+    if primary == sqlite3.SQLITE_CONSTRAINT:
+        return Conflict("the row exists already, or breaks a constraint")
+    if primary in _SQLITE_UNAVAILABLE:
+        return Unavailable(f"the database {_SQLITE_UNAVAILABLE[primary]}")
+    return None
+
+
+def _translated_postgres(error: DBAPIError) -> HearthError | None:
     state = _sqlstate(error)
+    if isinstance(error, DataError):  # a NUL in a text, a number out of range
+        return InvalidInput("the database cannot hold one of the values")
     if state is None:
-        # psycopg gives no SQLSTATE when there was no server to give one.
-        dropped = error.connection_invalidated or type(cause).__name__.endswith("OperationalError")
-        return Unavailable("the database does not answer") if dropped else error
+        # There is no SQLSTATE when there was no server to give one.
+        lost = error.connection_invalidated or isinstance(error, OperationalError)
+        return Unavailable("the database does not answer") if lost else None
     if state.startswith("23"):
         return Conflict("the row exists already, or breaks a constraint")
     if state[:2] in _POSTGRES_UNAVAILABLE:
         return Unavailable(f"the database {_POSTGRES_UNAVAILABLE[state[:2]]}")
-    return error
+    return None

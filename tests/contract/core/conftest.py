@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hearth import migrations
+from hearth.db import Database
+from hearth.jobs import Ledger
+from tests.support.fakes import Clock, MemoryQueues
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    migrations.upgrade(database_url, "0001")
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queues() -> MemoryQueues:
+    return MemoryQueues()
+
+
+@pytest.fixture
+def ledger(db: Database, queues: MemoryQueues, clock: Clock) -> Ledger:
+    """A ledger whose back-off is always the longest, so that times can be compared."""
+    return Ledger(db, queues, now=clock, jitter=lambda ceiling: ceiling)
