@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from zoneinfo import ZoneInfo
 
 from functions.reports import pdf_layout as page
@@ -31,7 +32,10 @@ def digest_report(digest: Digest, zone: ZoneInfo) -> bytes:
             "digest before. Each was made automatically and is unverified until a person signs it."
         )
         layout.gap(6)
-        _counts(layout, "By type", {guidance_for(k).title: n for k, n in digest.by_class.items()})
+        by_title: Counter[str] = Counter()
+        for class_name, count in digest.by_class.items():
+            by_title[guidance_for(class_name).title] += count
+        _counts(layout, "By type", by_title)
         _counts(layout, "By camera", digest.by_camera)
         _log(layout, digest, zone)
         return layout.render(

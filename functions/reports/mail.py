@@ -1,4 +1,4 @@
-"""E-mails: bytes that depend on the stored intent alone, and the conversation that delivers them."""
+"""E-mails: bytes that depend on the stored intent alone, and the delivery by SMTP."""
 
 from __future__ import annotations
 

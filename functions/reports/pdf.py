@@ -7,7 +7,6 @@ site's time zone and in UTC.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from functions.reports import pdf_layout as page
@@ -303,8 +302,3 @@ def _number(value: float | None, prefix: str = "") -> str:
     if value is None:
         return _NOT_STATED
     return f"{prefix}{value:,}" if isinstance(value, int) else f"{prefix}{value:g}"
-
-
-def report_time(event: IncidentEvent) -> datetime:
-    """The time a report bears: when the incident was last seen, so that a repeat says the same."""
-    return event.last_seen

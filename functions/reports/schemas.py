@@ -214,3 +214,50 @@ class Digest(BaseModel):
     by_camera: dict[str, int]
     entries: tuple[DigestEntry, ...]
     """The newest reports, oldest first; fewer than `total` on a very bad day."""
+
+
+class EmailState(BaseModel):
+    """What is known about a report's e-mail."""
+
+    state: Literal["intended", "sent", "failed"]
+    message_id: str
+    recipients: tuple[str, ...]
+    accepted: tuple[str, ...]
+    refused: dict[str, str]
+    attempts: int
+    error: str | None
+    intended_at: datetime
+    finished_at: datetime | None
+
+
+class ReportSummary(BaseModel):
+    """One report in a list."""
+
+    id: str
+    incident_id: str
+    revision: int
+    camera_id: str
+    zone: str | None
+    site: Site
+    first_seen: datetime
+    last_seen: datetime
+    classes: tuple[str, ...]
+    narrative_source: Literal["rules", "llm"]
+    pdf_key: str
+    pdf_sha256: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class ReportDetail(ReportSummary):
+    """One report with its narrative and the state of its e-mail (None: no e-mail is intended)."""
+
+    narrative: Narrative
+    email: EmailState | None
+
+
+class ReportPage(BaseModel):
+    """Some reports, newest incident first; `next_cursor` is None on the last page."""
+
+    reports: list[ReportSummary]
+    next_cursor: str | None

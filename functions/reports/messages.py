@@ -1,0 +1,190 @@
+"""What arrives on the queue from others: events in full (v2), and the original's bodies (v1).
+
+v1 is one violation seen once by a system without tracking, hashes or time zones. It is read into
+the v2 shape, and the report's notes say what v1 could not tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from functions.reports.schemas import IncidentEvent, Name, Pixel, Sentence, Unit
+from hearth.errors import InvalidInput
+from hearth.ids import ulid_from
+from hearth.jobs import NewJob
+
+INCIDENT = "reports.incident"
+EMAIL = "reports.email"
+DIGEST = "reports.digest"
+QUEUE = "reports"
+_MAX_DETAILS = 10
+
+Payload = TypeVar("Payload", bound=BaseModel)
+
+
+class ViolationMessageV1(BaseModel):
+    """The SQS body of the original safety officer (contracts, section 13)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    timestamp: datetime
+    class_name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    confidence: Unit
+    description: Sentence = ""
+    osha_regulation: Name | None = None
+    bbox: Annotated[list[Pixel], Field(min_length=4, max_length=4)] | None = None
+    image_s3_url: Annotated[str, StringConstraints(max_length=2_048)] | None = None
+    camera_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "unknown"
+    site_location: Name | None = None
+    site_name: Name | None = None
+    company_name: Name | None = None
+
+
+def job_from_body(body: Mapping[str, Any]) -> NewJob:
+    """The job that a foreign message asks for.
+
+    Raises:
+        InvalidInput: It is neither a v2 event nor a v1 violation.
+    """
+    if "schema_version" in body:
+        event = read_event(body)
+        return incident_job(event, f"report:{event.incident_id}:{event.revision}")
+    if "class_name" not in body:
+        raise InvalidInput(
+            "the message is neither an incident event (schema_version 2) nor a violation "
+            f"(class_name); its fields are {_fields(body)}"
+        )
+    digest = hashlib.sha256(
+        json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+    return incident_job(_from_v1(body, digest), f"report:v1:{digest}")
+
+
+def incident_job(event: IncidentEvent, dedupe_key: str) -> NewJob:
+    """The ledger's job for an event."""
+    return NewJob(INCIDENT, QUEUE, dedupe_key, event.model_dump(mode="json"))
+
+
+def read_payload(model: type[Payload], payload: Mapping[str, Any], what: str) -> Payload:
+    """A job's payload as `model`.
+
+    Raises:
+        InvalidInput: Not one; `details` names each field that is wrong.
+    """
+    try:
+        # From JSON text: numbers and times are then read by JSON's rules, not by Python's.
+        return model.model_validate_json(json.dumps(dict(payload)))
+    except ValidationError as error:
+        raise _invalid(what, error) from error
+
+
+def read_event(payload: Mapping[str, Any]) -> IncidentEvent:
+    """A v2 event.
+
+    Raises:
+        InvalidInput: Not one; `details` names each field that is wrong.
+    """
+    return read_payload(IncidentEvent, payload, "the incident event")
+
+
+def _from_v1(body: Mapping[str, Any], digest: str) -> IncidentEvent:
+    try:
+        message = ViolationMessageV1.model_validate_json(json.dumps(body))
+        return _as_event(message, digest)
+    except ValidationError as error:
+        raise _invalid("the violation message (v1)", error) from error
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"timestamp {body.get('timestamp')!r:.80} is out of range") from error
+
+
+def _as_event(message: ViolationMessageV1, digest: str) -> IncidentEvent:
+    notes = ["message v1: one observation, no tracking, no hash of the picture, model not named"]
+    when = message.timestamp
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+        notes.append("the message's time had no zone and was read as UTC")
+    when = when.astimezone(UTC)
+    box = message.bbox
+    return IncidentEvent.model_validate(
+        {
+            "schema_version": 2,
+            "event_id": ulid_from(when, "event", digest),
+            "incident_id": ulid_from(when, "v1", digest),
+            "revision": 1,
+            "camera_id": message.camera_id,
+            "site": {
+                "site_name": message.site_name or "",
+                "site_location": message.site_location or "",
+                "company_name": message.company_name or "",
+            },
+            "first_seen": when,
+            "last_seen": when,
+            "violations": [
+                {
+                    "class_name": message.class_name,
+                    "description": message.description,
+                    "osha_regulation": message.osha_regulation,
+                    "confidence": message.confidence,
+                    "peak_confidence": message.confidence,
+                    "observations": 1,
+                    "first_seen": when,
+                    "last_seen": when,
+                }
+            ],
+            "peak": {
+                "captured_at": when,
+                "detections": [
+                    {
+                        "class_name": message.class_name,
+                        "confidence": message.confidence,
+                        "bbox": box,
+                        "violation": True,
+                    }
+                ]
+                if box
+                else [],
+            },
+            "evidence": _evidence(message.image_s3_url),
+            "model": {"name": "", "notes": notes},
+        }
+    )
+
+
+def _evidence(url: str | None) -> dict[str, str] | None:
+    """Bucket and key of an s3:// URL. Any other address keeps its scheme and host as "bucket".
+
+    No bucket is called that, so the picture is named in the report and never fetched.
+    """
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return {"bucket": "(unreadable address)", "key": url[:1_000]}
+    key = unquote(parts.path.lstrip("/"))[:1_024] or "(none)"
+    if parts.scheme == "s3":
+        return {"bucket": parts.netloc[:255], "key": key}
+    return {"bucket": f"{parts.scheme}://{parts.hostname or ''}"[:255], "key": key}
+
+
+def _invalid(what: str, error: ValidationError) -> InvalidInput:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    details = [
+        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
+        for item in problems[:_MAX_DETAILS]
+    ]
+    first = details[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    where = f"{first['field']}: " if first["field"] else ""
+    return InvalidInput(f"{what} is not valid: {where}{first['message']}{more}", details=details)
+
+
+def _fields(body: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(body))[:200] or "none"

@@ -1,0 +1,217 @@
+"""Decides what a report job, a digest job and an e-mail job do; see `correspondence` for mail.
+
+A PDF's key names the incident and, from the second on, the revision: a PDF that was written once
+is never overwritten with other bytes, so a slow worker with an old revision harms nothing, and an
+e-mail that is sent again carries the same attachment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from functions.reports.correspondence import MailPolicy, next_digest
+from functions.reports.evidence import fetch_picture
+from functions.reports.messages import DIGEST, EMAIL, QUEUE, read_event, read_payload
+from functions.reports.repository import digests, reports
+from functions.reports.repository.tables import PdfFile
+from functions.reports.schemas import DigestJob, IncidentEvent, Narrative
+from functions.reports.writer import NarrativeWriter
+from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
+from hearth.errors import HearthError
+from hearth.ids import utc_now
+from hearth.jobs import Job, NewJob
+from hearth.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from functions.reports.repository.reports import ReportRow
+    from hearth.db import Database
+
+CONCURRENCY = 4
+"""Reports in the making at once: S3 and language models are waited for, not computed."""
+RESERVE_S = 5.0
+"""Kept for picture, PDF and storage when time is shared out to language models."""
+SHORTEST_S = 2.0
+"""A report is not begun with less time than this."""
+EMAIL_ATTEMPTS = 30
+"""Over an hour with the ledger's back-off: mail servers defer unknown senders for minutes."""
+
+
+class ReportService:
+    """Makes reports and digests.
+
+    Args:
+        db: Database.
+        store: The bucket.
+        bucket: Its name; evidence in any other is not fetched.
+        zone: Time zone of the site.
+        writer: Writes narratives.
+        policy: Whom e-mails go to; None where e-mail is off.
+        now: The present, UTC.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        store: ObjectStore,
+        bucket: str,
+        zone: ZoneInfo,
+        writer: NarrativeWriter,
+        policy: MailPolicy | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._bucket = bucket
+        self._zone = zone
+        self._writer = writer
+        self._policy = policy
+        self._now = now
+
+    # ---- reports.incident ----
+
+    def incidents(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
+        """Make the reports of a batch, several at once."""
+        events: list[tuple[Job, IncidentEvent]] = []
+        for job in jobs:
+            try:
+                events.append((job, read_event(job.payload)))
+            except HearthError as error:
+                yield job, Failed(error)
+        if not events:
+            return
+        known, narratives = self._db.read(lambda tx: _what_is_stored(tx, events))
+        rounds = math.ceil(len(events) / CONCURRENCY)
+
+        def make(job: Job, event: IncidentEvent) -> Outcome:
+            left = deadline.remaining()
+            if left < SHORTEST_S:
+                return Postpone(self._now())
+            return guarded(
+                lambda _: self._incident(
+                    event,
+                    known.get(event.incident_id),
+                    narratives.get((event.incident_id, event.revision)),
+                    budget_s=max(1.0, (left - RESERVE_S) / rounds),
+                ),
+                job,
+            )
+
+        if len(events) == 1:
+            yield events[0][0], make(*events[0])
+            return
+        with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="report") as pool:
+            running: dict[Future[Outcome], Job] = {
+                pool.submit(make, job, event): job for job, event in events
+            }
+            for future in as_completed(running):
+                yield running[future], future.result()
+
+    def _incident(
+        self,
+        event: IncidentEvent,
+        stored: ReportRow | None,
+        narrative: Narrative | None,
+        budget_s: float,
+    ) -> Outcome:
+        from functions.reports.pdf import incident_report
+
+        if stored is not None and stored.revision > event.revision:
+            return Done()
+        if narrative is None and stored is not None and stored.revision == event.revision:
+            narrative = Narrative.model_validate(stored.narrative)
+        if narrative is None:
+            narrative = self._narrative(event, budget_s)
+        picture = fetch_picture(self._store, self._bucket, event.evidence)
+        pdf = incident_report(event, narrative, picture, self._zone)
+        key = pdf_key(event)
+        file = PdfFile(key, self._store.put(key, pdf, "application/pdf"))
+        return Done(lambda tx: self._save(tx, event, narrative, file))
+
+    def _narrative(self, event: IncidentEvent, budget_s: float) -> Narrative:
+        narrative = self._writer.write(event, budget_s)
+        if not self._writer.asks_a_model:
+            return narrative
+        # Kept before it is printed: were this worker to die now, the next one prints the same.
+        return self._db.write(
+            lambda tx: reports.keep_narrative(
+                tx, event.incident_id, event.revision, narrative, self._now()
+            )
+        )
+
+    def _save(
+        self, tx: Connection, event: IncidentEvent, narrative: Narrative, file: PdfFile
+    ) -> Sequence[NewJob]:
+        now = self._now()
+        digest_date, digest_at = self._digest_for(tx, now)
+        if not reports.save_report(tx, event, narrative, file, digest_date, now):
+            return ()
+        if self._policy is None:
+            return ()
+        if digest_date is not None:
+            return (
+                NewJob(
+                    DIGEST,
+                    QUEUE,
+                    f"digest:{digest_date}",
+                    {"digest_date": digest_date},
+                    available_at=digest_at,
+                ),
+            )
+        return (email_job(f"email:{event.incident_id}", report_id=event.incident_id),)
+
+    def _digest_for(self, tx: Connection, now: datetime) -> tuple[str | None, datetime | None]:
+        """Local date and time of the digest that will list a report saved now; else None."""
+        if self._policy is None or self._policy.mode != "daily":
+            return None, None
+        date, due = next_digest(now, self._policy.daily_at, self._zone)
+        while digests.digest_is_closed(tx, date):
+            date, due = next_digest(due, self._policy.daily_at, self._zone)
+        return date, due
+
+    # ---- reports.digest ----
+
+    def digest(self, job: Job) -> Outcome:
+        """Close a day's digest, print it, and have it e-mailed."""
+        from functions.reports.digest import digest_report
+
+        date = read_payload(DigestJob, job.payload, "the digest job").digest_date
+        digest = self._db.write(lambda tx: digests.close_digest(tx, date, self._now()))
+        pdf = digest_report(digest, self._zone)
+        key = f"reports/digest-{date}.pdf"
+        file = PdfFile(key, self._store.put(key, pdf, "application/pdf"))
+
+        def write(tx: Connection) -> Sequence[NewJob]:
+            digests.save_digest_pdf(tx, date, file)
+            if self._policy is None or digest.total == 0:
+                return ()
+            return (email_job(f"email:digest:{date}", digest_date=date),)
+
+        return Done(write)
+
+
+def pdf_key(event: IncidentEvent) -> str:
+    """S3 key of a report: `reports/{id}.pdf`, with `.r{revision}` from the second revision on."""
+    revision = f".r{event.revision}" if event.revision > 1 else ""
+    return f"reports/{event.incident_id}{revision}.pdf"
+
+
+def email_job(dedupe_key: str, **payload: str) -> NewJob:
+    """The job that sends one e-mail."""
+    return NewJob(EMAIL, QUEUE, dedupe_key, payload, max_attempts=EMAIL_ATTEMPTS)
+
+
+def _what_is_stored(
+    tx: Connection, events: Iterable[tuple[Job, IncidentEvent]]
+) -> tuple[dict[str, ReportRow], dict[tuple[str, int], Narrative]]:
+    keys = [(event.incident_id, event.revision) for _, event in events]
+    return (
+        reports.get_reports(tx, {incident_id for incident_id, _ in keys}),
+        reports.get_narratives(tx, keys),
+    )
