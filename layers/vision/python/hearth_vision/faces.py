@@ -7,7 +7,6 @@ import numpy as np
 
 from hearth_vision.detections import Boxes, Detections, Scores
 from hearth_vision.haar import FRONTAL, PROFILE, Cascade, Grey
-from hearth_vision.hog import face_score
 from hearth_vision.images import Bgr
 from hearth_vision.nms import suppress
 from hearth_vision.picture import check_picture
@@ -66,7 +65,7 @@ class HaarFaces:
             self._mirrored(grey, side),  # type: ignore[arg-type]
         ]
         boxes = np.concatenate([boxes for boxes, _ in found])
-        scores = face_score(np.concatenate([weights for _, weights in found]))
+        scores = np.concatenate([scores for _, scores in found])
         ratio = np.array((grey.shape[1] / width, grey.shape[0] / height) * 2, np.float32)
         boxes = np.clip(boxes / ratio, 0, np.array((width, height) * 2, np.float32))
         class_ids = np.zeros(len(scores), np.int64)
@@ -77,6 +76,6 @@ class HaarFaces:
         """Profiles that look the other way than those of the training set."""
         width = grey.shape[1]
         mirrored = np.ascontiguousarray(grey[:, ::-1])
-        boxes, weights = self._profile.find(mirrored, side)
+        boxes, scores = self._profile.find(mirrored, side)
         boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
-        return boxes, weights
+        return boxes, scores

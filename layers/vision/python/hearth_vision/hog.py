@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hearth_vision.detections import Boxes, Detections, Scores
-from hearth_vision.haar import FRONTAL, Cascade, ordered
+from hearth_vision.haar import STRICT_FRONTAL, Cascade, logistic, ordered
 from hearth_vision.images import Bgr
 from hearth_vision.nms import suppress
 from hearth_vision.picture import check_picture
@@ -34,10 +34,7 @@ MIN_SCORE = 0.7
 """HOG margins under 0.92 are dropped: on photographs without people they reach 0.7."""
 
 MIN_FACE = 24
-"""Pixels; the side that the cascade was trained at."""
-
-FACE_CENTRE = 4.5
-"""Haar weight that scores 0.5: faces in real photographs reach 5 and more, coins 3.5."""
+"""Pixels; the cascade was trained at 20."""
 
 # A standing person seen from the front is about 7.5 heads tall and 2 to 3 wide (drawing canon);
 # the cascade's square runs from forehead to chin and is a little under one head.
@@ -69,7 +66,7 @@ class HogDetector:
         self._hog = cv2.HOGDescriptor()
         weights = np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32)
         self._hog.setSVMDetector(weights)
-        self._faces = Cascade(FRONTAL)
+        self._faces = Cascade(STRICT_FRONTAL)
         self._info = DetectorInfo(
             name="opencv-hog-haar",
             sha256=None,
@@ -129,8 +126,8 @@ class HogDetector:
 
     def _face_people(self, image: Bgr) -> tuple[Boxes, Scores]:
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        boxes, weights = self._faces.find(grey, MIN_FACE)  # type: ignore[arg-type]
-        return person_from_face(boxes), face_score(weights)
+        boxes, scores = self._faces.find(grey, MIN_FACE)  # type: ignore[arg-type]
+        return person_from_face(boxes), scores
 
 
 def search_size(image: Bgr) -> tuple[Bgr, tuple[float, float]]:
@@ -150,12 +147,7 @@ def search_size(image: Bgr) -> tuple[Bgr, tuple[float, float]]:
 
 def hog_score(margins: NDArray[np.float32]) -> Scores:
     """1 / (1 + exp(-(2m - 1))): half a margin scores 0.5."""
-    return _logistic(2 * margins - 1)
-
-
-def face_score(weights: NDArray[np.float32]) -> Scores:
-    """1 / (1 + exp(-(w - 4.5)))."""
-    return _logistic(weights - FACE_CENTRE)
+    return logistic(2 * margins - 1)
 
 
 def person_from_face(faces: Boxes) -> Boxes:
@@ -185,8 +177,3 @@ def _owner(point: tuple[float, float], people: Boxes) -> int | None:
         if x1 <= x <= x2 and y1 <= y <= y2:
             return index
     return None
-
-
-def _logistic(values: NDArray[np.float32]) -> Scores:
-    scores: Scores = (1 / (1 + np.exp(-values.astype(np.float64)))).astype(np.float32)
-    return scores
