@@ -1,0 +1,214 @@
+"""Our own rules for `template.yaml`: it is the only wiring, so it is checked like code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hearth import migrations
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def target(function: dict[str, Any]) -> tuple[str, str]:
+    """Module and attribute that a function's image starts."""
+    (command,) = function["ImageConfig"]["Command"]
+    module, _, attribute = command.rpartition(".")
+    return module, attribute
+
+
+def folder(function: dict[str, Any]) -> str:
+    """The capability that a function belongs to: the name of its folder."""
+    return target(function)[0].split(".")[1]
+
+
+def referred(value: Any) -> str:
+    """The logical id that a Ref or GetAtt names."""
+    if "Ref" in value:
+        return str(value["Ref"])
+    names = value["Fn::GetAtt"]
+    return str(names[0] if isinstance(names, list) else names.split(".")[0])
+
+
+# ---- functions ----
+
+
+def test_every_function_is_named_by_the_stack_and_described(template: Template) -> None:
+    for name, function in template.functions.items():
+        service = function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        assert function["FunctionName"] == {"Fn::Sub": f"${{AWS::StackName}}-{service}"}, name
+        assert function["Description"].endswith("."), name
+
+
+def test_every_function_starts_something_that_exists(template: Template) -> None:
+    for name, function in template.functions.items():
+        module, attribute = target(function)
+        source = ROOT / f"{module.replace('.', '/')}.py"
+        assert source.is_file(), f"{name}: there is no {source.relative_to(ROOT)}"
+        assigned = {
+            node.id
+            for node in ast.walk(ast.parse(source.read_text("utf-8")))
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        assert attribute in assigned, f"{name}: {module} has no {attribute}"
+
+
+def test_every_image_is_built_from_the_root_up_to_its_unhardened_stage(template: Template) -> None:
+    for name, resource in template.of_type("AWS::Serverless::Function").items():
+        assert resource["Metadata"] == {
+            "Dockerfile": f"functions/{folder(resource['Properties'])}/Dockerfile",
+            "DockerContext": ".",
+            "DockerBuildTarget": "runtime",
+        }, name
+
+
+def test_every_variable_that_is_passed_is_one_that_the_function_reads(template: Template) -> None:
+    for name, function in template.functions.items():
+        settings = importlib.import_module(f"functions.{folder(function)}.settings").Settings
+        known = {field.upper() for field in settings.model_fields}
+        passed = {
+            variable
+            for variable in function["Environment"]["Variables"]
+            if not variable.startswith("POWERTOOLS_")
+        }
+        assert passed <= known, f"{name} does not read {sorted(passed - known)}"
+
+
+# ---- queues ----
+
+
+def test_every_queue_is_encrypted(template: Template) -> None:
+    for name, queue in template.of_type("AWS::SQS::Queue").items():
+        assert queue["Properties"].get("SqsManagedSseEnabled") is True, name
+
+
+def test_a_queue_that_feeds_a_function_gives_up_on_a_message_after_a_while(
+    template: Template,
+) -> None:
+    queues = template.of_type("AWS::SQS::Queue")
+    for _, event in template.events("SQS"):
+        name = referred(event["Queue"])
+        redrive = queues[name]["Properties"]["RedrivePolicy"]
+        dead_letters = referred(redrive["deadLetterTargetArn"])
+        assert dead_letters in queues, name
+        assert 3 <= redrive["maxReceiveCount"] <= 10, name
+        kept = queues[dead_letters]["Properties"]["MessageRetentionPeriod"]
+        assert kept > queues[name]["Properties"]["MessageRetentionPeriod"], name
+
+
+def test_a_message_stays_hidden_for_as_long_as_its_function_may_run(template: Template) -> None:
+    queues = template.of_type("AWS::SQS::Queue")
+    for name, event in template.events("SQS"):
+        hidden = queues[referred(event["Queue"])]["Properties"]["VisibilityTimeout"]
+        assert hidden >= template.functions[name]["Timeout"], name
+
+
+def test_one_bad_message_does_not_bring_its_batch_back(template: Template) -> None:
+    for name, event in template.events("SQS"):
+        assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+
+
+# ---- storage ----
+
+
+def test_buckets_are_private_encrypted_and_outlive_the_stack(template: Template) -> None:
+    for name, bucket in template.of_type("AWS::S3::Bucket").items():
+        properties = bucket["Properties"]
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}, name
+        assert len(properties["PublicAccessBlockConfiguration"]) == 4, name
+        assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"], name
+        assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain", name
+
+
+def test_buckets_talk_tls_only(template: Template) -> None:
+    denied = {
+        referred(policy["Properties"]["Bucket"])
+        for policy in template.of_type("AWS::S3::BucketPolicy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Principal"] == "*"
+        and statement["Action"] == "s3:*"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    assert denied == set(template.of_type("AWS::S3::Bucket"))
+
+
+# ---- schema ----
+
+
+def test_a_deployment_migrates_to_the_newest_revision(template: Template) -> None:
+    (schema,) = template.of_type("Custom::DatabaseSchema").values()
+    assert schema["Properties"]["Revision"] == migrations.head()
+    function = template.functions[referred(schema["Properties"]["ServiceToken"])]
+    assert schema["Properties"]["ServiceTimeout"] >= function["Timeout"]
+
+
+# ---- the file itself ----
+
+_ROOMS = ("AWS::S3::", "AWS::SQS::", "AWS::Serverless::Function", "AWS::Serverless::HttpApi")
+
+
+def test_blocks_stand_in_their_order(template: Template) -> None:
+    assert list(template.body)[-4:] == ["Parameters", "Globals", "Resources", "Outputs"]
+    resources = [
+        (name, resource)
+        for name, resource in template.body["Resources"].items()
+        if not resource["Type"].startswith("Custom::")  # stands below the function behind it
+    ]
+    rooms = [
+        next(n for n, room in enumerate(_ROOMS) if resource["Type"].startswith(room))
+        for _, resource in resources
+    ]
+    for (before, after), (name, _) in zip(pairwise(rooms), resources[1:], strict=True):
+        assert before <= after, f"{name} stands below a block of a later kind"
+
+
+def test_functions_stand_in_alphabetical_order(template: Template) -> None:
+    names = [function["FunctionName"]["Fn::Sub"] for function in template.functions.values()]
+    assert names == sorted(names)
+
+
+def test_every_parameter_is_described_and_secrets_are_not_echoed(template: Template) -> None:
+    for name, parameter in template.body["Parameters"].items():
+        assert parameter["Description"].endswith("."), name
+        if re.search(r"Key$|Password|Secret|Token|DatabaseUrl|SmtpUrl", name):
+            assert parameter["NoEcho"] is True, name
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"),
+    [
+        ("an account", r"\b\d{12}\b"),
+        ("a region", r"\b(?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d\b"),
+        ("an ARN", r"\barn:"),
+    ],
+)
+def test_nothing_is_bound_to_one_account_or_region(
+    template: Template, what: str, pattern: str
+) -> None:
+    found = re.findall(pattern, template.text)
+    assert found == [], f"{what} is written down"
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", "from cfnlint.runner import main; main()", "template.yaml"],
+        cwd=ROOT,
+        env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
