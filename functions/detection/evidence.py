@@ -38,7 +38,7 @@ MIN_WIDTH: Final = 960
 JPEG_QUALITY: Final = 90
 HEAD: Final = 0.45
 """Upper part of a person's box in which a face is looked for once more, enlarged."""
-FACE_CROP: Final = 320
+FACE_CROP: Final = 200
 """Shorter side to which such a part is enlarged, pixels."""
 FACE_MARGIN: Final = 0.2
 SAME_FACE: Final = 0.3
@@ -217,7 +217,9 @@ class _Drawing:
         name = str(detection["class_name"])
         if name.lower() in ("person", "worker", "people", "pedestrian"):
             return
-        colour = RED if detection["violation"] else GREEN
+        # What nobody wears is no evidence for or against anyone.
+        worn = GREY if detection["person"] is None else GREEN
+        colour = RED if detection["violation"] else worn
         box = [value * scale for value in detection["bbox"]]
         self._outline(box, colour, self.unit)
         self._label(box, [f"{name}  {detection['confidence']:.2f}"], colour, below=True)
@@ -254,7 +256,7 @@ def _with_band(picture: Image.Image, caption: Caption, unit: int) -> Image.Image
     large, small = _font(size), _font(round(size * 0.8))
     width, height = picture.size
     zone = f"zone {caption.zone}" if caption.zone else "whole picture"
-    head = " + ".join(_title(name) for name in caption.classes)
+    head = ", ".join(name.replace("_", " ") for name in caption.classes).capitalize()
     facts = f"Camera {caption.camera_id}   |   {zone}   |   {caption.time}"
     origin = f"Incident {caption.incident_id}   |   {caption.model}"
     lines = [(head, large, WHITE), (facts, small, WHITE), (origin, small, GREY)]

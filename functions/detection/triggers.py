@@ -92,3 +92,12 @@ def settle_jobs(
         if just_passed or around or row.id in touched:
             jobs.append(prompt_job(row.id, row.revision, trigger))
     return jobs
+
+
+def due_watches(jobs: Sequence[NewJob], now: datetime) -> list[str]:
+    """Keys of the watches among `jobs` that are to run at once."""
+    return [
+        job.dedupe_key
+        for job in jobs
+        if job.payload.get("watch") and job.available_at is not None and job.available_at <= now
+    ]

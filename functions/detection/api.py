@@ -1,0 +1,82 @@
+"""`/api/v1/cameras` and `/api/v1/incidents` over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
+from pydantic import AwareDatetime, Field
+
+from functions.detection.policy import NAME
+from functions.detection.schemas import (
+    CamerasAnswer,
+    Evidence,
+    IncidentDetail,
+    IncidentsAnswer,
+    IncidentState,
+)
+from hearth.http import PageQuery
+from hearth.http import create_app as create_http_app
+
+IncidentId = Annotated[str, Path(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+
+
+class IncidentQuery(PageQuery):
+    """Which incidents; `from` and `to` bound the time in which they went on."""
+
+    camera_id: str | None = Field(None, pattern=NAME)
+    state: IncidentState | None = None
+    since: AwareDatetime | None = Field(None, alias="from")
+    until: AwareDatetime | None = Field(None, alias="to")
+
+
+class Service(Protocol):
+    def cameras(self) -> CamerasAnswer: ...
+    def incidents(
+        self,
+        camera_id: str | None,
+        state: IncidentState | None,
+        since: datetime | None,
+        until: datetime | None,
+        limit: int,
+        cursor: str | None,
+    ) -> IncidentsAnswer: ...
+    def incident(self, incident_id: str) -> IncidentDetail: ...
+    def evidence(self, incident_id: str) -> tuple[Evidence, bytes]: ...
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application that answers with what `service` knows."""
+    router = APIRouter(prefix="/api/v1", tags=["detection"])
+
+    @router.get("/cameras")
+    async def list_cameras() -> CamerasAnswer:
+        return service.cameras()
+
+    @router.get("/incidents")
+    async def list_incidents(query: Annotated[IncidentQuery, Query()]) -> IncidentsAnswer:
+        return service.incidents(
+            query.camera_id, query.state, query.since, query.until, query.limit, query.cursor
+        )
+
+    @router.get("/incidents/{incident_id}")
+    async def get_incident(incident_id: IncidentId) -> IncidentDetail:
+        return service.incident(incident_id)
+
+    @router.get(
+        "/incidents/{incident_id}/evidence",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not modified"}},
+    )
+    async def get_evidence(
+        incident_id: IncidentId, if_none_match: Annotated[str | None, Header()] = None
+    ) -> Response:
+        evidence, jpeg = service.evidence(incident_id)
+        tag = f'"{evidence.sha256}"'
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if if_none_match is not None and tag in if_none_match:
+            return Response(status_code=304, headers=headers)
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    return create_http_app("Hearth detection", router)

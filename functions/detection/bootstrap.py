@@ -1,0 +1,87 @@
+"""Puts the parts of the queue function together; nothing is loaded before it is needed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from functions.detection.handler import make_handler
+from functions.detection.policy_source import PolicySource
+from functions.detection.schemas import Site
+from functions.detection.service import FrameService
+from functions.detection.settings import Settings
+from functions.detection.settle import EvidenceSettings, SettleService, face_settings
+from hearth.bootstrap import Platform
+from hearth.consumer import Consumer
+from hearth.logging import emit, logger
+from hearth_vision.detector import Detector, DetectorConfig, class_names, load_detector
+from hearth_vision.faces import HaarFaces
+from hearth_vision.images import ImageLimits
+
+
+def build(platform: Platform, settings: Settings) -> Consumer:
+    """The handler of the detection queue."""
+    site = ZoneInfo(settings.timezone)
+    limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+    policies = PolicySource(settings.policy, settings.bucket, lambda: platform.store)
+
+    @cache
+    def detector() -> Detector:
+        loaded = load_detector(detector_config(settings))
+        logger.info("model loaded", model=loaded.info.name, detail=loaded.info.detail)
+        return loaded
+
+    @cache
+    def evidence() -> EvidenceSettings:
+        faces, note = face_settings(settings.blur_faces, HaarFaces)
+        names = Site(
+            site_name=settings.site_name,
+            site_location=settings.site_location,
+            company_name=settings.company_name,
+        )
+        return EvidenceSettings(settings.bucket, names, site, limits, faces, note)
+
+    frames = FrameService(
+        platform.ledger,
+        platform.store,
+        detector,
+        policies,
+        site,
+        limits,
+        measure,
+        threads=settings.fetch_threads,
+    )
+    settling = SettleService(platform.ledger, platform.store, policies, evidence)
+    return make_handler(platform.ledger, frames, settling)
+
+
+def detector_config(settings: Settings) -> DetectorConfig:
+    """What to load.
+
+    Raises:
+        ModelFailed: the class names cannot be read.
+    """
+    return DetectorConfig(
+        model_path=Path(settings.model_path) if settings.model_path else None,
+        classes=class_names(settings.model_classes),
+        backend=settings.model_backend,
+        confidence=settings.confidence_threshold,
+        iou=settings.iou_threshold,
+        max_detections=settings.max_detections,
+        threads=settings.threads,
+    )
+
+
+def measure(frames: int, persons: int, inference_ms: float) -> None:
+    """Metrics of one batch."""
+    if frames:
+        emit(
+            {
+                "Frames": (float(frames), MetricUnit.Count),
+                "Persons": (float(persons), MetricUnit.Count),
+                "InferenceTime": (inference_ms, MetricUnit.Milliseconds),
+            }
+        )

@@ -1,0 +1,10 @@
+"""Builds the real things. The template names `functions.detection.main.lambda_handler`."""
+
+from __future__ import annotations
+
+from functions.detection.bootstrap import build
+from functions.detection.settings import Settings
+from hearth.bootstrap import connect
+
+settings = Settings()
+lambda_handler = build(connect(settings), settings)

@@ -1,0 +1,12 @@
+"""Builds the real things. The template names `functions.detection.main_api.lambda_handler`."""
+
+from __future__ import annotations
+
+from functions.detection.api import create_app
+from functions.detection.queries import Queries
+from functions.detection.settings import ApiSettings
+from hearth.bootstrap import connect
+from hearth.http import lambda_handler_for
+
+platform = connect(ApiSettings())
+lambda_handler = lambda_handler_for(create_app(Queries(platform)))

@@ -1,0 +1,84 @@
+"""Where the policy comes from, and when it is read again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from functions.detection.policy import MAX_BYTES, Policy, parse_policy
+from hearth.errors import InvalidInput, NotFound, TooLarge
+
+REFRESH_S: Final = 60.0
+"""How long a change of the file may go unnoticed."""
+
+
+class Objects(Protocol):
+    def get(self, key: str, max_bytes: int) -> bytes: ...
+
+
+class PolicySource:
+    """The policy of one setting, read on first use and again once a minute.
+
+    Args:
+        setting: Path, `s3://bucket/key`, or empty for the built-in default.
+        bucket: The only bucket that this function may read.
+        objects: Gives access to it; called on first need.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        setting: str,
+        bucket: str,
+        objects: Callable[[], Objects],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._setting = setting
+        self._bucket = bucket
+        self._objects = objects
+        self._clock = clock
+        self._read_at = 0.0
+        self._data: bytes | None = None
+        self._policy: Policy | None = None
+
+    def current(self) -> Policy:
+        """The policy in force.
+
+        Raises:
+            InvalidInput, TooLarge: the file is wrong; the sentence says where.
+            NotFound: there is no such file.
+            Unavailable: S3 does not answer.
+        """
+        now = self._clock()
+        if self._policy is None or now - self._read_at >= REFRESH_S:
+            data = self._read()
+            if self._policy is None or data != self._data:
+                self._policy = parse_policy(data, f"policy {self._setting or 'default'}")
+                self._data = data
+            self._read_at = now
+        return self._policy
+
+    def _read(self) -> bytes:
+        if not self._setting:
+            return b""
+        if not self._setting.startswith("s3://"):
+            return _file(Path(self._setting))
+        bucket, _, key = self._setting.removeprefix("s3://").partition("/")
+        if not key:
+            raise InvalidInput(f"POLICY {self._setting!r} names no key; use s3://bucket/key")
+        if bucket != self._bucket:
+            raise InvalidInput(
+                f"POLICY {self._setting!r} lies in another bucket; put it into {self._bucket!r}"
+            )
+        return self._objects().get(key, MAX_BYTES)
+
+
+def _file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise TooLarge(f"policy {path} is larger than {MAX_BYTES} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"policy {path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,154 @@
+"""Answers about cameras and incidents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from functions.detection import repository
+from functions.detection.event import indeterminate_of, model_of, peak_of, violations_of
+from functions.detection.schemas import (
+    CameraAnswer,
+    CamerasAnswer,
+    Evidence,
+    IncidentDetail,
+    IncidentsAnswer,
+    IncidentState,
+    IncidentSummary,
+)
+from functions.detection.verdicts import Verdict
+from hearth.errors import Conflict, NotFound
+from hearth.paging import decode_cursor, encode_cursor
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from hearth.db import Database
+
+MAX_EVIDENCE_BYTES: Final = 20_000_000
+
+
+class Objects(Protocol):
+    def get(self, key: str, max_bytes: int) -> bytes: ...
+
+
+class Storage(Protocol):
+    """What this stands on; each part is reached on first use."""
+
+    @property
+    def db(self) -> Database: ...
+    @property
+    def store(self) -> Objects: ...
+
+
+class Queries:
+    """The read side."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def cameras(self) -> CamerasAnswer:
+        rows = self._storage.db.read(repository.list_cameras)
+        return CamerasAnswer(cameras=[_camera(row) for row in rows])
+
+    def incidents(
+        self,
+        camera_id: str | None,
+        state: IncidentState | None,
+        since: datetime | None,
+        until: datetime | None,
+        limit: int,
+        cursor: str | None,
+    ) -> IncidentsAnswer:
+        """Incidents, the latest first, that overlap with `since` to `until`.
+
+        Raises:
+            InvalidInput: a cursor that this list did not give out.
+        """
+        before = decode_cursor(cursor, 1)[0] if cursor is not None else None
+        rows = self._storage.db.read(
+            lambda tx: repository.list_incidents(
+                tx, camera_id, state, since, until, before, limit + 1
+            )
+        )
+        shown = rows[:limit]
+        return IncidentsAnswer(
+            incidents=[IncidentSummary(**_summary(row)) for row in shown],
+            next_cursor=encode_cursor(shown[-1].id) if len(rows) > limit else None,
+        )
+
+    def incident(self, incident_id: str) -> IncidentDetail:
+        """One incident with its peak frame.
+
+        Raises:
+            NotFound: no such incident.
+        """
+        row = self._row(incident_id)
+        frame = self._storage.db.read(lambda tx: repository.frame(tx, row.peak_frame_key))
+        judged = frame is not None and frame.result is not None
+        return IncidentDetail(
+            **_summary(row),
+            peak=peak_of(frame) if frame is not None and judged else None,
+            persons=frame.result["persons"] if frame is not None and judged else [],
+            indeterminate=indeterminate_of(frame.result) if frame is not None and judged else (),
+            model=model_of(frame.model) if frame is not None and frame.model else None,
+        )
+
+    def evidence(self, incident_id: str) -> tuple[Evidence, bytes]:
+        """An incident's picture, as JPEG.
+
+        Raises:
+            NotFound: no such incident.
+            Conflict: the incident has not ended, so there is no picture yet.
+        """
+        row = self._row(incident_id)
+        if row.evidence is None:
+            raise Conflict(
+                f"incident {incident_id} is {_state(row)}; evidence is drawn when it ends"
+            )
+        evidence = Evidence.model_validate(row.evidence)
+        return evidence, self._storage.store.get(evidence.key, MAX_EVIDENCE_BYTES)
+
+    def _row(self, incident_id: str) -> Row[Any]:
+        row = self._storage.db.read(lambda tx: repository.incident(tx, incident_id))
+        if row is None or (row.state == repository.CANDIDATE and row.revision == 1):
+            raise NotFound(f"incident {incident_id[:80]!r} does not exist")
+        return row
+
+
+def _camera(row: Row[Any]) -> CameraAnswer:
+    return CameraAnswer(
+        camera_id=row.camera_id,
+        frames=row.frames,
+        frames_with_person=row.frames_with_person,
+        failed_frames=row.failed,
+        first_frame_at=row.first_frame_at,
+        last_frame_at=row.last_frame_at,
+        ended_at=row.ended_at,
+        verdicts={verdict.value: getattr(row, verdict.value) for verdict in Verdict},
+        open_incidents=row.open_incidents,
+        model=model_of(row.model) if row.model else None,
+    )
+
+
+def _state(row: Row[Any]) -> str:
+    # Reported once and then taken back, see `repository.CANDIDATE`.
+    return repository.SUPERSEDED if row.state == repository.CANDIDATE else str(row.state)
+
+
+def _summary(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "incident_id": row.id,
+        "camera_id": row.camera_id,
+        "zone": row.zone or None,
+        "state": _state(row),
+        "revision": row.revision,
+        "first_seen": row.first_seen,
+        "last_seen": row.last_seen,
+        "end_reason": row.end_reason,
+        "frames_observed": row.frames,
+        "persons_max": row.persons_max,
+        "violations": violations_of(row.classes),
+        "superseded_by": row.superseded_by,
+        "evidence": row.evidence,
+    }

@@ -1,0 +1,287 @@
+"""Judges batches of frames and ends of streams."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
+
+from functions.detection.frames import FrameResult, assess
+from functions.detection.incidents import (
+    ModelRecord,
+    record_end,
+    record_failures,
+    record_frames,
+)
+from functions.detection.policy import Policy
+from functions.detection.triggers import due_watches
+from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone
+from hearth.db import Database, encode_json
+from hearth.errors import HearthError, NotFound
+from hearth.frames import FrameRef, parse_frame_key
+from hearth.ids import utc_now
+from hearth.jobs import Job, Ledger, NewJob
+from hearth.logging import logger
+from hearth.storage import ObjectStore
+from hearth_vision.detections import Detections
+from hearth_vision.detector import Detector, DetectorInfo
+from hearth_vision.images import Bgr, ImageLimits, decode_image
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+FRAME_RESERVE_S = 2.0
+"""A frame that is not begun with so much time left is postponed; seconds."""
+
+
+class Policies(Protocol):
+    def current(self) -> Policy: ...
+
+
+Measure = Callable[[int, int, float], None]
+"""frames, persons, inference milliseconds of a batch."""
+
+
+@dataclass(frozen=True)
+class _Picture:
+    job: Job
+    ref: FrameRef
+    image: Bgr
+
+
+class FrameService:
+    """Frames in, judged frames and incidents out.
+
+    Args:
+        detector: Loads the model on first call and returns the same one afterwards.
+        site: The site's time zone.
+        measure: Told about each batch.
+        threads: Frames that are fetched and decoded at once.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: ObjectStore,
+        detector: Callable[[], Detector],
+        policies: Policies,
+        site: ZoneInfo,
+        limits: ImageLimits,
+        measure: Measure,
+        threads: int = 4,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._ledger = ledger
+        self._db: Database = ledger.db
+        self._store = store
+        self._detector = detector
+        self._policies = policies
+        self._site = site
+        self._limits = limits
+        self._measure = measure
+        self._now = now
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
+
+    # ---- frames ----
+
+    def frames(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
+        """A `Work`: all frames of one queue batch.
+
+        Objects are fetched and decoded by threads while the model works on those before them.
+        """
+        try:
+            detector, policy = self._detector(), self._policies.current()
+        except HearthError as error:
+            yield from self._all_failed(jobs, error)
+            return
+        failures: dict[str, tuple[Job, HearthError]] = {}
+        late: list[Job] = []
+        pictures: list[_Picture] = []
+        began = time.perf_counter()
+        found = detector.detect(self._images(jobs, deadline, pictures, failures, late))
+        elapsed_ms = (time.perf_counter() - began) * 1000
+        results: list[tuple[Job, FrameResult]] = []
+        for picture, detections in zip(pictures, found, strict=True):
+            try:
+                results.append((picture.job, self._assess(picture, detections, detector, policy)))
+            except HearthError as error:
+                failures[picture.job.id] = picture.job, error
+        batch = _Batch(
+            self._ledger, policy, model_record(detector.info), self._now, [r for _, r in results]
+        )
+        self._remember_failures(failures.values())
+        self._measure(len(results), sum(r.persons for _, r in results), elapsed_ms)
+        for job, result in results:
+            yield job, Done(batch.writer(result))
+        for job, failure in failures.values():
+            yield job, Failed(failure)
+        for job in late:
+            yield job, Postpone(self._now())
+
+    def _images(
+        self,
+        jobs: Sequence[Job],
+        deadline: Deadline,
+        pictures: list[_Picture],
+        failures: dict[str, tuple[Job, HearthError]],
+        late: list[Job],
+    ) -> Iterator[Bgr]:
+        """Yield each picture that can be judged, noting it in `pictures`, others elsewhere."""
+        loading: list[tuple[Job, Future[_Picture]]] = [
+            (job, self._pool.submit(self._load, job)) for job in jobs
+        ]
+        for job, future in loading:
+            if not deadline.allows(FRAME_RESERVE_S):
+                future.cancel()
+                late.append(job)
+                continue
+            try:
+                picture = future.result()
+            except HearthError as error:
+                failures[job.id] = job, error
+                continue
+            pictures.append(picture)
+            yield picture.image
+
+    def _load(self, job: Job) -> _Picture:
+        ref = parse_frame_key(job.payload["key"])
+        try:
+            data = self._store.get(job.payload["key"], self._limits.max_bytes)
+        except NotFound:
+            raise NotFound(
+                f"frame {job.payload['key']} was deleted before it was processed"
+            ) from None
+        return _Picture(job, ref, decode_image(data, self._limits))
+
+    def _assess(
+        self, picture: _Picture, found: Detections, detector: Detector, policy: Policy
+    ) -> FrameResult:
+        height, width = picture.image.shape[:2]
+        return assess(
+            picture.job.payload["key"],
+            picture.ref.camera_id,
+            picture.ref.captured_at,
+            _Lists(found.boxes.tolist(), found.scores.tolist(), found.class_ids.tolist()),
+            detector.info.classes,
+            (width, height),
+            policy.rules(picture.ref.camera_id),
+            self._site,
+        )
+
+    def _all_failed(self, jobs: Sequence[Job], error: HearthError) -> Iterable[tuple[Job, Outcome]]:
+        logger.error("no frame can be judged", reason=error.message, code=error.code)
+        self._remember_failures([(job, error) for job in jobs])
+        return [(job, Failed(error)) for job in jobs]
+
+    def _remember_failures(self, failures: Iterable[tuple[Job, HearthError]]) -> None:
+        """Count frames that no retry helps, for `/cameras`. The ledger holds the truth, so a
+        database that is away does not fail the batch here."""
+        by_camera: dict[str, dict[str, tuple[datetime, str]]] = {}
+        for job, error in failures:
+            try:
+                ref = parse_frame_key(job.payload["key"])
+            except HearthError:
+                continue
+            if not error.retryable:
+                errors = by_camera.setdefault(ref.camera_id, {})
+                errors[job.payload["key"]] = ref.captured_at, error.message
+
+        def record(tx: Connection) -> None:
+            for camera_id in sorted(by_camera):
+                record_failures(tx, camera_id, by_camera[camera_id], self._now())
+
+        if by_camera:
+            try:
+                self._db.write(record)
+            except HearthError as error:
+                logger.warning("failed frames are not counted", reason=error.message)
+
+    # ---- ends of streams ----
+
+    def end(self, job: Job) -> Outcome:
+        """A stream's end marker."""
+        ref = parse_frame_key(job.payload["key"])
+        rules = self._policies.current().rules(ref.camera_id).episode
+
+        def write(tx: Connection) -> list[NewJob]:
+            return record_end(tx, ref.camera_id, ref.captured_at, rules)
+
+        return Done(write)
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """Detections as plain lists: a frame has few boxes, and NumPy scalars are slow one by one."""
+
+    boxes: list[list[float]]
+    scores: list[float]
+    class_ids: list[int]
+
+
+class _Batch:
+    """Writes the frames of one batch together, so that incidents are recomputed once.
+
+    The consumer commits all outcomes in one transaction and calls each writer in it. The first
+    call stores everything and the others nothing. Should that transaction be given up, each later
+    one stores its own frame only, so that one that cannot be stored spoils no other. Storing the
+    frame of a job whose lease was lost does no harm: who holds it now stores the same.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        policy: Policy,
+        model: ModelRecord,
+        now: Callable[[], datetime],
+        results: Sequence[FrameResult],
+    ) -> None:
+        self._ledger = ledger
+        self._policy = policy
+        self._model = model
+        self._now = now
+        self._results = results
+        self._together: Connection | None = None
+
+    def writer(self, result: FrameResult) -> Callable[[Connection], list[NewJob]]:
+        def write(tx: Connection) -> list[NewJob]:
+            if self._together is None:
+                self._together = tx
+                return self._store(tx, self._results)
+            return [] if tx is self._together else self._store(tx, [result])
+
+        return write
+
+    def _store(self, tx: Connection, results: Sequence[FrameResult]) -> list[NewJob]:
+        by_camera: dict[str, list[FrameResult]] = {}
+        for result in results:
+            by_camera.setdefault(result.camera_id, []).append(result)
+        jobs: list[NewJob] = []
+        now = self._now()
+        # In one order everywhere, or two transactions could wait for each other.
+        for camera_id in sorted(by_camera):
+            rules = self._policy.rules(camera_id).episode
+            jobs += record_frames(tx, camera_id, by_camera[camera_id], self._model, rules, now)
+        self._ledger.hasten(tx, due_watches(jobs, now), now)
+        return jobs
+
+
+def model_record(info: DetectorInfo) -> ModelRecord:
+    """What is kept of the model; the id is a digest, so the same model is stored once."""
+    body: Mapping[str, Any] = {
+        "name": info.name,
+        "sha256": info.sha256,
+        "method": info.method,
+        "backend": info.backend,
+        "detail": info.detail,
+        "classes": list(info.classes),
+        "confidence": info.confidence,
+        "iou": info.iou,
+        "fallback": info.fallback,
+        "notes": list(info.notes),
+    }
+    return ModelRecord(hashlib.sha256(encode_json(body).encode()).hexdigest()[:32], body)

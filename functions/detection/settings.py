@@ -1,0 +1,37 @@
+"""What detection reads from its environment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from hearth.settings import CoreSettings
+
+
+class Settings(CoreSettings):
+    """Each field is the environment variable of the same name in upper case."""
+
+    model_path: str = ""
+    """ONNX file. Empty means OpenCV's HOG people detector, which every answer then says."""
+    model_classes: str = ""
+    """A file with one class name a line, or the names themselves separated by commas."""
+    model_backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    confidence_threshold: float = Field(0.5, gt=0, le=1)
+    iou_threshold: float = Field(0.45, gt=0, le=1)
+    max_detections: int = Field(50, ge=1, le=1000)
+    threads: int | None = Field(None, ge=1, le=256)
+    """Threads of one inference; None is this process's share of the processors."""
+    policy: str = ""
+    """Path or s3://bucket/key. Empty means helmet and vest everywhere."""
+    blur_faces: bool = True
+    site_name: str = Field("", max_length=200)
+    site_location: str = Field("", max_length=200)
+    company_name: str = Field("", max_length=200)
+    max_image_bytes: int = Field(20_000_000, ge=1000)
+    max_image_pixels: int = Field(40_000_000, ge=1000)
+    fetch_threads: int = Field(4, ge=1, le=32)
+
+
+class ApiSettings(CoreSettings):
+    """The read side needs no more than the core."""
