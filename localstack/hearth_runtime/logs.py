@@ -18,6 +18,7 @@ from typing import Any, Literal, TextIO
 
 LINE_LIMIT = 256 * 1024  # bytes, the largest event CloudWatch Logs takes
 TAIL_LIMIT = 4096  # bytes, what X-Amz-Log-Type: Tail returns
+ENCODE = json.JSONEncoder(ensure_ascii=False, default=str).encode  # json.dumps makes one a call
 CUT_MARK = b" [cut: longer than 256 kB]"
 # Of a human's line: shown in a column of its own, or of no use to a person at a terminal.
 NOT_SHOWN = {"time", "level", "message", "function", "instance", "request_id", "timestamp"}
@@ -91,12 +92,10 @@ class LogStream:
             self._file = None
 
     def _emit(self, record: Mapping[str, Any]) -> None:
-        data = None
         if self._file is not None:
-            data = json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace")
-            self._append(data + b"\n")
+            self._append(ENCODE(record).encode("utf-8", "replace") + b"\n")
         if self._console is not None and _severity(str(record["level"])) >= self._threshold:
-            text = _for_person(record) if self._human else json.dumps(record, default=str)
+            text = _for_person(record) if self._human else ENCODE(record)
             with contextlib.suppress(OSError, ValueError):  # the terminal may be gone
                 self._console.write(text + "\n")
                 self._console.flush()

