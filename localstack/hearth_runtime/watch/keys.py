@@ -49,7 +49,7 @@ def default_camera(source: str) -> str:
         return f"device-{int(source)}"[:63]
     parts = urlsplit(source)
     if parts.scheme and parts.netloc:
-        return camera_slug(f"{parts.hostname or ''}-{PurePath(parts.path).with_suffix('')}")
+        return camera_slug(f"{parts.hostname or ''}{PurePath(parts.path).with_suffix('')}")
     # A folder may be given as "." or "..": its real name counts.
     return camera_slug(Path(source).resolve().stem)
 

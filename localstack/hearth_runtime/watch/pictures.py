@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
@@ -176,7 +177,7 @@ def decode_picture(data: bytes, limits: PictureLimits, index: int, captured_at: 
         frame.problem = "the picture is empty (0 bytes)"
         return frame
     try:
-        with _open(io.BytesIO(data)) as picture:
+        with _quiet(), _open(io.BytesIO(data)) as picture:
             width, height = picture.size
             if picture.format in _JPEG and max(width, height) <= limits.max_side:
                 return frame
@@ -194,10 +195,17 @@ def decode_picture(data: bytes, limits: PictureLimits, index: int, captured_at: 
 
 
 def _open(source: Path | io.BytesIO) -> Pillow.Image:
-    # Sizes are checked against our own limits: Pillow's warning would only go to stderr.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+    with _quiet():
         return Pillow.open(source, formats=_FORMATS)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings, which go to stderr: sizes are checked against our own limits, and
+    what is odd in a picture's metadata does not matter here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _bgr(picture: Pillow.Image) -> Image:
