@@ -31,7 +31,9 @@ _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 class Invoker(Protocol):
     """What the gateway needs of the engine."""
 
-    async def invoke(self, function: str, payload: bytes) -> InvokeResult: ...
+    async def invoke(
+        self, function: str, payload: bytes, *, request_id: str | None = None
+    ) -> InvokeResult: ...
 
 
 class TokenBucket:
@@ -170,10 +172,12 @@ class Gateway:
             protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",
         )
         event = http_event(request, match, request_id, self._account, datetime.now(UTC))
-        return await self._invoke(match, json.dumps(event).encode())
+        return await self._invoke(match, json.dumps(event).encode(), request_id)
 
-    async def _invoke(self, match: Match, payload: bytes) -> HttpAnswer:
-        call = asyncio.ensure_future(self._engine.invoke(match.route.function, payload))
+    async def _invoke(self, match: Match, payload: bytes, request_id: str) -> HttpAnswer:
+        # One id for the request and its invocation: their log records are found together.
+        invocation = self._engine.invoke(match.route.function, payload, request_id=request_id)
+        call = asyncio.ensure_future(invocation)
         done, _ = await asyncio.wait((call,), timeout=match.route.timeout_s)
         if not done:
             self._late.add(call)

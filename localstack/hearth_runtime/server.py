@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from .control import ControlServer
 from .custom_resources import Answers, CustomResources
 from .emulator import Emulator
 from .engine import Engine
+from .functions import FunctionStatus
 from .gateway import Gateway
 from .launchers import ProcessLauncher
 from .logs import LogStream
@@ -43,7 +44,7 @@ class RuntimeConfig:
     take free ports. `endpoint_url` None starts MiniStack on loopback. `parameters` override the
     template's defaults; `replicas` maps short function names to processes; `idle_s` is the idle
     time in seconds after which a function's process ends. `log_format` says how records are shown
-    on standard error: "json", "human", or "none"; the log file has them all.
+    on standard error: "json", "text", or "none"; the log file has them all.
     """
 
     template: Path
@@ -101,7 +102,7 @@ class _Stack:
         self._logs = LogStream(
             config.data / LOG_FILE,
             console=console,
-            console_format="human" if config.log_format == "human" else "json",
+            console_format="human" if config.log_format == "text" else "json",
         )
         closing.callback(self._logs.close)
         self._metrics = Metrics()
@@ -261,7 +262,7 @@ class _Stack:
     ) -> dict[str, Any]:
         return {
             **asdict(self._state(template, gateway, control)),
-            "functions": [asdict(function) for function in engine.status()],
+            "functions": [_shallow(function) for function in engine.status()],
             "mappings": [poller.status() for poller in self._pollers],
             "schedules": schedules.status(),
             "ignored_resources": template.ignored,
@@ -269,6 +270,11 @@ class _Stack:
             if self._emulator is None
             else {"pid": self._emulator.pid, "restarts": self._emulator.restarts},
         }
+
+
+def _shallow(status: FunctionStatus) -> dict[str, Any]:
+    """Its fields as they are: `asdict` would try to rebuild the counters among them."""
+    return {field.name: getattr(status, field.name) for field in fields(status)}
 
 
 def _parameters(source: TemplateSource, config: RuntimeConfig) -> dict[str, str]:
