@@ -68,6 +68,13 @@ def test_yolox_whose_graph_placed_the_boxes_is_read_as_pixels() -> None:
     assert class_ids.tolist() == [2]
 
 
+def test_a_size_beyond_all_numbers_is_infinite_for_the_caller_to_refuse() -> None:
+    output = yolox_output()
+    output[0, 3] = [0, 0, 1000, 0, 1, 1, 0, 0]
+    boxes, _, _ = YoloxDecoder(*SIZE, in_pixels=False).decode(output, 0.5)
+    assert np.isinf(boxes[0, 2])
+
+
 @pytest.mark.parametrize(
     ("decoder", "output"),
     [

@@ -10,7 +10,7 @@ from hearth.errors import ModelFailed
 from hearth_vision.backends.program import TensorProgram
 from hearth_vision.processor import cpu_features
 
-_BF16 = ("avx512_bf16", "amx_bf16")
+BF16_FEATURES = ("avx512_bf16", "amx_bf16")
 
 
 def load_program(
@@ -61,9 +61,9 @@ def choose_precision(
     Raises:
         ModelFailed: bfloat16 is asked for and this processor lacks it.
     """
-    if wanted == "bfloat16" and not set(_BF16) & set(cpu_features()):
+    if wanted == "bfloat16" and not set(BF16_FEATURES) & set(cpu_features()):
         raise ModelFailed(
-            f"This processor has none of {', '.join(_BF16)}: bfloat16 would be slower than "
+            f"This processor has none of {', '.join(BF16_FEATURES)}: bfloat16 would be slower than "
             f"float32; choose float32"
         )
     return "bfloat16" if wanted == "bfloat16" else "float32"

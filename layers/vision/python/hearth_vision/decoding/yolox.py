@@ -52,5 +52,6 @@ class YoloxDecoder:
         if not self.in_pixels:
             strides = self._strides[found]
             centres = (centres + self._cells[found]) * strides
-            sizes = np.exp(sizes) * strides
+            with np.errstate(over="ignore"):  # infinite sizes are refused by the caller
+                sizes = np.exp(sizes) * strides
         return corners(centres, sizes), scores.astype(np.float32), class_ids

@@ -1,0 +1,138 @@
+"""Small detectors built by hand: real ONNX graphs that find bright cells.
+
+Each cell of the grid scores the mean brightness of its own pixels, one class for each colour in
+the channel order of the family's input, and reports itself as the box. So where a coloured square
+is painted on a picture is exactly what must come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+Layout = Literal["yolov8", "yolov8-transposed", "yolox", "yolox-pixels"]
+STRIDES = (8, 16, 32)
+
+
+@dataclass(frozen=True)
+class BrightCells:
+    """What to build.
+
+    Attributes:
+        layout: Of the output.
+        size: (height, width) of the input.
+        dtype: Of input and output.
+        dynamic: Leave batch, height and width of the input free.
+        gain: Factor on every score; NaN and more than 1 make nonsense.
+        bias: Added to every score.
+        box_gain: Factor on every box.
+        metadata: As an exporter writes it.
+    """
+
+    layout: Layout
+    size: tuple[int, int] = (64, 96)
+    dtype: Any = np.float32
+    dynamic: bool = False
+    gain: float = 1.0
+    bias: float = 0.0
+    box_gain: float = 1.0
+    metadata: Mapping[str, str] | None = None
+
+    @property
+    def cells(self) -> int:
+        height, width = self.size
+        return sum((height // s) * (width // s) for s in STRIDES)
+
+    def save(self, path: Path) -> Path:
+        height, width = self.size
+        element = helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype))
+        yolox = self.layout.startswith("yolox")
+        scale = self.gain / (255 if yolox else 1)
+        constants = {
+            "scale": np.array(scale, self.dtype),
+            "bias": np.array(self.bias, self.dtype),
+            "boxes": (self._boxes() * self.box_gain).astype(self.dtype),
+            "flat": np.array([1, 3, -1], np.int64),
+        }
+        nodes = []
+        for stride in STRIDES:
+            nodes += [
+                helper.make_node(
+                    "AveragePool",
+                    ["images"],
+                    [f"pool{stride}"],
+                    kernel_shape=[stride, stride],
+                    strides=[stride, stride],
+                ),
+                helper.make_node("Reshape", [f"pool{stride}", "flat"], [f"level{stride}"]),
+            ]
+        nodes += [
+            helper.make_node("Concat", [f"level{s}" for s in STRIDES], ["means"], axis=2),
+            helper.make_node("Mul", ["means", "scale"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "bias"], ["classes"]),
+        ]
+        parts, shape = ["boxes", "classes"], [1, 7, self.cells]
+        if yolox:
+            constants["object"] = np.full((1, 1, self.cells), 0.9, self.dtype)
+            parts, shape = ["boxes", "object", "classes"], [1, 8, self.cells]
+        last = "output" if self.layout == "yolov8" else "joined"
+        nodes.append(helper.make_node("Concat", parts, [last], axis=1))
+        if last != "output":
+            nodes.append(helper.make_node("Transpose", ["joined"], ["output"], perm=[0, 2, 1]))
+            shape = [1, shape[2], shape[1]]
+        free: list[Any] = ["batch", 3, "height", "width"]
+        graph = helper.make_graph(
+            nodes,
+            "bright_cells",
+            [
+                helper.make_tensor_value_info(
+                    "images", element, free if self.dynamic else [1, 3, height, width]
+                )
+            ],
+            [helper.make_tensor_value_info("output", element, shape)],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        return save(graph, path, self.metadata)
+
+    def _boxes(self) -> np.ndarray:
+        """(1, 4, cells): each cell's centre and size, as the layout says it."""
+        height, width = self.size
+        columns = []
+        for stride in STRIDES:
+            for row in range(height // stride):
+                for column in range(width // stride):
+                    if self.layout == "yolox":
+                        columns.append([0.5, 0.5, 0.0, 0.0])
+                    else:
+                        middle = [(column + 0.5) * stride, (row + 0.5) * stride]
+                        columns.append([*middle, stride, stride])
+        return np.array(columns).T[None]
+
+
+def identity(
+    path: Path, shape: list[Any], element: int = TensorProto.FLOAT, inputs: int = 1
+) -> Path:
+    """A graph that is no detector: it returns what it is given."""
+    names = [f"x{i}" for i in range(inputs)]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [name], [f"y{name}"]) for name in names],
+        "identity",
+        [helper.make_tensor_value_info(name, element, shape) for name in names],
+        [helper.make_tensor_value_info(f"y{name}", element, shape) for name in names],
+    )
+    return save(graph, path)
+
+
+def save(graph: onnx.GraphProto, path: Path, metadata: Mapping[str, str] | None = None) -> Path:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8  # that of the opset's year; runtimes lag behind the newest
+    helper.set_model_props(model, dict(metadata or {}))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
