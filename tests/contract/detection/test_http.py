@@ -1,0 +1,140 @@
+"""The read side over HTTP, as API Gateway calls it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from functions.detection.api import create_app
+from functions.detection.queries import Queries
+from hearth.http import lambda_handler_for
+from tests.contract.detection.stage import Stage, picture
+from tests.support.events import load_event
+from tests.support.fakes import LambdaContext
+
+
+@pytest.fixture
+def get(stage: Stage) -> Any:
+    handler = lambda_handler_for(
+        create_app(Queries(SimpleNamespace(db=stage.db, store=stage.store)))
+    )
+
+    def call(path: str, query: str = "", **headers: str) -> dict[str, Any]:
+        event = load_event("detection/http_api_incidents")
+        event["rawPath"] = event["requestContext"]["http"]["path"] = path
+        event["rawQueryString"] = query
+        event["headers"] |= headers
+        return dict(handler(event, LambdaContext()))
+
+    return call
+
+
+def body(answer: dict[str, Any]) -> Any:
+    return json.loads(answer["body"])
+
+
+def walk(stage: Stage, begin: float, camera: str = "gate") -> None:
+    for n in range(6):
+        stage.upload(begin + n / 5, picture(1), camera)
+    stage.end(begin + 1, camera)
+
+
+def test_without_frames_the_lists_are_empty(get: Any) -> None:
+    assert body(get("/api/v1/cameras")) == {"cameras": []}
+    assert body(get("/api/v1/incidents")) == {"incidents": [], "next_cursor": None}
+
+
+def test_a_camera_says_what_it_saw_and_with_which_model(stage: Stage, get: Any) -> None:
+    walk(stage, 0)
+    stage.upload(0.05, b"broken")
+    stage.drain()
+    [camera] = body(get("/api/v1/cameras"))["cameras"]
+    assert camera["frames"] == 6
+    assert camera["frames_with_person"] == 6
+    assert camera["failed_frames"] == 1
+    assert camera["verdicts"] == {"compliant": 0, "violation": 6, "indeterminate": 0}
+    assert camera["open_incidents"] == 0
+    assert camera["last_frame_at"] == "2026-11-02T07:30:01.000000Z"
+    assert camera["model"]["method"] == "yolov8-onnx"
+
+
+def test_incidents_are_paged_latest_first_and_filtered(stage: Stage, get: Any) -> None:
+    for n in range(5):
+        walk(stage, 20 * n)
+    walk(stage, 7, "dock")
+    stage.drain()
+    first = body(get("/api/v1/incidents", "limit=4"))
+    second = body(get("/api/v1/incidents", f"limit=4&cursor={first['next_cursor']}"))
+    listed = [one["incident_id"] for one in first["incidents"] + second["incidents"]]
+    assert len(listed) == 6
+    assert listed == sorted(listed, reverse=True)
+    assert second["next_cursor"] is None
+    docks = body(get("/api/v1/incidents", "camera_id=dock&state=ended"))["incidents"]
+    assert [one["camera_id"] for one in docks] == ["dock"]
+    assert body(get("/api/v1/incidents", "state=open"))["incidents"] == []
+    window = "from=2026-11-02T07:30:15Z&to=2026-11-02T07:30:30Z"
+    assert len(body(get("/api/v1/incidents", window))["incidents"]) == 1
+
+
+def test_an_incident_shows_its_peak_frame_people_and_model(stage: Stage, get: Any) -> None:
+    walk(stage, 0)
+    stage.drain()
+    [row] = stage.incidents()
+    incident = body(get(f"/api/v1/incidents/{row.id}"))
+    assert incident["state"] == "ended"
+    assert incident["violations"][0]["class_name"] == "restricted_zone"
+    assert incident["violations"][0]["osha_regulation"] is None
+    assert incident["peak"]["detections"][0]["person"] == 1
+    assert incident["persons"][0]["verdict"] == "violation"
+    assert incident["model"]["name"] == "script"
+
+
+def test_evidence_is_the_picture_under_its_own_hash(stage: Stage, get: Any) -> None:
+    walk(stage, 0)
+    stage.drain()
+    [row] = stage.incidents()
+    answer = get(f"/api/v1/incidents/{row.id}/evidence")
+    jpeg = base64.b64decode(answer["body"])
+    assert answer["headers"]["content-type"] == "image/jpeg"
+    assert answer["headers"]["etag"] == f'"{hashlib.sha256(jpeg).hexdigest()}"'
+    again = get(
+        f"/api/v1/incidents/{row.id}/evidence", **{"if-none-match": answer["headers"]["etag"]}
+    )
+    assert again["statusCode"] == 304
+
+
+def test_evidence_of_an_open_incident_is_not_there_yet(stage: Stage, get: Any) -> None:
+    for n in range(6):
+        stage.upload(n / 5, picture(1))
+    stage.drain()
+    [row] = stage.incidents()
+    answer = get(f"/api/v1/incidents/{row.id}/evidence")
+    assert answer["statusCode"] == 409
+    assert "is open" in body(answer)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        ("/api/v1/incidents/01M6DJMH588QAEWKQFCCCP2758", "", 404),
+        ("/api/v1/incidents/nonsense", "", 400),
+        ("/api/v1/incidents", "limit=101", 400),
+        ("/api/v1/incidents", "limit=0", 400),
+        ("/api/v1/incidents", "cursor=%21", 400),
+        ("/api/v1/incidents", "state=asleep", 400),
+        ("/api/v1/incidents", "from=yesterday", 400),
+        ("/api/v1/incidents", "from=2026-11-02T07:30:00", 400),
+        ("/api/v1/incidents", "camera_id=..%2F..", 400),
+    ],
+)
+def test_what_cannot_be_answered_is_an_error_in_one_shape(
+    get: Any, path: str, query: str, status: int
+) -> None:
+    answer = get(path, query)
+    assert answer["statusCode"] == status
+    assert set(body(answer)["error"]) == {"code", "message", "details", "request_id"}

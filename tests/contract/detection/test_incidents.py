@@ -1,0 +1,162 @@
+"""Stored incidents are what a computation from scratch gives, whatever came in which order."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import inspect, select
+
+from functions.detection import repository
+from functions.detection.episodes import Observation, episodes
+from functions.detection.frames import FrameResult
+from functions.detection.incidents import ModelRecord, episode_row, record_end, record_frames
+from functions.detection.policy import EpisodeRules
+from functions.detection.verdicts import Verdict
+from hearth import migrations
+from hearth.db import Database
+from hearth.frames import frame_key
+from tests.contract.detection.stage import Stage
+
+RULES = EpisodeRules(gap_s=2, max_s=8, min_observations=3, min_score=0.6, idle_after_s=60)
+MODEL = ModelRecord("m1", {"name": "script"})
+
+
+def result(stage: Stage, tick: int, rng: random.Random) -> FrameResult:
+    """A frame at `tick` seconds; what is on it depends on `rng`."""
+    key = frame_key("gate", stage.at(tick))
+    seen: dict[str | None, tuple[Observation, ...]] = {}
+    for zone in (None, "yard"):
+        members = [
+            Observation(stage.at(tick), key, person, name, rng.choice([0.5, 0.65, 0.8]))
+            for person in (1, 2)
+            for name in ("no_helmet", "restricted_zone")
+            if rng.random() < 0.3
+        ]
+        if members:
+            seen[zone] = tuple(members)
+    return FrameResult(
+        key=key,
+        camera_id="gate",
+        captured_at=stage.at(tick),
+        width=4,
+        height=3,
+        counts=dict.fromkeys(Verdict, 0) | {Verdict.VIOLATION: len(seen)},
+        result={"detections": [], "persons": [], "draw": rng.random()},
+        observations=seen,
+    )
+
+
+def stored(db: Database, zone: str) -> list[dict[str, Any]]:
+    """Episodes as they stand in the table, without their life."""
+    names = [c.name for c in repository.incidents.columns]
+    query = select(repository.incidents).where(
+        repository.incidents.c.zone == zone,
+        repository.incidents.c.state != repository.SUPERSEDED,
+    )
+    rows = db.read(lambda tx: tx.execute(query.order_by("first_seen")).all())
+    kept = set(names) - {
+        "state",
+        "revision",
+        "end_reason",
+        "evidence",
+        "superseded_by",
+        "watch_key",
+        "updated_at",
+    }
+    return [{name: getattr(row, name) for name in kept} for row in rows]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_recomputing_around_new_frames_equals_computing_everything(stage: Stage, seed: int) -> None:
+    rng = random.Random(seed)
+    ticks = rng.sample(range(120), 70)
+    current: dict[int, FrameResult] = {}
+    position = 0
+    while position < len(ticks):
+        size = rng.randint(1, 10)
+        batch = ticks[position : position + size]
+        position += size
+        if current and rng.random() < 0.4:
+            # The same frame again, sometimes with another answer (a new model).
+            batch.append(rng.choice(list(current)))
+        fresh = [
+            current[tick] if tick in current and rng.random() < 0.5 else result(stage, tick, rng)
+            for tick in dict.fromkeys(batch)
+        ]
+        current |= dict(zip(dict.fromkeys(batch), fresh, strict=True))
+        stage.db.write(
+            lambda tx, fresh=fresh: record_frames(tx, "gate", fresh, MODEL, RULES, stage.clock())
+        )
+        if rng.random() < 0.3:
+            end_some(stage, rng)
+    everything: defaultdict[str | None, list[Observation]] = defaultdict(list)
+    for one in current.values():
+        for zone, members in one.observations.items():
+            everything[zone] += members
+    for zone in (None, "yard"):
+        expected = [
+            {"id": episode.incident_id, **episode_row(episode)}
+            for episode in episodes("gate", zone, everything[zone], RULES)
+        ]
+        assert stored(stage.db, zone or "") == expected
+    camera = stage.camera()
+    assert camera.frames == len(current)
+    assert camera.frames_with_person == sum(one.persons > 0 for one in current.values())
+    assert camera.violation == sum(one.persons for one in current.values())
+
+
+def end_some(stage: Stage, rng: random.Random) -> None:
+    """Mark some open incidents as reported, as settling does."""
+    for row in stage.incidents():
+        if row.state == repository.OPEN and rng.random() < 0.5:
+            stage.db.write(
+                lambda tx, row=row: repository.update_incident(
+                    tx, row.id, {"state": repository.ENDED, "end_reason": "gap"}
+                )
+            )
+
+
+def test_a_repeated_frame_changes_nothing(stage: Stage) -> None:
+    frames = [result(stage, tick, random.Random(tick)) for tick in range(10)]
+
+    def record() -> list[Any]:
+        return list(
+            stage.db.write(
+                lambda tx: record_frames(tx, "gate", frames, MODEL, RULES, stage.clock())
+            )
+        )
+
+    record()
+    before = stage.facts()
+    stage.clock.advance(5)
+    assert [job for job in record() if job.payload.get("watch")] == []
+    assert stage.facts() == before
+
+
+def test_an_end_marker_asks_to_settle_what_is_open_and_nothing_else(stage: Stage) -> None:
+    rules = RULES.model_copy(update={"min_observations": 1, "min_score": 0.0})
+    seen = result(stage, 1, random.Random(3))
+    assert seen.observations
+    stage.db.write(lambda tx: record_frames(tx, "gate", [seen], MODEL, rules, stage.clock()))
+    at = stage.at(1) + timedelta(microseconds=1)
+    jobs = stage.db.write(lambda tx: record_end(tx, "gate", at, rules))
+    assert {job.payload["incident_id"] for job in jobs} == {row.id for row in stage.incidents()}
+    assert stage.db.write(lambda tx: record_end(tx, "other", at, rules)) == []
+
+
+def test_the_migrated_schema_is_the_one_that_the_queries_use(
+    stage: Stage, migrated_url: str
+) -> None:
+    found = inspect(stage.db.engine)
+    assert migrations.current(migrated_url) == migrations.head()
+    for table in repository.metadata.sorted_tables:
+        columns = {c["name"]: bool(c["nullable"]) for c in found.get_columns(table.name)}
+        assert columns == {c.name: bool(c.nullable) for c in table.columns}, table.name
+        keys = found.get_pk_constraint(table.name)["constrained_columns"]
+        assert keys == [c.name for c in table.primary_key.columns]
+        indexes = {i["name"]: i["column_names"] for i in found.get_indexes(table.name)}
+        assert indexes == {i.name: [c.name for c in i.columns] for i in table.indexes}
