@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from .emf import is_emf
+from .environment import function_arn, lambda_environment
 from .functions import RESPONSE_LIMIT, FunctionSpec, InvokeResult
 from .launchers import Launcher, Memory, Process
 from .logs import LineSplitter, LogStream, Tail, parse_object
@@ -26,7 +27,6 @@ from .metrics import FunctionMetrics, Metrics
 from .runtime_api import ACCEPTED, INVALID_REQUEST_ID, TOO_LARGE, Answer, RuntimeApi
 
 State = Literal["starting", "idle", "busy", "returning", "stopped"]
-ACCOUNT = "000000000000"
 UNHANDLED = "Unhandled"
 TERMINATE_GRACE_S = 2.0  # from SIGTERM to SIGKILL for a process that has nothing to do
 STOPPED = ("Runtime.ExitError", "Runtime stopped by the supervisor")
@@ -60,7 +60,7 @@ class Pool(Protocol):
 
     def ready(self, instance: Instance) -> None: ...
     def ended(self, instance: Instance, error: Mapping[str, Any] | None) -> None: ...
-    def init_failed(self, instance: Instance, error: bytes) -> None: ...
+    def init_failed(self, instance: Instance, error: bytes, *, explained: bool) -> None: ...
     def gone(self, instance: Instance) -> None: ...
 
 
@@ -286,10 +286,10 @@ class Instance:
         error = {"errorType": error_type, "errorMessage": message}
         self._settle(invocation, json.dumps(error).encode(), error)
 
-    def _init_error(self, body: bytes) -> None:
+    def _init_error(self, body: bytes, *, explained: bool = True) -> None:
         if not self._init_answered:
             self._init_answered = True
-            self._pool.init_failed(self, body)
+            self._pool.init_failed(self, body, explained=explained)
 
     def _timed_out(self, invocation: Invocation) -> None:
         if self._current is not invocation:
@@ -311,7 +311,8 @@ class Instance:
         self._lines.flush()
         error_type, text = self._killed or ("Runtime.ExitError", _exit_text(status))
         if self._init_ms is None and self._killed != STOPPED:
-            self._init_error(error_body(error_type, f"Error: {text}"))
+            explained = self._killed is not None
+            self._init_error(error_body(error_type, f"Error: {text}"), explained=explained)
         if (invocation := self._current) is not None:
             message = f"RequestId: {invocation.request_id} Error: {text}"
             self._fail(invocation, error_type, message)
@@ -362,33 +363,6 @@ class Instance:
     def _set_state(self, state: State) -> None:
         self.state = state
         self.since = time.monotonic()
-
-
-def function_arn(name: str, region: str) -> str:
-    """The ARN that a function sees as its own."""
-    return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"
-
-
-def lambda_environment(spec: FunctionSpec, instance: str, region: str) -> dict[str, str]:
-    """What Lambda puts in every function's environment, and the function's own variables.
-
-    The log format is Lambda's JSON one, so that a traceback is one record and not twenty lines.
-    """
-    return {
-        **spec.environment,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_FORMAT": "JSON",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": instance,
-        "LANG": "C.UTF-8",
-        "TZ": ":UTC",
-        "_HANDLER": spec.handler,
-    }
 
 
 def error_body(error_type: str, message: str) -> bytes:

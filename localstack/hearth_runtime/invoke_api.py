@@ -16,8 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from .engine import Engine
+from .environment import function_arn
 from .functions import SYNC_PAYLOAD_LIMIT, PayloadTooLarge, RuntimeRefusal, TooManyRequests
-from .instance import function_arn
 
 ROOT = "/2015-03-31/functions"
 # name, account:function:name or a whole ARN, each with an optional :qualifier (API_Invoke).

@@ -62,6 +62,7 @@ class Supervisor:
         self._started = 0  # instances so far, for their names
         self._stopping = False
         self._init_failures = 0
+        self._silent_ends = 0
         self._init_error = b""
         self._pause_until = 0.0  # time.monotonic
         self._invocations = 0
@@ -143,7 +144,7 @@ class Supervisor:
     # ---- Pool: what an instance tells ----
 
     def ready(self, instance: Instance) -> None:
-        self._init_failures, self._pause_until = 0, 0.0
+        self._init_failures, self._silent_ends, self._pause_until = 0, 0, 0.0
         if self._stopping:
             instance.terminate()
         else:
@@ -155,7 +156,17 @@ class Supervisor:
             self._errors += 1
             self._last_error = f"{error.get('errorType')}: {error.get('errorMessage')}"[:500]
 
-    def init_failed(self, instance: Instance, error: bytes) -> None:
+    def init_failed(self, instance: Instance, error: bytes, *, explained: bool) -> None:
+        """
+        Args:
+            error: What callers are answered.
+            explained: Whether the function said why, or we ended it. A process that just
+                disappears (killed from outside, say) is replaced at once, as AWS runs a failed
+                init once more; the waiting callers learn nothing of it.
+        """
+        if not explained and self._silent_ends < self._replicas:
+            self._silent_ends += 1
+            return
         first, longest = BACK_OFF_S
         pause = min(longest, first * 2.0 ** min(self._init_failures, 16))
         self._init_failures += 1

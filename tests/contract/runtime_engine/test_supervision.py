@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import time
 from pathlib import Path
 
 from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.launchers import Process
 from tests.support.engines import ROOT, Bench, alive, kill, spec, started, until
 
 
@@ -82,6 +85,18 @@ def test_a_process_that_ends_while_importing_is_an_exit_error() -> None:
     asyncio.run(scenario())
 
 
+def test_a_process_killed_while_it_starts_costs_its_caller_nothing() -> None:
+    async def scenario() -> None:
+        function = spec("init_slow", environment={"HEARTH_TEST_INIT_S": "0.5"})
+        async with started(function) as bench:
+            call = asyncio.create_task(bench.call("init_slow", a=1))
+            await until(lambda: len(bench.engine.status()[0].pids) == 1)
+            kill(bench.engine.status()[0].pids[0], signal.SIGKILL)
+            assert await call == {"a": 1}
+
+    asyncio.run(scenario())
+
+
 def test_a_handler_that_does_not_exist_is_named() -> None:
     async def scenario() -> None:
         missing = FunctionSpec("hearth-missing", "missing", "functions.nothing.lambda_handler")
@@ -145,6 +160,72 @@ def test_a_killed_instance_takes_the_processes_it_started_with_it() -> None:
             assert alive(answer["child"])
             kill(answer["pid"], signal.SIGKILL)
             await until(lambda: not alive(answer["child"]))
+
+    asyncio.run(scenario())
+
+
+def test_killing_processes_at_any_time_loses_no_caller_and_mixes_no_answers() -> None:
+    chance = random.Random(7)
+
+    async def caller(bench: Bench, number: int) -> bool:
+        result = await bench.raw({"n": number})
+        answer = json.loads(result.payload)
+        if result.function_error is None:
+            assert answer == {"n": number}
+        else:
+            assert answer["errorType"] == "Runtime.ExitError"
+            assert "signal: killed" in answer["errorMessage"]
+        return result.function_error is None
+
+    async def scenario() -> None:
+        async with started(replicas={"behaviour": 2}) as bench:
+            done = 0
+            for _ in range(15):
+                calls = [asyncio.create_task(caller(bench, n)) for n in range(40)]
+                await asyncio.sleep(chance.uniform(0, 0.03))
+                for pid in bench.engine.status()[0].pids:
+                    with contextlib.suppress(ProcessLookupError):
+                        kill(pid, signal.SIGKILL)
+                async with asyncio.timeout(10):
+                    done += sum(await asyncio.gather(*calls))
+            assert done >= 15 * 38  # a kill costs at most the event each instance works on
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_hangs_costs_one_event_its_time_out() -> None:
+    async def scenario() -> None:
+        async with started(spec(timeout_s=0.5)) as bench:
+            pid = (await bench.call(do="describe"))["pid"]
+            kill(pid, signal.SIGSTOP)
+            assert (await bench.error(a=1))["errorType"] == "Sandbox.Timedout"
+            assert await bench.call(a=2) == {"a": 2}
+            assert not alive(pid)
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_ignores_sigterm_is_killed() -> None:
+    async def scenario() -> None:
+        async with started() as bench:
+            pid = (await bench.call(do="stubborn"))["pid"]
+            await bench.engine.stop(grace_s=0.2)
+            assert not alive(pid)
+
+    asyncio.run(scenario())
+
+
+def test_a_place_that_can_not_start_processes_is_an_error_and_not_a_hang() -> None:
+    class Broken:
+        async def launch(self, *_: object) -> Process:
+            raise PermissionError("not here")
+
+    async def scenario() -> None:
+        async with started(launcher=Broken()) as bench:
+            error = await bench.error()
+            assert error["errorType"] == "Runtime.LaunchError"
+            assert "not here" in error["errorMessage"]
+            assert bench.engine.status()[0].pids == ()
 
     asyncio.run(scenario())
 

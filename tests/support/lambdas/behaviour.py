@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -76,6 +77,12 @@ def metric(event, context):
     return "ok"
 
 
+def stubborn(event, context):
+    """Ignores SIGTERM from now on."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return {"pid": os.getpid()}
+
+
 def child(event, context):
     """Starts a process of its own, as a careless function might."""
     return {"pid": os.getpid(), "child": subprocess.Popen(["sleep", "60"]).pid}
@@ -84,4 +91,4 @@ def child(event, context):
 ACTIONS = {
     f.__name__: f
     for f in (echo, describe, sleep, fail, leave, allocate, large, unserialisable, log, metric)
-} | {"child": child}
+} | {"stubborn": stubborn, "child": child}
