@@ -111,7 +111,7 @@ class Supervisor:
             pids=tuple(instance.process.pid for instance in living if instance.process),
             replicas=self._replicas,
             instances=Counter(
-                "busy" if instance.state == "returning" else instance.state
+                "idle" if instance.state == "returning" else instance.state
                 for instance in self._instances
             ),
             queued=len(self._waiting),
