@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,8 +136,6 @@ def test_a_model_that_leaves_its_size_free_runs_at_that_of_its_metadata(
 
 
 def test_the_info_says_how_answers_are_made(tmp_path: Path, backend: str) -> None:
-    import hashlib
-
     info = load(tmp_path, BrightCells("yolox"), backend).info
     assert info.name == "m"
     assert info.sha256 == hashlib.sha256((tmp_path / "m.onnx").read_bytes()).hexdigest()
@@ -243,3 +245,22 @@ def test_bfloat16_is_used_where_asked_for_or_refused_with_the_reason(tmp_path: P
             load(tmp_path, BrightCells("yolov8"), "openvino", precision="bfloat16")
     with pytest.raises(ModelFailed, match="use openvino"):
         load(tmp_path, BrightCells("yolov8"), "onnxruntime", precision="bfloat16")
+
+
+def test_no_backend_writes_to_the_home_folder(tmp_path: Path, backend: str) -> None:
+    """Both runtimes come with usage reporting, which keeps an identifier there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    model = BrightCells("yolov8").save(tmp_path / "m.onnx")
+    program = (
+        "import sys; from pathlib import Path; import hearth_vision.detector as d; "
+        "d.load_detector(d.DetectorConfig(Path(sys.argv[1]), ('a', 'b', 'c'), sys.argv[2]))"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
+    subprocess.run(
+        [sys.executable, "-c", program, str(model), backend],
+        env=environment | {"HOME": str(home)},
+        check=True,
+        timeout=60,
+    )
+    assert sorted(home.rglob("*")) == []
