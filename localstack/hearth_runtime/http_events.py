@@ -139,7 +139,7 @@ def http_answer(payload: bytes) -> HttpAnswer:
 def _answer_status(value: Any) -> int:
     try:
         status = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # Infinity is a number to Python's JSON
         status = 0
     if isinstance(value, bool) or not 200 <= status <= 599:
         raise BadFunctionAnswer(f"statusCode {value!r} is not an HTTP status")
