@@ -1,0 +1,130 @@
+"""Which equipment belongs to whom."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from functions.detection.association import Found as Thing
+from functions.detection.association import fitness
+from functions.detection.equipment import Item, Role, Vocabulary, role_of
+from tests.unit.detection.builders import COCO, HEAD, PPE, STANDING, TORSO, Found, moved
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("Person", Role(None)),
+        ("worker", Role(None)),
+        ("helmet", Role(Item.HELMET)),
+        ("Hardhat", Role(Item.HELMET)),
+        ("NO-Hardhat", Role(Item.HELMET, present=False)),
+        ("NO-Safety Vest", Role(Item.VEST, present=False)),
+        ("no_goggle", Role(Item.GOGGLES, present=False)),
+        ("no_goggles", Role(Item.GOGGLES, present=False)),
+        ("no_gloves", Role(Item.GLOVES, present=False)),
+        ("Safety Vest", Role(Item.VEST)),
+        ("none", None),
+        ("NO-Mask", None),
+        ("face", None),
+        ("car", None),
+        ("", None),
+    ],
+)
+def test_class_names_of_several_data_sets_mean_the_same(name: str, role: Role | None) -> None:
+    assert role_of(name) == role
+
+
+def test_construction_ppe_knows_a_worn_vest_but_no_missing_one() -> None:
+    words = Vocabulary.of(PPE)
+    assert Item.VEST in words.worn
+    assert Item.VEST not in words.missing
+    assert words.people
+
+
+def test_an_empty_frame_has_nobody() -> None:
+    assert Found().people() == []
+    assert Found(COCO).add("car", STANDING).people() == []
+
+
+def test_a_helmet_on_the_head_is_worn_and_one_at_the_feet_is_not() -> None:
+    worn = Found().add("Person", STANDING).add("helmet", HEAD).people()
+    assert [thing.item for thing in worn[0].equipment] == [Item.HELMET]
+    held = Found().add("Person", STANDING).add("helmet", moved(HEAD, dy=250)).people()
+    assert held[0].equipment == []
+
+
+def test_in_a_crowd_each_helmet_goes_to_the_head_it_fits_best() -> None:
+    neighbour = moved(STANDING, dx=45)
+    found = (
+        Found()
+        .add("Person", STANDING)
+        .add("Person", neighbour)
+        # Overlaps both head regions, and comes first.
+        .add("helmet", moved(HEAD, dx=40), 0.7)
+        .add("helmet", moved(HEAD, dx=2), 0.6)
+    )
+    left, right = found.people()
+    assert [thing.score for thing in left.equipment] == [0.6]
+    assert [thing.score for thing in right.equipment] == [0.7]
+
+
+def test_one_head_wears_one_helmet_but_two_hands_wear_two_gloves() -> None:
+    hands = (205.0, 240.0, 225.0, 265.0), (275.0, 240.0, 295.0, 265.0)
+    found = Found().add("Person", STANDING).add("helmet", HEAD).add("helmet", moved(HEAD, dx=3))
+    for hand in hands:
+        found.add("gloves", hand)
+    [person] = found.people()
+    assert sorted(thing.item for thing in person.equipment) == ["gloves", "gloves", "helmet"]
+
+
+def test_a_missing_helmet_without_a_person_implies_one() -> None:
+    [person] = Found().add("no_helmet", HEAD, 0.8).people()
+    assert person.detection is None
+    assert person.score == 0.8
+    x1, y1, x2, y2 = person.box
+    assert x1 < HEAD[0] < HEAD[2] < x2
+    assert y1 == HEAD[1]
+    assert y2 == pytest.approx(HEAD[1] + 7 * 45)
+
+
+def test_two_missing_items_of_one_head_imply_one_person() -> None:
+    found = Found().add("no_helmet", HEAD).add("no_goggle", moved(HEAD, dy=12), 0.95)
+    [person] = found.people()
+    assert len(person.equipment) == 2
+
+
+def test_a_worn_helmet_without_a_person_implies_nobody() -> None:
+    assert Found().add("helmet", HEAD).people() == []
+
+
+def test_people_and_their_equipment_do_not_depend_on_the_order_of_the_boxes() -> None:
+    boxes = [
+        ("Person", STANDING, 0.9),
+        ("Person", moved(STANDING, dx=50), 0.9),
+        ("helmet", moved(HEAD, dx=25), 0.9),
+        ("vest", TORSO, 0.8),
+        ("no_helmet", moved(HEAD, dx=300), 0.6),
+    ]
+
+    def outcome(order: list[tuple[str, tuple[float, float, float, float], float]]) -> object:
+        found = Found()
+        for name, box, score in order:
+            found.add(name, box, score)
+        return [(p.box, sorted((t.item, t.box) for t in p.equipment)) for p in found.people()]
+
+    expected = outcome(boxes)
+    for seed in range(20):
+        random.Random(seed).shuffle(boxes)
+        assert outcome(boxes) == expected
+
+
+@pytest.mark.parametrize(
+    ("person", "expected"),
+    [((0.0, 0.0, 0.0, 0.0), 0.0), ((500.0, 0.0, 600.0, 300.0), 0.0)],
+)
+def test_an_empty_or_distant_person_fits_nothing(
+    person: tuple[float, float, float, float], expected: float
+) -> None:
+    assert fitness(Thing(0, Item.HELMET, True, 0.9, HEAD), person) == expected

@@ -1,0 +1,192 @@
+"""The policy file: what is admitted, what is refused and how it is said, and shifts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.detection.equipment import Item
+from functions.detection.policy import MAX_BYTES, Policy, Shift, parse_policy
+from hearth.errors import HearthError, InvalidInput, TooLarge
+
+FULL = b"""
+version: 1
+defaults: {required: [helmet, vest], min_score: 0.5, episode: {gap_s: 5, max_s: 600}}
+unknown_cameras: reject
+cameras:
+  gate:
+    required: [helmet]
+    zones:
+      - name: crane
+        polygon: [[0.1, 0.2], [0.9, 0.2], [0.9, 0.9]]
+        restricted: true
+        shifts: [{days: [mon, fri], from: 22:00, to: 06:00}]
+      - {name: canteen, polygon: [[0, 0], [0.1, 0], [0.1, 0.1]], required: []}
+  no: {restricted: true}
+"""
+
+
+@pytest.mark.parametrize("data", [b"", b"\n# nothing\n", b"{}", b"version: 1"])
+def test_an_empty_policy_is_helmet_and_vest_everywhere(data: bytes) -> None:
+    rules = parse_policy(data).rules("anything")
+    assert rules.required == (Item.HELMET, Item.VEST)
+    assert not rules.restricted
+    assert rules.episode.min_observations == 3
+
+
+def test_a_full_policy_is_read_with_times_and_names_as_they_are_written() -> None:
+    policy = parse_policy(FULL)
+    gate = policy.rules("gate")
+    assert gate.required == (Item.HELMET,)
+    assert gate.min_score == 0.5
+    assert (gate.zones[0].shifts[0].start, gate.zones[0].shifts[0].end) == (1320, 360)
+    assert gate.zones[1].required == ()
+    # YAML 1.1 would read this name as false.
+    assert policy.rules("no").restricted
+    with pytest.raises(InvalidInput, match="camera 'dock' is not in the policy"):
+        policy.rules("dock")
+
+
+ZONE = "cameras: {gate: {zones: [%s]}}"
+SQUARE = "[[0, 0], [1, 0], [1, 1], [0, 1]]"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[]", "must be a mapping, not list"),
+        ("version: 2", "version: Input should be 1"),
+        ("colour: red", "colour: Extra inputs are not permitted"),
+        ("defaults: {required: [cape]}", "unknown equipment 'cape'; known are helmet, vest, gog"),
+        ("defaults: {min_score: 1.5}", "defaults.min_score: Input should be less than or equal"),
+        ("defaults: {min_score: nan}", "defaults.min_score"),
+        ("defaults: {episode: {min_observations: 0}}", "min_observations"),
+        ("defaults: {episode: {gap_s: 50, max_s: 10}}", "max_s 10 is shorter than gap_s 50"),
+        ("cameras: {Gate 1: {}}", "String should match pattern"),
+        ("cameras: {gate: {zones: [{name: a}]}}", "zone 'a' has no rule"),
+        (ZONE % "{name: a, restricted: true, polygon: [[0, 0], [1, 1]]}", "2 corners"),
+        (
+            ZONE % "{name: a, restricted: true, polygon: [[0,0],[1,1],[1,0],[0,1]]}",
+            "edges of the polygon cross",
+        ),
+        (
+            ZONE % "{name: a, restricted: true, polygon: [[0,0],[0.5,0.5],[1,1]]}",
+            "it has no area",
+        ),
+        (ZONE % "{name: a, restricted: true, polygon: [[0,0],[1.2,0],[1,1]]}", "less than or eq"),
+        (
+            ZONE % "{name: a, restricted: true}, {name: a, required: []}",
+            "zone 'a' is named twice",
+        ),
+        (
+            ZONE % "{name: a, restricted: true, shifts: [{from: 25:00, to: 06:00}]}",
+            "'25:00' is not a time of day",
+        ),
+        (
+            ZONE % "{name: a, restricted: true, shifts: [{from: 6, to: 06:00}]}",
+            "'6' is not a time of day; write HH:MM",
+        ),
+        (
+            ZONE % "{name: a, restricted: true, shifts: [{from: 06:00, to: 06:00}]}",
+            "from and to are equal",
+        ),
+        (
+            ZONE % "{name: a, restricted: true, shifts: [{days: [mo], from: 06:00, to: 07:00}]}",
+            "Input should be 'mon'",
+        ),
+        ("cameras: {a: {}, a: {}}", "line 1: 'a' is given twice"),
+        ("a: &x [1]\nb: *x", "line 2: aliases"),
+        ("cameras: {", "line 1"),
+        ("x: " + "[" * 100 + "]" * 100, "nested deeper than 12"),
+        ("x: !!python/object/apply:os.system [id]", "x: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_policy_is_refused_with_the_value_and_where_it_stands(text: str, says: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_policy(text.encode())
+    assert says in refused.value.message
+
+
+def test_a_policy_over_256_kb_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(TooLarge, match="262145 bytes"):
+        parse_policy(b"#" * (MAX_BYTES + 1))
+
+
+def test_text_in_another_encoding_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="not UTF-8 text"):
+        parse_policy(b"# \xff")
+
+
+def test_aliases_cannot_multiply_a_small_file() -> None:
+    bomb = b"a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n"
+    with pytest.raises(InvalidInput, match="aliases"):
+        parse_policy(bomb)
+
+
+@settings(max_examples=200)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_any_bytes_are_a_policy_or_refused_as_our_error(data: bytes) -> None:
+    message = ""
+    try:
+        assert isinstance(parse_policy(data), Policy)
+    except HearthError as error:
+        message = error.message
+    assert len(message) < 1000
+
+
+def night(days: str = "mon") -> Shift:
+    return Shift.model_validate({"days": [days], "from": "22:00", "to": "06:00"})
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("utc", "inside"),
+    [
+        ("2026-11-02T20:59", False),  # Monday 21:59 in Berlin
+        ("2026-11-02T21:00", True),
+        ("2026-11-02T23:30", True),  # Tuesday 00:30, still Monday's shift
+        ("2026-11-03T04:59", True),
+        ("2026-11-03T05:00", False),
+        ("2026-11-03T21:30", False),  # Tuesday's night is not in the list
+        ("2026-11-02T04:00", False),  # Monday 05:00 belongs to Sunday's shift
+    ],
+)
+def test_a_shift_past_midnight_belongs_to_the_day_on_which_it_starts(
+    utc: str, inside: bool
+) -> None:
+    local = datetime.fromisoformat(utc).replace(tzinfo=UTC).astimezone(BERLIN)
+    assert night().covers(local) is inside
+
+
+@pytest.mark.parametrize(
+    ("utc", "inside"),
+    [
+        ("2026-10-25T00:30", True),  # 02:30 summer time
+        ("2026-10-25T01:30", True),  # 02:30 again, winter time
+        ("2026-10-25T02:00", False),  # 03:00
+        ("2026-03-29T00:59", False),  # 01:59, then the clock jumps to 03:00
+        ("2026-03-29T01:00", False),
+    ],
+)
+def test_wall_time_decides_on_the_nights_of_a_clock_change(utc: str, inside: bool) -> None:
+    shift = Shift.model_validate({"days": ["sun"], "from": "02:00", "to": "03:00"})
+    local = datetime.fromisoformat(utc).replace(tzinfo=UTC).astimezone(BERLIN)
+    assert shift.covers(local) is inside
+
+
+def test_24_00_is_the_end_of_the_day() -> None:
+    shift = Shift.model_validate({"from": "00:00", "to": "24:00"})
+    assert shift.covers(datetime(2026, 11, 2, 23, 59, tzinfo=UTC))
+
+
+def test_a_zone_outside_its_shift_does_not_apply() -> None:
+    gate = parse_policy(FULL).rules("gate")
+    day, late = datetime(2026, 11, 2, 12, tzinfo=UTC), datetime(2026, 11, 2, 23, tzinfo=UTC)
+    assert [area.name for area in gate.areas(day, ZoneInfo("UTC"))] == [None, "canteen"]
+    assert [area.name for area in gate.areas(late, ZoneInfo("UTC"))] == [None, "crane", "canteen"]

@@ -1,0 +1,198 @@
+"""Compliant, violation or indeterminate, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from functions.detection.frames import assess
+from functions.detection.policy import parse_policy
+from functions.detection.verdicts import INFERRED, Judged
+from tests.unit.detection.builders import (
+    COCO,
+    HEAD,
+    SIZE,
+    STANDING,
+    TORSO,
+    Found,
+    moved,
+)
+
+
+def only(judged: list[Judged]) -> Judged:
+    [one] = judged
+    return one
+
+
+def reasons(one: Judged) -> dict[str, str | None]:
+    return {finding.item.value: finding.reason for finding in one.findings}
+
+
+def classes(one: Judged) -> list[str]:
+    return [violation.class_name for violation in one.violations]
+
+
+def test_nobody_on_the_frame_gives_no_verdict() -> None:
+    assert Found().judged() == []
+
+
+def test_helmet_and_vest_worn_is_compliant() -> None:
+    found = Found().add("Person", STANDING).add("helmet", HEAD).add("vest", TORSO)
+    assert only(found.judged()).verdict == "compliant"
+
+
+def test_a_missing_helmet_that_the_model_showed_is_a_violation_with_its_score() -> None:
+    found = Found().add("Person", STANDING).add("no_helmet", HEAD, 0.7).add("vest", TORSO)
+    one = only(found.judged())
+    assert one.verdict == "violation"
+    assert [(v.class_name, v.score, v.inferred) for v in one.violations] == [
+        ("no_helmet", 0.7, False)
+    ]
+
+
+def test_a_vest_is_missed_on_a_well_visible_person_and_the_confidence_says_it_is_inferred() -> None:
+    one = only(Found().add("Person", STANDING, 0.9).add("helmet", HEAD).judged())
+    assert one.verdict == "violation"
+    [violation] = one.violations
+    assert violation.class_name == "no_vest"
+    assert violation.inferred
+    assert violation.score == pytest.approx(0.9 * INFERRED)
+
+
+@pytest.mark.parametrize(
+    ("box", "score", "reason"),
+    [
+        ((200.0, 100.0, 225.0, 170.0), 0.9, "the person is 70 pixels tall; 80 are needed"),
+        ((0.0, 100.0, 100.0, 400.0), 0.9, "the person is cut off by the edge of the picture"),
+        ((540.0, 100.0, 640.0, 400.0), 0.9, "the person is cut off by the edge of the picture"),
+        ((200.0, 0.0, 300.0, 300.0), 0.9, "the person is cut off by the edge of the picture"),
+        (
+            (200.0, 400.0, 300.0, 480.0),
+            0.9,
+            "only the upper part of the person is in the picture",
+        ),
+        (STANDING, 0.4, "the person scores 0.40, below 0.5"),
+    ],
+)
+def test_a_vest_is_not_missed_on_a_person_who_is_badly_visible(
+    box: tuple[float, float, float, float], score: float, reason: str
+) -> None:
+    one = only(Found().add("Person", box, score).judged("defaults: {required: [vest]}"))
+    assert one.verdict == "indeterminate"
+    assert reasons(one) == {"vest": reason}
+
+
+def test_a_vest_is_not_missed_behind_another_person() -> None:
+    nearer = (205.0, 120.0, 315.0, 470.0)
+    found = Found().add("Person", STANDING).add("Person", nearer).add("vest", moved(TORSO, 15, 40))
+    behind = next(
+        one for one in found.judged("defaults: {required: [vest]}") if one.person.box == STANDING
+    )
+    assert reasons(behind)["vest"] == "another person hides the place where it is worn"
+
+
+def test_a_person_made_from_a_missing_helmet_is_not_said_to_lack_a_vest() -> None:
+    one = only(Found().add("no_helmet", HEAD, 0.8).judged())
+    assert classes(one) == ["no_helmet"]
+    assert reasons(one)["vest"] == "the person was inferred from equipment, not seen whole"
+
+
+def test_equipment_that_the_model_has_no_class_for_is_indeterminate_never_missing() -> None:
+    one = only(Found(COCO).add("person", STANDING).judged())
+    assert one.verdict == "indeterminate"
+    assert set(reasons(one).values()) == {"the model has no class for it"}
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ("helmet", "seen neither worn nor missing"),
+        ("goggles", "seen neither worn nor missing"),
+    ],
+)
+def test_an_item_with_both_classes_of_which_none_was_seen_is_indeterminate(
+    item: str, reason: str
+) -> None:
+    found = Found().add("Person", STANDING)
+    assert reasons(only(found.judged(f"defaults: {{required: [{item}]}}"))) == {item: reason}
+
+
+def test_small_items_are_never_inferred_to_be_missing() -> None:
+    found = Found(("person", "gloves")).add("person", STANDING)
+    one = only(found.judged("defaults: {required: [gloves]}"))
+    assert reasons(one) == {"gloves": "not seen, and too small to infer its absence"}
+
+
+@pytest.mark.parametrize(
+    ("worn", "missing", "verdict"),
+    [(0.9, 0.6, "compliant"), (0.6, 0.9, "violation"), (0.65, 0.7, "indeterminate")],
+)
+def test_a_helmet_shown_worn_and_missing_follows_the_clearly_higher_score(
+    worn: float, missing: float, verdict: str
+) -> None:
+    found = Found().add("Person", STANDING).add("helmet", HEAD, worn)
+    found.add("no_helmet", HEAD, missing)
+    assert only(found.judged("defaults: {required: [helmet]}")).verdict == verdict
+
+
+def test_nothing_required_is_compliant() -> None:
+    found = Found(COCO).add("person", STANDING)
+    assert only(found.judged("defaults: {required: []}")).verdict == "compliant"
+
+
+def test_a_restricted_camera_makes_everyone_a_violation_whatever_they_wear() -> None:
+    found = Found().add("Person", STANDING, 0.8).add("helmet", HEAD).add("vest", TORSO)
+    one = only(found.judged("defaults: {restricted: true}"))
+    assert classes(one) == ["restricted_zone"]
+    assert one.violations[0].score == 0.8
+
+
+ZONES = """
+cameras:
+  gate:
+    required: [helmet]
+    zones:
+      - {name: crane, restricted: true, polygon: [[0, 0.7], [1, 0.7], [1, 1], [0, 1]]}
+      - {name: paint, required: [vest], polygon: [[0, 0.4], [1, 0.4], [1, 0.69], [0, 0.69]]}
+"""
+
+
+def test_the_feet_decide_who_is_in_a_zone() -> None:
+    # The box of the first crosses all zones; its feet are in the crane's.
+    first, second = STANDING, (400.0, 60.0, 480.0, 300.0)
+    found = Found().add("Person", first).add("Person", second)
+    crane, paint = found.judged(ZONES)
+    assert crane.zones == ("crane",)
+    assert [(v.zone, v.class_name) for v in crane.violations] == [("crane", "restricted_zone")]
+    assert paint.zones == ("paint",)
+    # The zone's own list replaces the camera's.
+    assert list(reasons(paint)) == ["vest"]
+    assert [(v.zone, v.class_name) for v in paint.violations] == [("paint", "no_vest")]
+
+
+def test_people_below_the_camera_s_min_score_are_left_out() -> None:
+    found = Found().add("Person", STANDING, 0.6)
+    assert found.judged("defaults: {min_score: 0.7}") == []
+
+
+def test_a_frame_s_record_is_plain_data_with_observations_by_zone() -> None:
+    when = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    found = Found(COCO).add("person", STANDING, 0.87654321).add("car", TORSO)
+    frame = assess(
+        "frames/gate/x.jpg",
+        "gate",
+        when,
+        found,
+        COCO,
+        SIZE,
+        parse_policy(b"defaults: {required: [vest], restricted: true}").rules("gate"),
+        ZoneInfo("UTC"),
+    )
+    assert frame.persons == 1
+    assert [d["class_name"] for d in frame.result["detections"]] == ["person"]
+    assert frame.result["detections"][0]["confidence"] == 0.8765
+    [seen] = frame.observations[None]
+    assert (seen.class_name, seen.score, seen.person) == ("restricted_zone", 0.8765, 1)
+    assert frame.result["persons"][0]["findings"][0]["state"] == "indeterminate"
