@@ -99,12 +99,14 @@ def write_state(data: Path, state: StackState) -> None:
 def read_state(data: Path) -> StackState | None:
     """The stack that runs on this data directory, or None when none does or it is not ready."""
     try:
-        raw: dict[str, Any] = json.loads((data / STATE_FILE).read_text(encoding="utf-8"))
+        raw: Any = json.loads((data / STATE_FILE).read_text(encoding="utf-8"))
         lock = (data / LOCK_FILE).open("r", encoding="utf-8")
     except (FileNotFoundError, ValueError):
         return None
     with lock:
-        if _unlocked(lock) or lock.read().strip() != str(raw.get("pid")):
+        if _unlocked(lock) or not isinstance(raw, dict):
+            return None
+        if lock.read().strip() != str(raw.get("pid")):
             return None
     try:
         return StackState(**raw)
