@@ -197,7 +197,10 @@ def test_a_process_that_hangs_costs_one_event_its_time_out() -> None:
     async def scenario() -> None:
         async with started(spec(timeout_s=0.5)) as bench:
             pid = (await bench.call(do="describe"))["pid"]
+            await asyncio.sleep(0.1)  # it polls: stopped before, it would get no event
             kill(pid, signal.SIGSTOP)
+            stat = Path(f"/proc/{pid}/stat")
+            await until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
             assert (await bench.error(a=1))["errorType"] == "Sandbox.Timedout"
             assert await bench.call(a=2) == {"a": 2}
             assert not alive(pid)
