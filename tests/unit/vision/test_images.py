@@ -203,7 +203,7 @@ def test_pillows_own_limit_is_left_alone() -> None:
     assert before == Image.MAX_IMAGE_PIXELS
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(
     edits=st.lists(
         st.tuples(st.integers(0, len(JPEG) - 1), st.integers(0, 255)), min_size=1, max_size=12
@@ -223,7 +223,7 @@ def test_damaged_jpegs_decode_or_raise_our_errors(
         assert found.shape[2] == 3
 
 
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 @given(
     format_=st.sampled_from(["PNG", "GIF", "WEBP", "BMP"]),
     edits=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=8),
@@ -238,6 +238,7 @@ def test_damaged_pictures_of_other_formats_decode_or_raise_our_errors(
         assert decode_image(bytes(damaged), LIMITS).shape[2] == 3
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_decode_or_raise_our_errors(data: bytes) -> None:
     with contextlib.suppress(HearthError):

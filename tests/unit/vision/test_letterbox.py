@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hearth_vision.letterbox import PADDING, InputFormat, fill_letterbox
@@ -54,6 +54,7 @@ def test_a_second_smaller_picture_leaves_nothing_of_the_first() -> None:
     assert (out[0, :, 8:] == PADDING).all()
 
 
+@settings(deadline=None)
 @given(
     height=st.integers(1, 3000),
     width=st.integers(1, 3000),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hearth_vision.nms import box_iou, suppress
@@ -33,6 +33,7 @@ box = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 20), st.i
 )
 
 
+@settings(deadline=None)
 @given(
     objects=st.lists(st.tuples(box, st.floats(0, 1, width=32), st.integers(0, 2)), max_size=25),
     iou=st.sampled_from([0.1, 0.3, 0.45, 0.5, 0.7, 0.9]),

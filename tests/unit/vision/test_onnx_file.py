@@ -64,7 +64,7 @@ def test_a_file_over_one_gigabyte_is_refused_unread(tmp_path: Path) -> None:
         read_onnx_file(file)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.one_of(st.binary(max_size=64), st.binary(max_size=64).map(lambda b: SMALLEST + b)))
 def test_any_bytes_give_a_model_file_or_one_clear_error(tmp_path: Path, data: bytes) -> None:
     file = write(tmp_path, data)
