@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from hearth.settings import CoreSettings
 
@@ -62,6 +62,9 @@ class SmtpServer(BaseModel):
 
 class Settings(CoreSettings):
     """Core settings and those of reports; e-mail and the language model are off by default."""
+
+    # An error at start-up goes to the log, and the input holds a password and a key.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     llm_base_url: str = ""
     """OpenAI-compatible endpoint up to `/v1`, or `bedrock`."""
