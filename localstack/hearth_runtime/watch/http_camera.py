@@ -191,7 +191,8 @@ class _Parts:
         self._boundary = b"--" + boundary.removeprefix("--").encode("latin-1", "replace")
 
     def __iter__(self) -> Iterator[bytes]:
-        self._body.take_until(self._boundary, _MAX_HEADER)
+        if self._body.take_until(self._boundary, _MAX_HEADER).endswith(b"--"):
+            self._boundary = b"--" + self._boundary  # the dashes were part of the name
         while True:
             rest = self._body.take_until(b"\n", _MAX_HEADER)
             if rest.startswith(b"--"):

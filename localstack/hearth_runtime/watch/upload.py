@@ -23,6 +23,7 @@ from hearth_runtime.watch.spool import Spool
 
 _FIRST_DELAY_S = 0.25
 _LONGEST_DELAY_S = 10.0
+_STOPPED_PATIENCE_S = 5.0
 
 
 class Store(Protocol):
@@ -110,8 +111,10 @@ class Uploader:
             self._patient = False
             self._changed.notify_all()
 
-    def finish(self, patience_s: float) -> bool:
+    def finish(self, patience_s: float, stop: threading.Event | None = None) -> bool:
         """Wait until all has arrived, at most `patience_s` while the bucket is out of reach.
+
+        When `stop` is set somebody waits for the end: then at most five seconds.
 
         Returns:
             Whether all has; if not, the rest lies in the spool.
@@ -120,13 +123,17 @@ class Uploader:
             StoreError: The spool cannot be written either.
         """
         deadline = time.monotonic() + patience_s
+        hurried = False
         with self._changed:
             self._closing = True
             self._changed.notify_all()
             while self._thread.is_alive() and not self._stopped():
-                if self._outage is None:
+                if self._outage is None and not hurried:
                     deadline = time.monotonic() + patience_s
-                elif time.monotonic() >= deadline:
+                if stop is not None and stop.is_set():
+                    deadline = min(deadline, time.monotonic() + _STOPPED_PATIENCE_S)
+                    hurried, stop = True, None
+                if self._outage is not None and time.monotonic() >= deadline:
                     break
                 self._changed.wait(0.05)
             self._abandoned = True
@@ -216,12 +223,12 @@ class Uploader:
 
     def _next(self, flying: set[str]) -> tuple[str, bytes, bool] | None:
         with self._changed:
-            if self._stopped():
+            # The marker says that all before it has arrived: it goes alone.
+            if self._stopped() or any(key.endswith(".end") for key in flying):
                 return None
             for entry in self._spool.oldest(len(flying) + 1):
                 if entry.key in flying:
                     continue
-                # The marker says that all before it has arrived: it goes alone.
                 if entry.key.endswith(".end") and flying:
                     return None
                 data = self._spool.read(entry.key)

@@ -186,7 +186,6 @@ class _Watch:
             target=self._read, args=(source, uploader), name="reader", daemon=True
         )
         reader.start()
-        patience = self._config.patience_s
         try:
             next_progress = started + _PROGRESS_S
             while not self._read_to_end.wait(0.1) and not self._stop.is_set():
@@ -198,14 +197,12 @@ class _Watch:
         if self._stop.is_set():
             source.close()
             uploader.hurry()
-            # Whoever stops us wants an end, not a wait for a bucket that is away.
-            patience = min(patience, 5.0)
         reader.join(_READER_PATIENCE_S)
         end_key = None
         if self._failure is None and self._submitted and self._clock.last is not None:
             end_key = keys.end_key(self._camera, self._clock.last + 1)
             uploader.submit(end_key, json.dumps({"frames": self._submitted}).encode())
-        complete = uploader.finish(patience)
+        complete = uploader.finish(self._config.patience_s, self._stop)
         if not complete:
             self._warn(
                 f"{uploader.waiting} objects could not be delivered; they lie in "

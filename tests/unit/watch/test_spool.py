@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 60)), max_size=30))
+@given(frames=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 60)), max_size=30))
 def test_the_bound_holds_and_order_is_kept_whatever_comes(
     frames: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

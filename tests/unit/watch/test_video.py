@@ -9,8 +9,7 @@ import pytest
 from hearth_runtime.watch.errors import SourceError
 from hearth_runtime.watch.frames import PictureLimits
 from hearth_runtime.watch.sources import open_source, shown
-
-from .conftest import Clip
+from tests.unit.watch.conftest import Clip
 
 LIMITS = PictureLimits()
 
