@@ -35,6 +35,8 @@ COLOURS: Final[dict[str, Colour]] = {
 
 MIN_WIDTH: Final = 960
 """Smaller pictures are enlarged, or labels would cover what they name; pixels."""
+MAX_SIDE: Final = 2560
+"""Larger pictures are reduced; the original frame stays in the bucket for its ten days."""
 JPEG_QUALITY: Final = 90
 HEAD: Final = 0.45
 """Upper part of a person's box in which a face is looked for once more, enlarged."""
@@ -90,11 +92,12 @@ def render(
     blurred = None
     if faces is not None:
         image, blurred = blur_faces(image, [p["bbox"] for p in result["persons"]], faces)
-    scale = max(1.0, MIN_WIDTH / image.shape[1])
-    if scale > 1:
-        image = np.asarray(
-            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8
-        )
+    height, width = image.shape[:2]
+    scale = min(max(1.0, MIN_WIDTH / width), MAX_SIDE / max(height, width))
+    if scale != 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+        image = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
     picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
     unit = max(1, round(min(picture.size) / 360))
     if polygon is not None:

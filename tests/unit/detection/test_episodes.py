@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -113,7 +114,7 @@ def test_episodes_cover_every_observation_once_and_keep_their_limits(
     assert sum(part.frames for part in parts) == len({one.frame_key for one in observed})
     for part in parts:
         assert part.last_seen - part.first_seen <= timedelta(seconds=60)
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         apart = after.first_seen - before.last_seen
         assert apart > timedelta(seconds=5) or before.continues
 

@@ -1,0 +1,68 @@
+"""Where the policy comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from functions.detection.equipment import Item
+from functions.detection.policy_source import REFRESH_S, PolicySource
+from hearth.errors import InvalidInput, NotFound, TooLarge
+from tests.support.fakes import MemoryStore
+
+HELMET = b"defaults: {required: [helmet]}"
+
+
+class Ticks:
+    time = 1000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def test_no_setting_is_the_built_in_policy() -> None:
+    source = PolicySource("", "hearth", MemoryStore)
+    assert source.current().defaults.required == (Item.HELMET, Item.VEST)
+
+
+def test_a_file_is_read_and_read_again_after_a_minute(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(HELMET)
+    ticks = Ticks()
+    source = PolicySource(str(path), "hearth", MemoryStore, ticks)
+    assert source.current().defaults.required == (Item.HELMET,)
+    path.write_bytes(b"defaults: {required: []}")
+    assert source.current().defaults.required == (Item.HELMET,)
+    ticks.time += REFRESH_S
+    assert source.current().defaults.required == ()
+
+
+def test_an_object_in_the_own_bucket_is_read() -> None:
+    store = MemoryStore()
+    store.put("config/policy.yaml", HELMET, "text/yaml")
+    source = PolicySource("s3://hearth/config/policy.yaml", "hearth", lambda: store)
+    assert source.current().defaults.required == (Item.HELMET,)
+
+
+@pytest.mark.parametrize(
+    ("setting", "error", "says"),
+    [
+        ("s3://hearth", InvalidInput, "names no key"),
+        ("s3://other/policy.yaml", InvalidInput, "lies in another bucket; put it into 'hearth'"),
+        ("s3://hearth/missing.yaml", NotFound, "missing.yaml"),
+        ("/nowhere/policy.yaml", NotFound, "cannot be read: No such file"),
+    ],
+)
+def test_a_policy_that_is_not_there_is_said(
+    setting: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        PolicySource(setting, "hearth", MemoryStore).current()
+
+
+def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(b"#" * 300_000)
+    with pytest.raises(TooLarge):
+        PolicySource(str(path), "hearth", MemoryStore).current()
