@@ -177,17 +177,16 @@ class Instance:
                 f"{self._spec.memory_mb} MB, used {measured.now_mb:.0f} MB)",
             )
 
-    def kill(self, error_type: str, reason: str) -> None:
-        """End the process now; a running invocation gets this error."""
+    def kill(self, error_type: str, reason: str, message: str | None = None) -> None:
+        """End the process now; a running invocation gets this error (`message`, or `reason`)."""
         self._killed = (error_type, reason)
         self._record("ERROR", reason, self._current.request_id if self._current else None)
         if self.process is not None:
             self.process.drain()
             self.process.kill()
         if (invocation := self._current) is not None:
-            self._fail(
-                invocation, error_type, f"RequestId: {invocation.request_id} Error: {reason}"
-            )
+            said = message or f"RequestId: {invocation.request_id} Error: {reason}"
+            self._fail(invocation, error_type, said)
 
     def terminate(self) -> None:
         """Ask the process to end: SIGTERM, and its Runtime API is gone."""
@@ -299,8 +298,7 @@ class Instance:
         text = f"Task timed out after {self._spec.timeout_s:.2f} seconds"
         message = f"{stamp} {invocation.request_id} {text}"
         invocation.tail.add(message.encode())
-        self._fail(invocation, "Sandbox.Timedout", message)
-        self.kill("Sandbox.Timedout", text)
+        self.kill("Sandbox.Timedout", text, message)
 
     def _init_timed_out(self) -> None:
         if self._init_ms is None:

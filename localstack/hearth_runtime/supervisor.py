@@ -256,7 +256,7 @@ class Supervisor:
     def _state(self) -> FunctionState:
         if self._count("busy"):
             return "busy"
-        if any(instance.idle for instance in self._instances) or self._count("returning"):
+        if self._count("idle") or self._count("returning"):
             return "idle"
         if self._pause_until > time.monotonic() and self._init_failures:
             return "backing_off"

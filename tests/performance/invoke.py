@@ -30,7 +30,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "localstack")]
+# In place of this script's own folder, whose module names are nobody's business.
+sys.path[:1] = [str(ROOT), str(ROOT / "localstack")]
 
 from aiohttp import web  # noqa: E402
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller  # noqa: E402

@@ -52,6 +52,17 @@ def test_metric_lines_are_counted_and_not_shown() -> None:
     asyncio.run(scenario())
 
 
+def test_a_time_out_is_logged_with_its_request() -> None:
+    async def scenario() -> None:
+        async with started(spec(timeout_s=0.2)) as bench:
+            result = await bench.raw({"do": "sleep", "seconds": 5})
+            (error,) = [r for r in bench.records() if r["level"] == "ERROR"]
+            assert error["message"] == "Task timed out after 0.20 seconds"
+            assert error["request_id"] == result.request_id
+
+    asyncio.run(scenario())
+
+
 def test_what_is_written_while_importing_and_while_dying_is_kept() -> None:
     async def scenario() -> None:
         async with started(spec(), spec("init_error")) as bench:
