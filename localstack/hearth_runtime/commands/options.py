@@ -109,7 +109,7 @@ def template_parameters(
     Raises:
         CommandError: A file is missing, or a --param is not NAME=VALUE.
     """
-    parameters: dict[str, str] = dict(json.loads(os.environ.pop(PARAMETERS, None) or "{}"))
+    parameters: dict[str, str] = dict(json.loads(os.environ.pop(PARAMETERS, "") or "{}"))
     for pair in given or ():
         name, equals, value = pair.partition("=")
         if not (equals and name):

@@ -31,10 +31,8 @@ class Output:
 
     json: bool = False
     debug: bool = False
-    out: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False))
-    err: Console = field(
-        default_factory=lambda: Console(stderr=True, soft_wrap=True, highlight=False)
-    )
+    out: Console = field(default_factory=lambda: _console(stderr=False))
+    err: Console = field(default_factory=lambda: _console(stderr=True))
 
     def answer(self, facts: Any) -> None:
         """The one JSON document of a command run with --json."""
@@ -61,6 +59,14 @@ class Output:
             sys.stderr.write(json.dumps(facts, ensure_ascii=False) + "\n")
         else:
             self.err.print(f"[bold red]error[/]: {escape(error.message)} {escape(error.remedy)}")
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, soft_wrap=True, highlight=False)
+    # A file or a pipe has no width; Rich's 80 would break every id in two.
+    if not console.is_terminal:
+        console.width = 160
+    return console
 
 
 def output_of(ctx: typer.Context) -> Output:

@@ -21,9 +21,9 @@ PHOTOGRAPH_LOOPS = 3
 PHOTOGRAPH_FPS = 1.0
 
 BUILT_IN = (
-    "No model was named, so OpenCV's built-in people detector (HOG, 2005) looks for people. It "
-    "finds upright, mostly whole people and misses many; it knows no helmets, vests, goggles, "
-    "gloves or boots, so these stay indeterminate and only restricted zones are judged."
+    "No model was named, so the detectors built into OpenCV look for people and faces. They find "
+    "upright, mostly whole people and frontal faces, and miss many; they know no helmets, vests, "
+    "goggles, gloves or boots, so these stay indeterminate and only restricted zones are judged."
 )
 
 

@@ -89,11 +89,9 @@ def show(output: Output, facts: dict[str, Any]) -> None:
     for camera in facts["cameras"]:
         model = camera.get("model") or {}
         if model.get("fallback"):
-            notes = " ".join(model.get("notes") or [])
-            output.out.print(
-                f"[yellow]{camera['camera_id']}: judged by the fallback {escape(model['name'])}[/] "
-                f"{escape(notes)}"
-            )
+            notes = ". ".join(model.get("notes") or [])
+            named = escape(f"{camera['camera_id']}: judged by the fallback {model['name']}.")
+            output.out.print(f"[yellow]{named}[/] {escape(notes)}.")
     for incident in facts["incidents"]:
         if incident["report"]:
             output.out.print(f"report   {escape(str(incident['report']))}")
@@ -206,7 +204,9 @@ def _camera_table(cameras: list[dict[str, Any]]) -> Table:
         table.add_column(column, overflow="fold")
     for camera in cameras:
         watched = camera["watch"]
-        verdicts = ", ".join(f"{n} {name}" for name, n in (camera.get("verdicts") or {}).items())
+        verdicts = ", ".join(
+            f"{n} {name}" for name, n in (camera.get("verdicts") or {}).items() if n
+        )
         model = camera.get("model") or {}
         by = f"{model.get('name')} on {model.get('backend')}" if model else "-"
         table.add_row(

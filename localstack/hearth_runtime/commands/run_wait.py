@@ -49,23 +49,28 @@ def wait_until_settled(
         tell: Told how far it is, for a person.
     """
     started = time.monotonic()
+    wanted = sum(stored.values())
+    ends = [summary.end_key for summary in summaries if summary.end_key is not None]
     frames_at: float | None = None
     quiet = 0
     opened = 0
     while not stop.is_set() and time.monotonic() - started < timeout_s:
         alive()
-        done = sum(_done(api, f"frame:frames/{camera}/") for camera in stored)
-        wanted = sum(stored.values())
-        if done >= wanted and frames_at is None:
-            frames_at = time.monotonic() - started
-        ends = [s.end_key for s in summaries if s.end_key is not None]
         opened = _open(api.get("/jobs/summary")["jobs"])
-        tell(f"{min(done, wanted)} of {wanted} frames judged, {opened} jobs open")
-        ended = frames_at is not None and all(_done(api, f"end:{key}") for key in ends)
-        # Twice in a row: between a frame and the job that follows from it there is an instant.
-        quiet = quiet + 1 if ended and opened == 0 else 0
-        if quiet == 2:
-            return Settled(True, frames_at, time.monotonic() - started, 0)
+        if frames_at is None:
+            done = sum(_done(api, f"frame:frames/{camera}/") for camera in stored)
+            tell(f"{min(done, wanted)} of {wanted} frames judged, {opened} jobs open")
+            if done >= wanted:
+                frames_at = time.monotonic() - started
+        elif opened or not all(_done(api, f"end:{key}") for key in ends):
+            tell(f"{wanted} frames judged, {opened} jobs open")
+            quiet = 0
+        else:
+            # Twice in a row: a job and the one that follows from it are not one instant's work to
+            # a reader that asks about frames, ends and open jobs one after another.
+            quiet += 1
+            if quiet == 2:
+                return Settled(True, frames_at, time.monotonic() - started, 0)
         stop.wait(_POLL_S)
     return Settled(False, frames_at, time.monotonic() - started, opened)
 
