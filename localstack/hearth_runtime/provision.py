@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
-    retries={"mode": "standard", "max_attempts": 5},
+    retries={"mode": "standard", "max_attempts": 3},
     s3={"addressing_style": "path"},
 )
 
