@@ -13,7 +13,7 @@ from hearth.http import PageQuery
 from hearth.http import create_app as create_http_app
 
 NO_NUL = r"^[^\x00]*$"
-ReportId = Annotated[str, Path(max_length=100, pattern=NO_NUL)]
+ReportId = Annotated[str, Path(max_length=100, pattern=r"^[0-9A-Za-z_-]+$")]
 
 
 class Archive(Protocol):

@@ -72,10 +72,10 @@ class Mailbox:
         answer = self.data.pop(0) if self.data else "250 OK"
         if answer.startswith(("250", "drop")):
             content = envelope.original_content or b""
+            assert server.transport is not None
+            over_tls = server.transport.get_extra_info("ssl_object") is not None
             self.messages.append(
-                Delivered(
-                    envelope.mail_from or "", envelope.rcpt_tos, content, session.ssl is not None
-                )
+                Delivered(envelope.mail_from or "", envelope.rcpt_tos, content, over_tls)
             )
         if answer.startswith("drop"):
             assert server.transport is not None
@@ -104,7 +104,7 @@ def smtp_server(
         server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
-        return AuthResult(success=data.password.decode() == password, handled=True)
+        return AuthResult(success=data.password.decode() == password, handled=False)
 
     options: dict[str, Any] = {}
     if tls is not None and not implicit_tls:
