@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -189,15 +190,19 @@ def known_frames(tx: Connection, keys: Sequence[str]) -> dict[str, Row[Any]]:
 
 
 def put_frames(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    statement = _insert(tx, frames)
+    tx.execute(_upsert_frames(tx.dialect.name), list(rows))
+
+
+@cache
+def _upsert_frames(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    # Built once: `excluded` copies the whole table each time it is asked for.
+    statement = sqlite.insert(frames) if dialect == "sqlite" else postgresql.insert(frames)
     changed = {
         column.name: statement.excluded[column.name]
         for column in frames.columns
         if column.name != "frame_key"
     }
-    tx.execute(
-        statement.on_conflict_do_update(index_elements=["frame_key"], set_=changed), list(rows)
-    )
+    return statement.on_conflict_do_update(index_elements=["frame_key"], set_=changed)
 
 
 def frame(tx: Connection, key: str) -> Row[Any] | None:

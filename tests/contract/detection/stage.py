@@ -137,7 +137,7 @@ class Stage:
     def drain(self, worker: Consumer | None = None, shuffle: random.Random | None = None) -> None:
         """Deliver notifications and hints that are due, in batches of ten."""
         worker = worker or self.handler()
-        waiting: list[dict[str, Any]] = [notification(key) for key in self.announced]
+        waiting = [*map(notification, self.announced), *self.due()]
         self.announced = []
         if shuffle is not None:
             shuffle.shuffle(waiting)
