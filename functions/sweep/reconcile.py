@@ -91,6 +91,8 @@ class Reconciler:
         """
         watermarks = self._db.read(self._repository.watermarks)
         for camera_id in self._cameras(report):
+            if time_left() <= 0:
+                raise OutOfTime
             report.cameras += 1
             prefix = camera_prefix(camera_id)
             keys = self._listed(prefix, watermarks.get(camera_id, prefix))

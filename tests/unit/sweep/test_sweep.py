@@ -145,6 +145,27 @@ def test_what_was_looked_at_and_has_settled_is_not_listed_again(house: House) ->
     assert f"frame:{new}" in house.hints()
 
 
+def test_the_watermark_stays_below_a_young_frame_however_many_old_ones_follow(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.sweep.reconcile.BATCH", 2)
+    for second, age_s in enumerate([3600, 60, 3600, 3600, 3600]):
+        house.frame(second=second, age_s=age_s)
+
+    assert [house.swept().listed for _ in range(2)] == [5, 4]
+
+
+def test_time_is_looked_at_even_when_no_camera_has_anything_new(house: House) -> None:
+    for camera in ("a", "b", "c"):
+        house.frame(camera, age_s=3600)
+    house.swept()
+    ticks = iter([9.0, 9.0, 0.0])  # jobs, camera a, camera b
+
+    report = house.sweep().run(lambda: next(ticks))
+
+    assert (report.cameras, report.out_of_time) == (1, True)
+
+
 def test_a_frame_that_lands_behind_a_young_one_is_found_at_once(house: House) -> None:
     house.frame(second=10, age_s=60)
     house.swept()
@@ -245,7 +266,7 @@ def test_without_time_nothing_is_begun_and_the_report_says_so(house: House) -> N
 def test_time_that_runs_out_halfway_loses_nothing(house: House) -> None:
     for camera in ("a", "b", "c"):
         house.frame(camera, age_s=3600)
-    ticks = iter([9.0, 9.0, 0.0])  # jobs, camera a, camera b
+    ticks = iter([9.0, 9.0, 9.0, 0.0])  # jobs, camera a, its keys, camera b
 
     report = house.sweep().run(lambda: next(ticks))
 
