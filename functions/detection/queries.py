@@ -17,7 +17,7 @@ from functions.detection.schemas import (
     IncidentSummary,
 )
 from functions.detection.verdicts import Verdict
-from hearth.errors import Conflict, NotFound
+from hearth.errors import NotFound
 from hearth.paging import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
@@ -98,12 +98,11 @@ class Queries:
         """An incident's picture, as JPEG.
 
         Raises:
-            NotFound: no such incident.
-            Conflict: the incident has not ended, so there is no picture yet.
+            NotFound: no such incident, or it has not ended, so that there is no picture yet.
         """
         row = self._row(incident_id)
         if row.evidence is None:
-            raise Conflict(
+            raise NotFound(
                 f"incident {incident_id} is {_state(row)}; evidence is drawn when it ends"
             )
         evidence = Evidence.model_validate(row.evidence)

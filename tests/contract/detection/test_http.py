@@ -114,7 +114,7 @@ def test_evidence_of_an_open_incident_is_not_there_yet(stage: Stage, get: Any) -
     stage.drain()
     [row] = stage.incidents()
     answer = get(f"/api/v1/incidents/{row.id}/evidence")
-    assert answer["statusCode"] == 409
+    assert answer["statusCode"] == 404
     assert "is open" in body(answer)["error"]["message"]
 
 
