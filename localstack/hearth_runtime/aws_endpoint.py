@@ -62,8 +62,8 @@ class SqsError(Exception):
 class SqsClient:
     """Speaks the SQS JSON protocol over kept-alive connections.
 
-    boto3 takes about 2 ms of processor time a call, more than the whole path of a message here;
-    and its blocking long poll cannot be interrupted. Cancelling `call` closes the connection.
+    boto3's blocking long poll cannot be interrupted, and a call takes it 0.85 ms of processor time
+    instead of 0.36. Cancelling `call` closes the connection.
     """
 
     def __init__(self, endpoint: AwsEndpoint) -> None:
