@@ -86,6 +86,21 @@ def test_every_variable_that_is_passed_is_one_that_the_function_reads(template: 
         assert passed <= known, f"{name} does not read {sorted(passed - known)}"
 
 
+def test_the_routes_of_the_api_are_the_routes_of_the_functions(template: Template) -> None:
+    wired: dict[str, set[tuple[str, str]]] = {}
+    for name, event in template.events("HttpApi"):
+        route = (event["Method"], event["Path"])
+        wired.setdefault(folder(template.functions[name]), set()).add(route)
+    for capability, routes in wired.items():
+        app = importlib.import_module(f"functions.{capability}.api").create_app(None)
+        answered = {
+            (method.upper(), path)
+            for path, methods in app.openapi()["paths"].items()
+            for method in methods
+        }
+        assert routes == answered, capability
+
+
 # ---- queues ----
 
 

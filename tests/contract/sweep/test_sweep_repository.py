@@ -12,8 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
+from functions.sweep.reconcile import Reconciler
 from functions.sweep.repository import Listing, SweepRepository, metadata
+from functions.sweep.service import Sweep
 from hearth.db import Database
+from hearth.frames import frame_key
+from hearth.jobs import Ledger
+from tests.support.fakes import Clock, MemoryQueues, MemoryStore
 
 NOW = datetime(2026, 11, 2, 7, 30, 0, 123456, tzinfo=UTC)
 
@@ -70,3 +75,18 @@ def test_what_was_noted_in_a_transaction_that_failed_was_not_noted(db: Database)
         db.write(note)
 
     assert db.read(SweepRepository().watermarks) == {}
+
+
+def test_a_key_that_the_database_cannot_hold_does_not_stop_the_sweep(db: Database) -> None:
+    clock, store = Clock(), MemoryStore()
+    ledger = Ledger(db, MemoryQueues(), now=clock)
+    sweep = Sweep(ledger, Reconciler(ledger, store, SweepRepository(), now=clock))
+    frame = frame_key("gate", NOW)
+    for key in (frame, "frames/gate/zz\x00"):
+        store.put(key, b"", "image/jpeg")
+        store.times[key] = clock() - timedelta(hours=1)
+
+    assert sweep.run(lambda: 50.0).found == 1
+    clock.advance(86_400)
+    assert sweep.run(lambda: 50.0).full_listing == "finished"
+    assert db.read(SweepRepository().watermarks) == {"gate": frame}
