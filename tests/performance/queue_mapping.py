@@ -1,6 +1,6 @@
 """How fast a message goes from sent to deleted, against a bare boto3 loop in the same run.
 
-    python -m tests.performance.queue [--messages 500] [--single 100]
+    python -m tests.performance.queue_mapping [--messages 500] [--single 100]
 
 The peer sends, receives (long poll) and deletes with boto3 against the same MiniStack, with no
 function between. Prints milliseconds and ratios; the runtime's own work is what is left.
