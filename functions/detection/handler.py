@@ -21,7 +21,7 @@ def make_handler(ledger: Ledger, frames: FrameService, settling: SettleService) 
     work = {
         FrameKind.FRAME.value: frames.frames,
         FrameKind.END.value: each(frames.end),
-        SETTLE: each(settling.settle),
+        SETTLE: settling.work,
     }
     return Consumer(ledger, work, translate)
 

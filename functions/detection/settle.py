@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -14,7 +14,7 @@ from functions.detection.evidence import Caption, FaceFinder, render
 from functions.detection.policy import CameraRules, EpisodeRules, Policy
 from functions.detection.schemas import EndReason, Evidence, Site
 from functions.detection.triggers import prompt_job, watch_job
-from hearth.consumer import Done, Outcome, Postpone
+from hearth.consumer import Deadline, Done, Outcome, Postpone, each
 from hearth.errors import HearthError, InvalidInput, NotFound
 from hearth.frames import FrameKind, camera_prefix, frame_job, frame_key, parse_frame_key
 from hearth.ids import format_time, utc_now
@@ -76,6 +76,18 @@ class SettleService:
         self._policies = policies
         self._settings = settings
         self._now = now
+
+    def work(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
+        """A `Work`: each incident once, however many jobs ask for it in one batch."""
+        leaders: dict[str, Job] = {}
+        # The watch leads: it alone can wait.
+        for job in sorted(jobs, key=lambda job: not job.payload.get("watch")):
+            incident_id = job.payload["incident_id"]
+            if leaders.setdefault(incident_id, job) is not job and not job.payload.get("watch"):
+                yield job, Done()
+        led = {job.id for job in leaders.values()}
+        watches = [job for job in jobs if job.payload.get("watch") and job.id not in led]
+        yield from each(self.settle, self._now)([*leaders.values(), *watches], deadline)
 
     def settle(self, job: Job) -> Outcome:
         """End the incident if all of its frames are judged and no more can come.

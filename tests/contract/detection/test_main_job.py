@@ -293,3 +293,12 @@ def test_still_people_are_not_settled_by_one_job_a_frame(stage: Stage) -> None:
     walk(stage, 0, 60)
     stage.drain()
     assert len(stage.jobs("detection.settle")) <= 4
+
+
+def test_an_incident_that_several_jobs_ask_for_is_drawn_once(stage: Stage) -> None:
+    walk(stage)
+    stage.drain()
+    assert len(stage.jobs("detection.settle")) > 1
+    assert [key for key in stage.store.writes if key.startswith("evidence/")] == [
+        f"evidence/{stage.incidents()[0].id}.jpg"
+    ]
