@@ -52,7 +52,6 @@ def invoke(
         said = answer.json()
         raise CommandError(
             f"{function} was not called: {said.get('Message') or said.get('message') or said}",
-            "`hearth status` lists the functions." if answer.status == 404 else "",
         )
     if output.json:
         output.answer(

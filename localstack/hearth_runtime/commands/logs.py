@@ -60,7 +60,7 @@ def logs(
 
 def _log_path(data: Path) -> Path:
     state = read_state(data)
-    found = [Path(state.log_path)] if state else sorted(data.glob("**/hearth*.log"))
+    found = [Path(state.log_path)] if state else sorted(data.glob("runtime.log"))
     if not found or not found[0].is_file():
         raise CommandError(
             f"There is no log in {data}.",

@@ -58,7 +58,8 @@ class Output:
             facts = {"error": {"message": error.message, "remedy": error.remedy}}
             sys.stderr.write(json.dumps(facts, ensure_ascii=False) + "\n")
         else:
-            self.err.print(f"[bold red]error[/]: {escape(error.message)} {escape(error.remedy)}")
+            told = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+            self.err.print(f"[bold red]error[/]: {escape(f'{told} {error.remedy}'.rstrip())}")
 
 
 def _console(*, stderr: bool) -> Console:

@@ -103,6 +103,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="hearth-") as folder:
         if sources:
             watched = run_plan.plan(sources, camera)
+            if not keep_going:
+                run_plan.check_files(watched)
         else:
             photographs = run_plan.copy_photographs(Path(folder))
             watched = [Watched(str(photographs), camera or run_plan.PHOTOGRAPHS)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from hearth_runtime.commands.output import MISUSED, CommandError
+from hearth_runtime.watch.errors import SourceError
 from hearth_runtime.watch.keys import check_camera, default_camera
 
 PHOTOGRAPHS = "photographs"
@@ -62,6 +63,20 @@ def plan(sources: Sequence[str], camera: str | None) -> list[Watched]:
         taken.add(candidate)
         planned.append(Watched(source, candidate))
     return planned
+
+
+def check_files(watched: Iterable[Watched]) -> None:
+    """See that files and folders are there, before a stack is started for them.
+
+    Raises:
+        SourceError: One is not.
+    """
+    for item in watched:
+        is_path = not item.source.isdecimal() and "://" not in item.source
+        if is_path and not Path(item.source).exists():
+            raise SourceError(
+                f"There is no {item.source}.", "Check the name of the file or folder."
+            )
 
 
 def copy_photographs(folder: Path) -> Path:

@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from hearth_runtime.commands import options
@@ -26,6 +27,12 @@ from hearth_runtime.server import RuntimeConfig, serve
 from hearth_runtime.stack_state import SetupError, StackState, read_state
 
 _PR_SET_PDEATHSIG = 1
+# What of /status fits a terminal; --json shows all of it.
+_SHOWN = {
+    "functions": ("short_name", "state", "pids", "queued", "invocations", "errors", "rss_mb"),
+    "mappings": ("function", "queue", "received", "deleted", "kept", "errors", "last_error"),
+    "schedules": ("name", "expression", "runs", "errors", "next_run"),
+}
 
 
 def up(
@@ -152,10 +159,10 @@ def status(
         output.answer({**asdict(state), "status": facts})
         return
     _tell(output, state)
-    for name, value in facts.items():
-        rows = value if isinstance(value, list) else None
-        if rows and all(isinstance(row, dict) for row in rows):
-            output.out.print(_table(name, rows))
+    for name, columns in _SHOWN.items():
+        rows = facts.get(name)
+        if isinstance(rows, list) and rows:
+            output.out.print(_table(name, columns, rows))
 
 
 def start_stack(
@@ -252,13 +259,21 @@ def _tell(output: Output, state: StackState) -> None:
     output.out.print(table)
 
 
-def _table(title: str, rows: list[Mapping[str, Any]]) -> Table:
+def _table(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left")
-    for column in rows[0]:
-        table.add_column(column)
+    for column in columns:
+        table.add_column(column.replace("_", " "))
     for row in rows:
-        table.add_row(*(str(row.get(column, "")) for column in rows[0]))
+        table.add_row(*(_cell(row.get(column)) for column in columns))
     return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.0f}"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "" if value is None else escape(str(value))
 
 
 def _replicas(pairs: list[str]) -> dict[str, int]:

@@ -135,6 +135,8 @@ class Api:
         try:
             error = json.loads(answer.body)["error"]
             said = f"{error['message']} (request {error.get('request_id', 'unknown')})"
+            if answer.status < 500:
+                raise CommandError(f"{said}.")
         except (ValueError, KeyError, TypeError):
             said = f"{answer.body[:200]!r}"
         raise CommandError(f"The stack answered {answer.status}: {said}", "See `hearth logs`.")

@@ -196,7 +196,8 @@ def in_words(summary: WatchSummary) -> str:
     rate = summary.frames_read / max(summary.seconds, 0.001)
     text = (
         f"[bold]{summary.camera}[/]: {summary.frames_read} frames read, "
-        f"{summary.frames_gated} dropped as still, {summary.frames_sent} uploaded in "
+        f"{summary.frames_skipped} left out by the rate, {summary.frames_gated} dropped as still, "
+        f"{summary.frames_sent} uploaded in "
         f"{summary.seconds:.1f} s ({rate:.0f} frames/s)"
     )
     for number, what in (

@@ -17,6 +17,7 @@ class Sampler:
 
     def __init__(self, fps: float | None) -> None:
         self.seen = 0
+        self.skipped = 0
         self._step = None if fps is None else round(1_000_000 / fps)
         self._due: int | None = None
 
@@ -26,6 +27,7 @@ class Sampler:
         if self._step is None:
             return True
         if self._due is not None and captured_at + _TOLERANCE_US < self._due:
+            self.skipped += 1
             return False
         # Counting on from the due time, not from the frame, keeps the mean rate right where the
         # source's rate is no multiple of ours.

@@ -82,17 +82,19 @@ class WatchConfig:
 class WatchSummary:
     """What became of a source.
 
-    `frames_read` = not sampled + `frames_gated` + handed over; of those `frames_sent` have arrived,
-    `frames_waiting` lie in the spool, `frames_dropped` are lost (the spool was full, or the bucket
-    refused them). `frames_spooled` took the way over the disk. `frames_recovered` were left by an
-    earlier run. `frames_unreadable` were handed over as they are, for `detection` to refuse;
-    `frames_rejected` were too big even for that.
+    `frames_read` = `frames_skipped` (by the rate) + `frames_gated` (nothing moved) +
+    `frames_rejected` (bigger than any limit) + those handed over. Of these `frames_sent` have
+    arrived, `frames_waiting` lie in the spool, `frames_dropped` are lost (the spool was full, or
+    the bucket refused them), and `frames_unreadable` were handed over as they are, for `detection`
+    to refuse. `frames_spooled` took the way over the disk; `frames_recovered` were left there by
+    an earlier run.
     """
 
     source: str
     camera: str
     bucket: str
     frames_read: int = 0
+    frames_skipped: int = 0
     frames_gated: int = 0
     frames_sent: int = 0
     frames_spooled: int = 0
@@ -282,6 +284,7 @@ class _Watch:
         return replace(
             self._summary,
             frames_read=self._sampler.seen,
+            frames_skipped=self._sampler.skipped,
             frames_gated=self._gate.dropped,
             frames_sent=counts.sent,
             frames_spooled=counts.spooled,

@@ -1,0 +1,88 @@
+"""Every error is a sentence and an exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hearth_runtime.cli import app
+
+
+@pytest.fixture
+def hearth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HEARTH_DATA", raising=False)
+    runner = CliRunner()
+
+    def run(*arguments: str) -> Result:
+        return runner.invoke(app, list(arguments))
+
+    return run
+
+
+NO_STACK = "No stack is running on data"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["status"], NO_STACK),
+        (["jobs"], NO_STACK),
+        (["jobs", "retry", "X"], NO_STACK),
+        (["invoke", "detection"], NO_STACK),
+        (["invoke", "detection", "--payload", "{"], "not JSON"),
+        (["invoke", "detection", "--event", "none.json"], "none.json cannot be read"),
+        (["invoke", "detection", "--event", "a", "--payload", "{}"], "exclude each other"),
+        (["logs"], "There is no log"),
+        (["logs", "--level", "loud"], "loud is not a level"),
+        (["watch", "clip.mp4"], NO_STACK),
+        (["watch", "clip.mp4", "--bucket", "b"], "There is no clip.mp4"),
+        (["watch", ".", "--bucket", "b"], "no picture in the folder"),
+        (["watch", ".", "--bucket", "b", "--camera", "Gate"], "'Gate' is not a camera id"),
+        (["watch", ".", "--bucket", "b", "--fps", "fast"], "fast is not a rate"),
+        (["watch", ".", "--bucket", "b", "--fps", "nan"], "nan is not a rate"),
+        (["watch", ".", "--bucket", "b", "--start-time", "noon"], "noon is not a time"),
+        (["run", "none.mp4"], "There is no none.mp4"),
+        (["run", "a", "b", "--camera", "gate"], "several sources"),
+        (["run", ".", "--policy", "p.yaml", "--restricted"], "exclude each other"),
+        (["run", ".", "--policy", "p.yaml"], "There is no file p.yaml"),
+        (["run", ".", "--model", "m.onnx"], "There is no file m.onnx"),
+        (["run", ".", "--param", "SiteName"], "SiteName is not NAME=VALUE"),
+        (["run", ".", "--template", "t.yaml"], "There is no template t.yaml"),
+        (["up", "--replicas", "detection"], "detection is not FUNCTION=N"),
+    ],
+)
+def test_misuse_is_one_sentence_and_exit_code_2(
+    hearth: object, arguments: list[str], said: str
+) -> None:
+    result: Result = hearth(*arguments)  # type: ignore[operator]
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr.replace("\n", " ")
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_errors_are_json_where_json_was_asked_for(hearth: object) -> None:
+    result: Result = hearth("status", "--json")  # type: ignore[operator]
+    assert result.exit_code == 2
+    assert set(json.loads(result.stderr)["error"]) == {"message", "remedy"}
+
+
+def test_debug_shows_where_an_error_arose(hearth: object) -> None:
+    result: Result = hearth("--debug", "status")  # type: ignore[operator]
+    assert type(result.exception).__name__ == "CommandError"
+
+
+def test_stopping_what_does_not_run_is_no_error(hearth: object) -> None:
+    result: Result = hearth("down", "--json")  # type: ignore[operator]
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"stopped": False, "reason": "not running"}
+
+
+def test_no_command_shows_the_commands(hearth: object) -> None:
+    result: Result = hearth()  # type: ignore[operator]
+    for command in ("up", "down", "status", "invoke", "watch", "jobs", "logs", "doctor", "run"):
+        assert command in result.output
