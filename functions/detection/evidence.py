@@ -261,8 +261,12 @@ def _with_band(picture: Image.Image, caption: Caption, unit: int) -> Image.Image
     zone = f"zone {caption.zone}" if caption.zone else "whole picture"
     head = ", ".join(name.replace("_", " ") for name in caption.classes).capitalize()
     facts = f"Camera {caption.camera_id}   |   {zone}   |   {caption.time}"
-    origin = f"Incident {caption.incident_id}   |   {caption.model}"
-    lines = [(head, large, WHITE), (facts, small, WHITE), (origin, small, GREY)]
+    lines = [
+        (head, large, WHITE),
+        (facts, small, WHITE),
+        (f"Incident {caption.incident_id}", small, GREY),
+        (f"Judged by {caption.model}", small, GREY),
+    ]
     if caption.note:
         lines.append((caption.note, small, AMBER))
     pad = size * 2 // 3

@@ -209,14 +209,14 @@ class SettleService:
         data = self._store.get(row.peak_frame_key, settings.limits.max_bytes)
         image = decode_image(data, settings.limits)
         model = peak.model
-        name = f"{model['name']} ({model['method']}, {model['backend']})"
+        stand_in = "the fallback " if model["fallback"] else ""
         local = peak.captured_at.astimezone(settings.timezone)
         caption = Caption(
             camera_id=row.camera_id,
             zone=row.zone or None,
             time=local.strftime("%Y-%m-%d %H:%M:%S %Z"),
             incident_id=row.id,
-            model=f"{name}, fallback" if model["fallback"] else name,
+            model=f"{stand_in}{model['name']} ({model['method']}, {model['backend']})",
             classes=tuple(one["class_name"] for one in row.classes),
             note=settings.faces_note,
         )

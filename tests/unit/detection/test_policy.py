@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.detection import policy as policy_module
 from functions.detection.equipment import Item
-from functions.detection.policy import MAX_BYTES, Policy, Shift, parse_policy
+from functions.detection.policy import MAX_BYTES, Camera, EpisodeRules, Policy, Shift, parse_policy
 from hearth.errors import HearthError, InvalidInput, TooLarge
 
 FULL = b"""
@@ -190,3 +192,11 @@ def test_a_zone_outside_its_shift_does_not_apply() -> None:
     day, late = datetime(2026, 11, 2, 12, tzinfo=UTC), datetime(2026, 11, 2, 23, tzinfo=UTC)
     assert [area.name for area in gate.areas(day, ZoneInfo("UTC"))] == [None, "canteen"]
     assert [area.name for area in gate.areas(late, ZoneInfo("UTC"))] == [None, "crane", "canteen"]
+
+
+def test_the_example_that_ships_is_a_policy_and_shows_every_rule() -> None:
+    path = Path(policy_module.__file__).with_name("policy.example.yaml")
+    policy = parse_policy(path.read_bytes())
+    assert policy.rules("transformer").restricted
+    assert policy.rules("gate").episode == EpisodeRules()
+    assert set(Camera.model_fields) >= set(policy.cameras["gate"].model_fields_set)
