@@ -1,11 +1,12 @@
 """Text for the PDF: cleaning, fonts, measuring, wrapping.
 
 Fonts: what cp1252 can say is set in Helvetica, which every viewer has and which costs nothing.
-Other Latin, Greek, Cyrillic, Armenian and Georgian letters and symbols are set in DejaVu Sans
-(bundled, embedded as a subset, loaded on first need: 12 ms once, 2.5 ms a document). Rejected:
-DejaVu for everything (20 kB and 3 ms on each of the many reports that do not need it), Vera (ships
-with reportlab, but is Latin-1 only), CID fonts (not embedded: the reader may lack them). Scripts
-that need shaping or that DejaVu lacks become U+FFFD, and the report says how many there were.
+Other Latin, Greek and Cyrillic letters and punctuation are set in Noto Sans (from the package
+pymupdf-fonts, embedded as a subset, loaded on first need). Rejected: Noto for everything (20 kB and
+3 ms on each of the many reports that do not need it), Vera (ships with reportlab, but is Latin-1
+only), CID fonts (not embedded: the reader may lack them), a font file in this repository (others'
+work). Scripts that need shaping or that Noto Sans lacks become U+FFFD, and the report says how many
+there were.
 """
 
 from __future__ import annotations
@@ -13,18 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from io import BytesIO
 
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
 from functions.reports.text import clean
 
-_FONTS = Path(__file__).parent / "fonts"
 MISSING = "\N{REPLACEMENT CHARACTER}"
-# Scripts that DejaVu sets correctly without shaping: Latin, Greek, Cyrillic, Armenian; Georgian;
-# additional Latin and Greek; punctuation to miscellaneous arrows; the replacement character.
-_PLAIN_SCRIPTS = ((0x20, 0x58F), (0x10A0, 0x10FF), (0x1E00, 0x1FFF), (0x2010, 0x2BFF))
+# Scripts that Noto Sans sets correctly without shaping: Latin, Greek and Cyrillic; their additions;
+# punctuation and currency; the replacement character.
+_PLAIN_SCRIPTS = ((0x20, 0x52F), (0x1E00, 0x1FFF), (0x2010, 0x214F))
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def width(text: str, style: Style) -> float:
     total = 0.0
     for character in text:
         advance = standard.get(character)
-        total += _dejavu_width(character, style.bold) if advance is None else advance
+        total += _noto_width(character, style.bold) if advance is None else advance
     return total * style.size / 1000
 
 
@@ -114,7 +114,7 @@ def _longest_head(word: str, style: Style, available: float) -> int:
 def _run(text: str, plain: bool, name: str, bold: bool) -> Run:
     if plain:
         return Run(name, text)
-    return Run(_dejavu(bold).fontName, "".join(_shown(character) for character in text))
+    return Run(_noto(bold).fontName, "".join(_shown(character) for character in text))
 
 
 def _shown(character: str) -> str:
@@ -143,20 +143,26 @@ def _helvetica(bold: bool) -> dict[str, int]:
 
 
 @cache
-def _dejavu(bold: bool) -> TTFont:
-    name = "DejaVuSans-Bold" if bold else "DejaVuSans"
+def _noto(bold: bool) -> TTFont:
+    # Its modules hold compressed fonts: decoding takes 30 ms, so only where a text needs one.
+    from pymupdf_fonts import myfont
+
     # asciiReadable would embed all of ASCII with each subset; extraction works by ToUnicode anyway.
-    font = TTFont(name, str(_FONTS / f"{name}.ttf"), asciiReadable=False)
+    font = TTFont(
+        "NotoSans-Bold" if bold else "NotoSans",
+        BytesIO(myfont("notosbo" if bold else "notos")),
+        asciiReadable=False,
+    )
     pdfmetrics.registerFont(font)
     return font
 
 
 def _has_glyph(code: int) -> bool:
-    return code in _dejavu(False).face.charToGlyph and code in _dejavu(True).face.charToGlyph
+    return code in _noto(False).face.charToGlyph and code in _noto(True).face.charToGlyph
 
 
-def _dejavu_width(character: str, bold: bool) -> float:
-    face = _dejavu(bold).face
+def _noto_width(character: str, bold: bool) -> float:
+    face = _noto(bold).face
     shown = ord(_shown(character))
     advance: float = face.charWidths.get(shown, face.defaultWidth)
     return advance
