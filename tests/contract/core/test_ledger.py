@@ -371,6 +371,25 @@ def test_a_claim_starts_the_resending_anew(ledger: Ledger, clock: Clock) -> None
     assert [found.id for found in ledger.due(10)] == [job.id]
 
 
+def test_a_waiting_job_can_be_hastened_and_no_other(
+    ledger: Ledger, queues: MemoryQueues, clock: Clock
+) -> None:
+    tomorrow = clock() + timedelta(days=1)
+    waiting, running = new("waiting", available_at=tomorrow), new("running")
+    (held,) = ledger.claim([], [running], LEASE)
+    add(ledger, waiting)
+
+    def hasten(tx: Connection) -> list[Job]:
+        ledger.hasten(tx, ["waiting", "running", "unknown"], clock())
+        return ledger.add(tx, [waiting, running])
+
+    hastened, untouched = ledger.db.write(hasten)
+    assert (hastened.available_at, untouched) == (clock(), held)
+    ledger.announce([hastened])
+    assert [message.delay_s for message in queues.sent] == [0]
+    assert [job.dedupe_key for job in ledger.claim([], [waiting], LEASE)] == ["waiting"]
+
+
 # ---- people ----
 
 

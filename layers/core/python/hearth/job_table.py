@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Column,
@@ -160,13 +160,6 @@ class Job:
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
-
-
-class Page(NamedTuple):
-    """Some jobs, newest first, and where the next page begins (None: this was the last)."""
-
-    jobs: list[Job]
-    next_cursor: str | None
 
 
 def job_from(row: Row[Any]) -> Job:

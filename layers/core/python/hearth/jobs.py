@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, or_, select, update
 
 from hearth.db import Database, encode_json
-from hearth.errors import Conflict, HearthError, NotFound, Unavailable
+from hearth.errors import Conflict, HearthError, Unavailable
 from hearth.ids import new_ulid, utc_now
+from hearth.job_reader import JobReader, Page
 from hearth.job_table import (
     IN_LIST,
     Job,
@@ -30,7 +31,6 @@ from hearth.job_table import (
     JobState,
     LeaseLost,
     NewJob,
-    Page,
     as_failed,
     as_queued,
     claimable,
@@ -41,7 +41,6 @@ from hearth.job_table import (
     rows_of,
 )
 from hearth.logging import logger
-from hearth.paging import check_limit, decode_cursor, encode_cursor
 from hearth.queues import MAX_DELAY_S, Queues
 
 __all__ = [
@@ -75,7 +74,7 @@ def full_jitter(ceiling: timedelta) -> timedelta:
     return ceiling * random.random()  # noqa: S311
 
 
-class Ledger:
+class Ledger(JobReader):
     """The jobs of one database.
 
     Args:
@@ -92,7 +91,7 @@ class Ledger:
         now: Callable[[], datetime] = utc_now,
         jitter: Callable[[timedelta], timedelta] = full_jitter,
     ) -> None:
-        self.db = db
+        super().__init__(db)
         self._queues = queues
         self.now = now
         self._jitter = jitter
@@ -377,69 +376,6 @@ class Ledger:
         job = job_from(row)
         self.announce([job])
         return job
-
-    def get(self, job_id: str) -> Job:
-        """One job.
-
-        Raises:
-            NotFound: no such job.
-        """
-        query = select(jobs_table).where(_t.id == job_id)
-        row = self.db.read(lambda tx: tx.execute(query).one_or_none())
-        if row is None:
-            raise NotFound(f"job {job_id[:80]!r} does not exist")
-        return job_from(row)
-
-    def list(
-        self,
-        state: JobState | None = None,
-        kind: str | None = None,
-        limit: int = 20,
-        cursor: str | None = None,
-    ) -> Page:
-        """Jobs, newest first.
-
-        Raises:
-            InvalidInput: `limit` outside 1..100, or a cursor that this list did not give out.
-        """
-        query = select(jobs_table).order_by(_t.id.desc()).limit(check_limit(limit) + 1)
-        if state is not None:
-            query = query.where(_t.state == state)
-        if kind is not None:
-            query = query.where(_t.kind == kind)
-        if cursor is not None:
-            query = query.where(_t.id < decode_cursor(cursor, 1)[0])
-        found = [job_from(row) for row in self.db.read(lambda tx: tx.execute(query).all())]
-        shown = found[:limit]
-        more = len(found) > limit
-        return Page(shown, encode_cursor(shown[-1].id) if more else None)
-
-    def summary(self) -> dict[str, dict[str, int]]:
-        """How many jobs of each kind are in each state; zeros are left out."""
-        query = (
-            select(_t.kind, _t.state, func.count().label("n"))
-            .group_by(_t.kind, _t.state)
-            .order_by(_t.kind, _t.state)
-        )
-        counts: dict[str, dict[str, int]] = {}
-        for kind, state, number in self.db.read(lambda tx: tx.execute(query).all()):
-            counts.setdefault(kind, {})[state] = number
-        return counts
-
-    def states(self, dedupe_keys: Iterable[str]) -> dict[str, JobState]:
-        """The state of each dedupe key that has a row."""
-        keys = list(dict.fromkeys(dedupe_keys))
-
-        def look(tx: Connection) -> dict[str, JobState]:
-            states: dict[str, JobState] = {}
-            for start in range(0, len(keys), IN_LIST):
-                query = select(_t.dedupe_key, _t.state).where(
-                    _t.dedupe_key.in_(keys[start : start + IN_LIST])
-                )
-                states.update((key, JobState(state)) for key, state in tx.execute(query))
-            return states
-
-        return self.db.read(look) if keys else {}
 
     def _let_go(self, job: Job, values: Mapping[str, Any], **more: Any) -> Job:
         def release(tx: Connection) -> Row[Any] | None:
