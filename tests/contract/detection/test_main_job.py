@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from functions.detection import repository
 from functions.reports.schemas import IncidentEvent
-from hearth.errors import ModelFailed
+from hearth.errors import Conflict, ModelFailed
 from hearth.frames import frame_job, frame_key
 from hearth.jobs import JobState
 from tests.contract.detection.stage import ScriptedDetector, Stage, notification, picture
+from tests.support.events import load_event
 from tests.support.fakes import LambdaContext, sqs_event
 
 
@@ -61,7 +65,7 @@ def test_the_camera_row_counts_frames_people_and_verdicts(stage: Stage) -> None:
     assert camera.model["name"] == "script"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_shuffled_and_repeated_notifications_make_the_same_incidents_events_and_pictures(
     stage: Stage, migrated_url: str, seed: int
 ) -> None:
@@ -302,3 +306,39 @@ def test_an_incident_that_several_jobs_ask_for_is_drawn_once(stage: Stage) -> No
     assert [key for key in stage.store.writes if key.startswith("evidence/")] == [
         f"evidence/{stage.incidents()[0].id}.jpg"
     ]
+
+
+def test_a_frame_that_cannot_be_stored_spoils_no_other(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk(stage)
+    bad = stage.announced[7]
+    really = repository.put_frames
+
+    def put_frames(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        # As a database does that refuses one row of a batch.
+        if any(row["frame_key"] == bad for row in rows):
+            raise Conflict("the row breaks a constraint")
+        really(tx, rows)
+
+    monkeypatch.setattr(repository, "put_frames", put_frames)
+    stage.drain()
+    failed = [job for job in stage.jobs("detection.frame") if job.state is JobState.FAILED]
+    assert [job.payload["key"] for job in failed] == [bad]
+    assert stage.camera().frames == 24
+    [incident] = stage.incidents()
+    assert (incident.state, incident.frames) == ("ended", 14)
+
+
+def test_messages_that_nobody_can_read_are_kept_as_failed_jobs(stage: Stage) -> None:
+    answer = stage.handler()(load_event("detection/sqs_malformed_bodies"), LambdaContext())
+    assert answer == {"batchItemFailures": []}
+    unreadable = stage.jobs("detection.unreadable")
+    assert len(unreadable) == 4
+    assert {job.state for job in unreadable} == {JobState.FAILED}
+
+
+def test_the_test_event_of_s3_is_nothing_to_do(stage: Stage) -> None:
+    event = load_event("detection/sqs_s3_test_event")
+    assert stage.handler()(event, LambdaContext()) == {"batchItemFailures": []}
+    assert stage.ledger.summary() == {}
