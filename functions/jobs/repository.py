@@ -46,11 +46,9 @@ class JobCounts:
             .order_by(_t.kind, _t.state)
         )
         if dedupe_prefix:
-            query = query.where(
-                # autoescape: "_" and "%" of a camera's name are no wildcards.
-                _t.dedupe_key.startswith(dedupe_prefix, autoescape=True),
-                # LIKE ignores case on SQLite and minds it on PostgreSQL.
-                func.substr(_t.dedupe_key, 1, len(dedupe_prefix)) == dedupe_prefix,
-            )
+            # Not LIKE: "_" and "%" in a key would be wildcards, "\\" means something on PostgreSQL
+            # alone, and SQLite ignores case. Both count substr in characters, as len does.
+            beginning = func.substr(_t.dedupe_key, 1, len(dedupe_prefix))
+            query = query.where(beginning == dedupe_prefix)
         rows = self._db.read(lambda tx: tx.execute(query).all())
         return [Count(kind, JobState(state), n, oldest) for kind, state, n, oldest in rows]
