@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.markup import escape
 from rich.progress import (
@@ -16,7 +16,9 @@ from rich.progress import (
 )
 
 from hearth_runtime.commands.output import Output
-from hearth_runtime.watch.watcher import Event
+
+if TYPE_CHECKING:
+    from hearth_runtime.watch.watcher import Event
 
 
 class ProgressLines:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -33,8 +33,9 @@ from hearth_runtime.commands.watch import (
     watch_until_stopped,
 )
 from hearth_runtime.stack_state import StackState, read_state
-from hearth_runtime.watch.bucket import Bucket
-from hearth_runtime.watch.watcher import WatchConfig, WatchSummary
+
+if TYPE_CHECKING:
+    from hearth_runtime.watch.watcher import WatchSummary
 
 Sources = Annotated[
     list[str] | None,
@@ -217,6 +218,8 @@ class _Run:
         return bool(ok)
 
     def _watch_all(self, state: StackState) -> list[WatchSummary]:
+        from hearth_runtime.watch.watcher import WatchConfig
+
         summaries: list[WatchSummary] = []
         for item in self._watched:
             config = WatchConfig(
@@ -279,6 +282,8 @@ class _Run:
 
 
 def _stored(state: StackState, summaries: Sequence[WatchSummary]) -> dict[str, int]:
+    from hearth_runtime.watch.bucket import Bucket
+
     bucket = Bucket(state.bucket, state.endpoint_url)
     try:
         return {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -15,7 +15,9 @@ from hearth_runtime.commands.jobs import reason
 from hearth_runtime.commands.output import Output
 from hearth_runtime.commands.run_wait import Settled
 from hearth_runtime.commands.stack_client import Api
-from hearth_runtime.watch.watcher import WatchSummary
+
+if TYPE_CHECKING:
+    from hearth_runtime.watch.watcher import WatchSummary
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hearth_runtime.commands.stack_client import Api
-from hearth_runtime.watch.watcher import WatchSummary
+
+if TYPE_CHECKING:
+    from hearth_runtime.watch.watcher import WatchSummary
 
 _POLL_S = 0.25
 # The digest of a day waits for its hour: nobody who runs a clip means to wait for that.

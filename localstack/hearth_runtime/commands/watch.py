@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -17,9 +17,11 @@ from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.progress import progress_for
 from hearth_runtime.stack_state import read_state
-from hearth_runtime.watch.frames import PictureLimits
-from hearth_runtime.watch.watcher import DEFAULT_FPS, WatchConfig, WatchSummary
-from hearth_runtime.watch.watcher import watch as watch_source
+
+if TYPE_CHECKING:
+    from hearth_runtime.watch.watcher import WatchConfig, WatchSummary
+
+DEFAULT_FPS = 5.0  # the rate at which Frigate detects
 
 Fps = Annotated[
     str | None,
@@ -85,6 +87,9 @@ def watch(
     json_: options.JsonFlag = False,
 ) -> None:
     """Bring a camera's frames into the bucket, until it ends or Ctrl-C."""
+    from hearth_runtime.watch.frames import PictureLimits
+    from hearth_runtime.watch.watcher import WatchConfig
+
     output = output_of(ctx)
     if bucket is None:
         state = read_state(data)
@@ -124,6 +129,8 @@ def watch_until_stopped(
     config: WatchConfig, output: Output, *, quiet: bool = False
 ) -> WatchSummary:
     """Watch with progress; Ctrl-C and SIGTERM end it orderly, a second Ctrl-C at once."""
+    from hearth_runtime.watch.watcher import watch as watch_source
+
     with asked_to_stop() as stop, progress_for(output) as progress:
         return watch_source(config, None if quiet else progress, stop)
 

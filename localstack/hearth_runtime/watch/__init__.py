@@ -1,6 +1,5 @@
-"""Brings camera frames into the bucket: files, folders, streams and devices."""
+"""Brings camera frames into the bucket: files, folders, streams and devices.
 
-from hearth_runtime.watch.errors import SourceError, StoreError, WatchError
-from hearth_runtime.watch.watcher import WatchConfig, WatchSummary, watch
-
-__all__ = ["SourceError", "StoreError", "WatchConfig", "WatchError", "WatchSummary", "watch"]
+`watcher.watch` is the way in. Nothing is imported here: it would cost every command of the CLI, and
+the runtime's own process, the memory of OpenCV and Pillow.
+"""

@@ -6,7 +6,14 @@ import os
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from hearth_runtime.watch.errors import StoreError
 
@@ -96,7 +103,7 @@ class Bucket:
                 "local stack.",
             ) from None
         except BotoCoreError as error:
-            return _words(error)
+            return self._words(error)
         return None
 
     def put(self, key: str, data: bytes) -> None:
@@ -118,7 +125,7 @@ class Bucket:
             # away for them.
             raise OutOfReach(f"the bucket answers {status} {code}".rstrip()) from None
         except BotoCoreError as error:
-            raise OutOfReach(_words(error)) from None
+            raise OutOfReach(self._words(error)) from None
 
     def count(self, prefix: str, suffix: str) -> int:
         """How many keys begin and end so.
@@ -140,6 +147,15 @@ class Bucket:
         """Close the connections."""
         self._client.close()
 
+    def _words(self, error: BotoCoreError) -> str:
+        # botocore's own messages hold the whole URL of the object.
+        name = self.endpoint_url or "AWS"
+        if isinstance(error, ReadTimeoutError):
+            return f"{name} does not answer in time"
+        if isinstance(error, (HTTPClientError, BotoConnectionError)):
+            return f"no connection to {name}"
+        return str(error).splitlines()[0][:200]
+
     def _where(self) -> str:
         return f" at {self.endpoint_url}" if self.endpoint_url else ""
 
@@ -153,8 +169,3 @@ def _endpoint_of_environment() -> str | None:
 
     endpoint: str | None = get_service_endpoint("s3")
     return endpoint
-
-
-def _words(error: BotoCoreError) -> str:
-    # botocore's messages hold whole URLs; the first sentence says it.
-    return str(error).splitlines()[0][:200]

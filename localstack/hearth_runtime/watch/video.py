@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -134,4 +136,15 @@ class LiveVideo:
 
 
 def _capture(address: str | int, backend: int, options: Sequence[int]) -> cv2.VideoCapture:
+    _silence()
     return cv2.VideoCapture(address, backend, options)
+
+
+@functools.cache
+def _silence() -> None:
+    """Keep OpenCV and FFmpeg from writing to stderr: what went wrong is said in our own words.
+
+    FFmpeg's level is read when the first video is opened; who sets the variable sees all of it.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

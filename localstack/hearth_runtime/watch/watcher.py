@@ -24,7 +24,6 @@ from hearth_runtime.watch.upload import Uploader
 Event = Mapping[str, Any]
 OnEvent = Callable[[Event], None]
 
-DEFAULT_FPS = 5.0  # the rate at which Frigate detects
 _PROGRESS_S = 1.0
 # How long an orderly end waits for a read that blocks in a driver or a stream.
 _READER_PATIENCE_S = 3.0
@@ -64,7 +63,7 @@ class WatchConfig:
     camera: str | None = None
     endpoint_url: str | None = None
     region: str | None = None
-    fps: float | None = DEFAULT_FPS
+    fps: float | None = 5.0
     paced: bool = False
     loop: int = 1
     motion: bool = True

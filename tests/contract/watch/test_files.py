@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hearth_runtime.watch import SourceError, StoreError, WatchConfig, WatchSummary, watch
+from hearth_runtime.watch.errors import SourceError, StoreError
+from hearth_runtime.watch.watcher import WatchConfig, WatchSummary, watch
 from tests.contract.watch.conftest import BUCKET, S3, scene
 
 CHANGED_AT = datetime(2026, 3, 1, 8, 0, 0, 250_000, tzinfo=UTC)

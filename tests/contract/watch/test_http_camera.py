@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import cv2
 import pytest
 
-from hearth_runtime.watch import SourceError, WatchConfig, WatchSummary, watch
+from hearth_runtime.watch.errors import SourceError
+from hearth_runtime.watch.watcher import WatchConfig, WatchSummary, watch
 from tests.contract.watch.conftest import BUCKET, S3, scene
 
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]

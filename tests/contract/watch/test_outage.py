@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime.watch import WatchConfig, WatchSummary, watch
+from hearth_runtime.watch.watcher import WatchConfig, WatchSummary, watch
 from tests.contract.watch.conftest import BUCKET, S3
 from tests.support.ministack import ministack
 

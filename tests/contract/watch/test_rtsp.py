@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hearth_runtime.watch import WatchConfig, watch
+from hearth_runtime.watch.watcher import WatchConfig, watch
 from tests.contract.watch.conftest import BUCKET, S3
 
 CVLC = shutil.which("cvlc")
