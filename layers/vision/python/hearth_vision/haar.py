@@ -15,7 +15,6 @@ from hearth_vision.detections import Boxes, Scores
 
 Grey = NDArray[np.uint8]
 
-_SCALE_STEP = 1.1
 _MIN_NEIGHBOURS = 5
 
 
@@ -26,10 +25,12 @@ class CascadeFile:
     Attributes:
         name: File name, as OpenCV ships it.
         even: Weight of the last stage that scores 0.5: score = 1 / (1 + exp(-(weight - even))).
+        step: Factor between the sizes that are searched; the time grows as it nears 1.
     """
 
     name: str
     even: float
+    step: float = 1.1
 
 
 STRICT_FRONTAL = CascadeFile("haarcascade_frontalface_alt2.xml", even=55.0)
@@ -37,10 +38,10 @@ STRICT_FRONTAL = CascadeFile("haarcascade_frontalface_alt2.xml", even=55.0)
 56.1 to 56.7; on its 12 photographs without a face it reports nothing. (The default cascade gives
 4.0 to 6.9 and 3.5 on coins, so no threshold of it holds.)"""
 
-FRONTAL = CascadeFile("haarcascade_frontalface_default.xml", even=4.5)
+FRONTAL = CascadeFile("haarcascade_frontalface_default.xml", even=4.5, step=1.2)
 """Finds more, and more that is no face."""
 
-PROFILE = CascadeFile("haarcascade_profileface.xml", even=4.5)
+PROFILE = CascadeFile("haarcascade_profileface.xml", even=4.5, step=1.2)
 """Faces that look to the picture's left; for those to the right, mirror the picture."""
 
 
@@ -53,6 +54,7 @@ class Cascade:
 
     def __init__(self, file: CascadeFile) -> None:
         self._even = file.even
+        self._step = file.step
         path = Path(cv2.data.haarcascades) / file.name  # type: ignore[attr-defined]
         self._classifier = cv2.CascadeClassifier()
         if not path.is_file() or not self._classifier.load(str(path)):
@@ -70,7 +72,7 @@ class Cascade:
         """
         rectangles, _, weights = self._classifier.detectMultiScale3(
             grey,
-            scaleFactor=_SCALE_STEP,
+            scaleFactor=self._step,
             minNeighbors=_MIN_NEIGHBOURS,
             minSize=(min_side, min_side),
             outputRejectLevels=True,
