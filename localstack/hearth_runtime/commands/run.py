@@ -18,7 +18,7 @@ from rich.markup import escape
 from hearth_runtime.commands import options, run_plan, run_result
 from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.run_plan import Watched
-from hearth_runtime.commands.run_wait import Settled, wait_until_settled
+from hearth_runtime.commands.run_wait import Settled, judged_frames, wait_until_settled
 from hearth_runtime.commands.stack import await_ready, start_stack, stop_stack
 from hearth_runtime.commands.stack_client import Api
 from hearth_runtime.commands.watch import (
@@ -192,16 +192,20 @@ class _Run:
             state = await_ready(child, self._data)
             setup = time.monotonic() - begun
             self._output.say(f"The stack is ready after {setup:.1f} s: {state.gateway_url}")
+            api = Api(state.gateway_url)
+            cameras = [item.camera for item in self._watched]
+            known = judged_frames(api, cameras)
             watch_begun = time.monotonic()
             summaries = self._watch_all(state)
             watch_s = time.monotonic() - watch_begun
             settled = self._settle(child, state, summaries)
             frames_s = None if settled.frames_seconds is None else watch_s + settled.frames_seconds
+            judged = judged_frames(api, cameras) - known
             facts = run_result.collect(
-                Api(state.gateway_url),
+                api,
                 summaries,
                 settled,
-                run_result.Timings(setup, watch_s, frames_s, settled.seconds),
+                run_result.Timings(setup, watch_s, frames_s, settled.seconds, judged),
                 started_at,
                 (self._data / "out").resolve(),
             )

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Timings:
     """Seconds: to a ready stack, of watching, from the first frame read to the last one judged, and
-    from the last upload to the last report."""
+    from the last upload to the last report. `judged` frames were judged in this run; what an
+    earlier run on the same data has judged is not judged again.
+    """
 
     setup: float
     watch: float
     frames: float | None
     settle: float
+    judged: int
 
 
 def collect(
@@ -52,7 +55,6 @@ def collect(
         if _belongs(incident, summary)
     ]
     judged = {camera["camera_id"]: camera for camera in api.get("/cameras")["cameras"]}
-    frames = sum(summary.frames_sent + summary.frames_recovered for summary in summaries)
     return {
         "ok": False,
         "complete": settled.complete and all(summary.complete for summary in summaries),
@@ -72,8 +74,11 @@ def collect(
             "setup_seconds": round(timings.setup, 2),
             "watch_seconds": round(timings.watch, 2),
             "frames_seconds": None if timings.frames is None else round(timings.frames, 2),
+            "frames_judged": timings.judged,
             "frames_per_second": (
-                None if not timings.frames else round(frames / timings.frames, 1)
+                round(timings.judged / timings.frames, 1)
+                if timings.frames and timings.judged
+                else None
             ),
             "settle_seconds": round(timings.settle, 2),
         },
@@ -108,8 +113,8 @@ def show(output: Output, facts: dict[str, Any]) -> None:
     rate = times["frames_per_second"]
     output.out.print(
         f"stack ready in {times['setup_seconds']} s; "
-        + ("" if rate is None else f"{rate} frames/s from file to verdict; ")
-        + f"last report {times['settle_seconds']} s after the last frame"
+        + ("no new frame; " if rate is None else f"{rate} frames/s from file to verdict; ")
+        + f"last report {times['settle_seconds']} s after the last upload"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ def wait_until_settled(
         alive()
         opened = _open(api.get("/jobs/summary")["jobs"])
         if frames_at is None:
-            done = sum(_done(api, f"frame:frames/{camera}/") for camera in stored)
+            done = judged_frames(api, stored)
             tell(f"{min(done, wanted)} of {wanted} frames judged, {opened} jobs open")
             if done >= wanted:
                 frames_at = time.monotonic() - started
@@ -75,6 +75,11 @@ def wait_until_settled(
                 return Settled(True, frames_at, time.monotonic() - started, 0)
         stop.wait(_POLL_S)
     return Settled(False, frames_at, time.monotonic() - started, opened)
+
+
+def judged_frames(api: Api, cameras: Iterable[str]) -> int:
+    """How many frames of these cameras are done or failed, whenever that was."""
+    return sum(_done(api, f"frame:frames/{camera}/") for camera in cameras)
 
 
 def _done(api: Api, prefix: str) -> int:
