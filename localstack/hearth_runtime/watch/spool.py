@@ -104,14 +104,18 @@ class Spool:
         """Keep an object until it is removed; with `drop_oldest` within the bound.
 
         Returns:
-            How many older frames had to go to make room.
+            How many frames had to go to keep the bound: the oldest, which may be this one.
 
         Raises:
             StoreError: The disk does not take it.
         """
         name = self._name(key)
         with self._mutex:
-            dropped = self._make_room(len(data)) if drop_oldest else 0
+            dropped = 0
+            if drop_oldest and name.endswith(".jpg"):
+                dropped, room = self._make_room(name, len(data))
+                if not room:
+                    return dropped + 1
             path = self.folder / name
             temporary = path.with_name(f"{name}{_TEMPORARY}")
             try:
@@ -142,20 +146,24 @@ class Spool:
         except FileNotFoundError:
             return None
 
-    def remove(self, key: str) -> None:
-        """Forget an entry. A power cut may bring it back: it is then uploaded again, the same."""
-        with self._mutex:
-            self._forget(self._name(key))
+    def remove(self, key: str) -> bool:
+        """Forget an entry; returns whether it was still there.
 
-    def _make_room(self, size: int) -> int:
+        A power cut may bring it back: it is then uploaded again, the same.
+        """
+        with self._mutex:
+            return self._forget(self._name(key))
+
+    def _make_room(self, newcomer: str, size: int) -> tuple[int, bool]:
+        """Drop what is older than the newcomer until it fits; returns how many, and if it does."""
         dropped = 0
-        while self.bytes + size > self.max_bytes:
+        while self.bytes + size - self._sizes.get(newcomer, 0) > self.max_bytes:
             frame = next((name for name in self._names if name.endswith(".jpg")), None)
-            if frame is None:
-                break
+            if frame is None or frame >= newcomer:
+                return dropped, False
             self._forget(frame)
             dropped += 1
-        return dropped
+        return dropped, True
 
     def _name(self, key: str) -> str:
         return key.removeprefix(self._prefix)
@@ -168,11 +176,13 @@ class Spool:
         self._sizes[name] = size
         self.bytes += size
 
-    def _forget(self, name: str) -> None:
-        if name in self._sizes:
-            self.bytes -= self._sizes.pop(name)
-            self._names.pop(bisect.bisect_left(self._names, name))
-            (self.folder / name).unlink(missing_ok=True)
+    def _forget(self, name: str) -> bool:
+        if name not in self._sizes:
+            return False
+        self.bytes -= self._sizes.pop(name)
+        self._names.pop(bisect.bisect_left(self._names, name))
+        (self.folder / name).unlink(missing_ok=True)
+        return True
 
     def _sync_folder(self) -> None:
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -260,8 +260,8 @@ class Uploader:
                 self.counts.recovered += 1
             elif key.endswith(".jpg"):
                 self.counts.sent += 1
-            if spooled:
-                self._spool.remove(key)
+            if spooled and not self._spool.remove(key) and refused is None:
+                self.counts.dropped -= 1  # it had to make room while it was on its way
             self._changed.notify_all()
         if refused is not None:
             self._warn(f"{key} is refused and dropped: {refused}")

@@ -49,6 +49,20 @@ def test_the_oldest_frames_go_when_the_bound_is_reached_and_are_counted(tmp_path
         assert len(list((tmp_path / "gate").glob("*.jpg"))) == 2
 
 
+def test_a_late_old_frame_pushes_out_no_newer_one(tmp_path: Path) -> None:
+    with Spool(tmp_path, "gate", 100) as spool:
+        for at in (5, 6):
+            spool.add(frame_key("gate", at), bytes(50), drop_oldest=True)
+        assert spool.add(frame_key("gate", 1), bytes(50), drop_oldest=True) == 1
+        assert keys_of(spool) == [frame_key("gate", at) for at in (5, 6)]
+
+
+def test_a_frame_larger_than_the_bound_is_not_kept(tmp_path: Path) -> None:
+    with Spool(tmp_path, "gate", 100) as spool:
+        assert spool.add(frame_key("gate", 1), bytes(101), drop_oldest=True) == 1
+        assert len(spool) == 0
+
+
 def test_a_source_that_can_wait_loses_nothing(tmp_path: Path) -> None:
     with Spool(tmp_path, "gate", 100) as spool:
         for at in range(3):
@@ -59,9 +73,10 @@ def test_a_source_that_can_wait_loses_nothing(tmp_path: Path) -> None:
 
 def test_an_end_marker_is_never_dropped(tmp_path: Path) -> None:
     with Spool(tmp_path, "gate", 50) as spool:
-        spool.add(end_key("gate", 1), bytes(40), drop_oldest=True)
-        spool.add(frame_key("gate", 2), bytes(40), drop_oldest=True)
-        assert keys_of(spool) == [end_key("gate", 1), frame_key("gate", 2)]
+        spool.add(end_key("gate", 1), bytes(5), drop_oldest=True)
+        for at in (2, 3):
+            spool.add(frame_key("gate", at), bytes(40), drop_oldest=True)
+        assert keys_of(spool) == [end_key("gate", 1), frame_key("gate", 3)]
 
 
 def test_the_same_frame_twice_is_kept_once(tmp_path: Path) -> None:
