@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 
@@ -80,6 +81,7 @@ class Role:
     present: bool = True
 
 
+@cache
 def role_of(class_name: str) -> Role | None:
     """The role of one model class, or None for a class that says nothing here (face, mask, car)."""
     name = re.sub(r"[\s\-]+", "_", class_name.strip().lower())

@@ -15,7 +15,9 @@ import pytest
 from onnx import TensorProto
 
 from hearth.errors import InvalidInput, ModelFailed
+from hearth_vision.backends.choice import BF16_FEATURES
 from hearth_vision.detector import Detector, DetectorConfig, load_detector
+from hearth_vision.processor import cpu_features
 from tests.contract.vision.graphs import BrightCells, Layout, identity
 
 BACKENDS = ["onnxruntime", "openvino"]
@@ -137,10 +139,11 @@ def test_a_model_that_leaves_its_size_free_runs_at_that_of_its_metadata(
 
 def test_the_info_says_how_answers_are_made(tmp_path: Path, backend: str) -> None:
     info = load(tmp_path, BrightCells("yolox"), backend).info
+    native = backend == "openvino" and set(BF16_FEATURES) & set(cpu_features())
     assert info.name == "m"
     assert info.sha256 == hashlib.sha256((tmp_path / "m.onnx").read_bytes()).hexdigest()
     assert (info.method, info.backend, info.fallback) == ("yolox-onnx", backend, False)
-    assert "float32, 1 threads" in info.detail
+    assert f"{'bfloat16' if native else 'float32'}, 1 threads" in info.detail
     assert backend in info.detail
 
 
