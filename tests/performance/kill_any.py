@@ -1,6 +1,6 @@
 """`kill -9` of any one process, 50 times during one clip: is the outcome the same?
 
-    HEARTH_SHARED=../shared .venv/bin/python tests/performance/kill_any.py [--kills 50]
+    HEARTH_SHARED=../shared .venv/bin/python -m tests.performance.kill_any [--kills 50]
 
 An undisturbed run and a disturbed one of the same clip, each on a fresh data folder, each with a
 real SMTP server that lives through everything. Processes are killed a random time apart, chosen
@@ -21,7 +21,6 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.support import chaos
 
 
