@@ -52,7 +52,9 @@ def _chat(settings: Settings) -> Chat:
         from functions.reports.bedrock import BedrockChat
         from hearth.aws import client
 
-        return BedrockChat(client("bedrock-runtime"), settings.llm_model, settings.llm_temperature)
+        # The budget bounds all attempts together, and BedrockChat makes them.
+        runtime = client("bedrock-runtime", read_timeout_s=settings.llm_budget_s, max_attempts=1)
+        return BedrockChat(runtime, settings.llm_model, settings.llm_temperature)
     import httpx
 
     from functions.reports.llm import OpenAiChat

@@ -20,9 +20,27 @@ def client(service: Literal["s3"], settings: AwsSettings | None = None) -> S3Cli
 @overload
 def client(service: Literal["sqs"], settings: AwsSettings | None = None) -> SQSClient: ...
 @overload
-def client(service: str, settings: AwsSettings | None = None) -> Any: ...
-def client(service: str, settings: AwsSettings | None = None) -> Any:
+def client(
+    service: str,
+    settings: AwsSettings | None = None,
+    *,
+    read_timeout_s: float = ...,
+    max_attempts: int = ...,
+) -> Any: ...
+def client(
+    service: str,
+    settings: AwsSettings | None = None,
+    *,
+    read_timeout_s: float = READ_TIMEOUT_S,
+    max_attempts: int = MAX_ATTEMPTS,
+) -> Any:
     """A boto3 client with time-outs and retries that fit a Lambda.
+
+    Args:
+        service: As boto3 names it.
+        settings: Where AWS is; the environment by default.
+        read_timeout_s: Seconds without a byte after which an attempt is given up.
+        max_attempts: 1 for a caller that retries by its own deadline.
 
     The endpoint is `AWS_ENDPOINT_URL`, or by localstack-client's rule where `LOCALSTACK_HOST` is
     set, or AWS itself. boto3 is imported here and not above: a process that asks for no client
@@ -44,8 +62,8 @@ def client(service: str, settings: AwsSettings | None = None) -> Any:
         region_name=where.aws_region or where.aws_default_region,
         config=Config(
             connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+            read_timeout=read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": max_attempts},
             # An endpoint such as http://127.0.0.1:4566 has no bucket sub-domains.
             s3={"addressing_style": "path" if endpoint else "auto"},
         ),

@@ -8,6 +8,7 @@ request; and one invocation is handled at a time, so a blocking call inside bloc
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -84,7 +85,16 @@ def create_app(title: str, *routers: APIRouter, max_body_bytes: int = MAX_BODY_B
 
 def lambda_handler_for(app: FastAPI) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """The Lambda handler of `app`, for API Gateway's payload 2.0 (and 1.0)."""
-    return with_request_id(Mangum(app, lifespan="off"))
+    adapter = Mangum(app, lifespan="off")
+    loop = asyncio.get_event_loop()  # Mangum's constructor has made sure that there is one
+
+    def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        # Mangum asks for the thread's current loop, and `asyncio.run` anywhere leaves none behind.
+        asyncio.set_event_loop(loop)
+        answer: dict[str, Any] = adapter(event, context)
+        return answer
+
+    return with_request_id(handle)
 
 
 def request_id(request: Request) -> str:
