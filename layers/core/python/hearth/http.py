@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -85,16 +86,22 @@ def create_app(title: str, *routers: APIRouter, max_body_bytes: int = MAX_BODY_B
 
 def lambda_handler_for(app: FastAPI) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """The Lambda handler of `app`, for API Gateway's payload 2.0 (and 1.0)."""
+    asyncio.set_event_loop(_event_loop())
     adapter = Mangum(app, lifespan="off")
-    loop = asyncio.get_event_loop()  # Mangum's constructor has made sure that there is one
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        # Mangum asks for the thread's current loop, and `asyncio.run` anywhere leaves none behind.
-        asyncio.set_event_loop(loop)
+        asyncio.set_event_loop(_event_loop())
         answer: dict[str, Any] = adapter(event, context)
         return answer
 
     return with_request_id(handle)
+
+
+@cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """One for the process. Mangum asks for the thread's current loop, which Python no longer makes
+    by itself and `asyncio.run` takes away."""
+    return asyncio.new_event_loop()
 
 
 def request_id(request: Request) -> str:
