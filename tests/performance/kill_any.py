@@ -22,6 +22,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 
 from tests.support import chaos
+from tests.support.daemons import free_port
 
 
 class Mailbox:
@@ -39,10 +40,10 @@ class Mailbox:
 
 def one_run(clip: Path, shared: Path, kills: int, seed: int) -> tuple[chaos.Outcome, Mailbox]:
     mailbox = Mailbox()
-    post = Controller(mailbox, hostname="127.0.0.1", port=0)
+    port = free_port()
+    post = Controller(mailbox, hostname="127.0.0.1", port=port)
     post.start()
     try:
-        port = post.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder)
             policy = data / "policy.yaml"

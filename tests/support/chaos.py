@@ -7,6 +7,7 @@ and a watcher that died is started again on the same source.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -142,9 +143,10 @@ class DurableStack:
                 name: incident[name]
                 for name in ("camera_id", "zone", "first_seen", "last_seen", "state", "violations")
             }
-            answer.evidence[key] = incident["evidence"]["sha256"]
+            answer.evidence[key] = _sha256(self.get(f"/incidents/{key}/evidence"))
         for report in self.get("/reports?limit=100")["reports"]:
-            answer.reports[report["report_id"]] = report["pdf"]["sha256"]
+            key = report["report_id"]
+            answer.reports[key] = _sha256(self.get(f"/reports/{key}/pdf"))
         return answer
 
     def stop(self) -> None:
@@ -232,6 +234,10 @@ def _kind(pid: int) -> str:
         if word.startswith("functions."):
             return word.split(".")[1]
     return "ministack" if any("ministack" in word for word in words) else "other"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _get(url: str, data: bytes | None = None) -> bytes:
