@@ -253,7 +253,8 @@ class Consumer:
                     NewJob(
                         kind=f"{self._family}.unreadable",
                         queue=self._family,
-                        dedupe_key=f"unreadable:{digest}",
+                        # The same nonsense on two queues is two findings.
+                        dedupe_key=f"unreadable:{self._family}:{digest}",
                         payload={"body": body[:_UNREADABLE_BODY_CHARS], "length": len(body)},
                     ),
                     error,
