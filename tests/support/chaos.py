@@ -145,7 +145,7 @@ class DurableStack:
             }
             answer.evidence[key] = _sha256(self.get(f"/incidents/{key}/evidence"))
         for report in self.get("/reports?limit=100")["reports"]:
-            key = report["report_id"]
+            key = report["id"]
             answer.reports[key] = _sha256(self.get(f"/reports/{key}/pdf"))
         return answer
 
