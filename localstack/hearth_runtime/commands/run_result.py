@@ -104,11 +104,9 @@ def show(output: Output, facts: dict[str, Any]) -> None:
             output.out.print(f"report   {escape(str(incident['report']))}")
         if incident["evidence_file"]:
             output.out.print(f"evidence {escape(str(incident['evidence_file']))}")
-    for job in facts["failed_jobs"]:
-        output.out.print(
-            f"[bold red]failed[/] {job['kind']} {escape(str(job['dedupe_key']))}: "
-            f"{escape(reason(job))}"
-        )
+    for (kind, why), keys in _alike(facts["failed_jobs"]).items():
+        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        output.out.print(f"[bold red]failed[/] {kind} {escape(keys[0])}{more}: {escape(why)}")
     times = facts["timings"]
     rate = times["frames_per_second"]
     output.out.print(
@@ -116,6 +114,14 @@ def show(output: Output, facts: dict[str, Any]) -> None:
         + ("no new frame; " if rate is None else f"{rate} frames/s from file to verdict; ")
         + f"last report {times['settle_seconds']} s after the last upload"
     )
+
+
+def _alike(jobs: Sequence[dict[str, Any]]) -> dict[tuple[str, str], list[str]]:
+    """Failed jobs by kind and reason: a broken model or policy fails every frame alike."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for job in jobs:
+        groups.setdefault((job["kind"], reason(job)), []).append(str(job["dedupe_key"]))
+    return groups
 
 
 def _incident(api: Api, incident: dict[str, Any], out: Path) -> dict[str, Any]:
