@@ -18,7 +18,6 @@ from tests.e2e.driver import (
     Stack,
     encoded,
     hearth,
-    key_of,
     person,
     photograph,
     policy_file,
