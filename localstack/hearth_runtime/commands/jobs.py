@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hearth_runtime.commands import options
-from hearth_runtime.commands.output import Output, output_of
+from hearth_runtime.commands.output import MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.stack_client import Api, running_stack
 
 app = typer.Typer(help="Show the ledger of asynchronous work; retry what failed.")
@@ -64,16 +65,33 @@ def show(
 @app.command()
 def retry(
     ctx: typer.Context,
-    job_id: str,
+    job_id: Annotated[str | None, typer.Argument(help="A failed job.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every failed job.")] = False,
+    kind: Kind = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
-    """Let a failed job run again."""
+    """Let a failed job run again, or all of them once their cause is mended."""
     output = output_of(ctx)
-    answer = Api(running_stack(data).gateway_url).post(f"/jobs/{job_id}/retry")
+    if (job_id is None) is not every:
+        raise CommandError(
+            "Name one failed job, or --all.",
+            "`hearth jobs --state failed` lists them.",
+            code=MISUSED,
+        )
+    api = Api(running_stack(data).gateway_url)
+    if job_id is not None:
+        chosen = [job_id]
+    else:
+        chosen = [job["id"] for job in api.pages("/jobs", "jobs", state="failed", kind=kind)]
+    answers = []
+    for one in chosen:
+        answers.append(api.post(f"/jobs/{one}/retry"))
+        if every:
+            time.sleep(0.01)  # the gateway throttles a route at 100 requests a second
     if output.json:
-        output.answer(answer)
-    output.say(f"Job {job_id} runs again.")
+        output.answer({"retried": answers})
+    output.say(f"Job {job_id} runs again." if job_id else f"{len(answers)} jobs run again.")
 
 
 def _list(output: Output, data: Path, state: str | None, kind: str | None, limit: int) -> None:

@@ -32,6 +32,8 @@ NO_STACK = "No stack is running on data"
         (["status"], NO_STACK),
         (["jobs"], NO_STACK),
         (["jobs", "retry", "X"], NO_STACK),
+        (["jobs", "retry"], "Name one failed job"),
+        (["jobs", "retry", "X", "--all"], "Name one failed job"),
         (["invoke", "detection"], NO_STACK),
         (["invoke", "detection", "--payload", "{"], "not JSON"),
         (["invoke", "detection", "--event", "none.json"], "none.json cannot be read"),
