@@ -185,7 +185,7 @@ def run(
     stack = DurableStack(data, watch, up)
     killed: Counter[str] = Counter()
     began = time.monotonic()
-    next_kill, next_sweep = began + 6.0, began
+    next_kill, next_sweep = began + rng.uniform(*pause), began
     try:
         while True:
             now = time.monotonic()
