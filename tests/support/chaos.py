@@ -83,12 +83,15 @@ class DurableStack:
                 found.update(descendants(process.pid))
         return found
 
-    def kill_one(self, rng: random.Random) -> str | None:
-        """SIGKILL one process at random; each kind is as likely as the other."""
+    def kill_one(self, rng: random.Random, kind: str | None = None) -> str | None:
+        """SIGKILL one process of a kind, or of any; each kind is as likely as the other.
+
+        Gives the kind, or None when there was no such process.
+        """
         live = self.processes()
-        if not live:
+        if not live or (kind is not None and kind not in live.values()):
             return None
-        kind = rng.choice(sorted(set(live.values())))
+        kind = kind or rng.choice(sorted(set(live.values())))
         pid = rng.choice([pid for pid, name in live.items() if name == kind])
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -170,18 +173,23 @@ def run(
     watch: Sequence[str],
     up: Sequence[str],
     kills: int = 0,
+    victims: Sequence[str] = (),
+    first: float = 6.0,
     pause: tuple[float, float] = (0.3, 3.0),
     seed: int = 0,
     patience: float = 900,
 ) -> Outcome:
     """Do the main job once, with `kills` processes killed on the way, a random `pause` (s) apart.
 
-    The last kills may come after the source has ended, while its jobs are still worked on.
+    The first one is killed after `first` seconds. The last kills may come after the source has
+    ended, while its jobs are still worked on. `victims` are kinds of processes to kill in this
+    order, each as soon as there is one, in place of as many random ones.
 
     Raises:
         TimeoutError: the ledger was not empty after `patience` seconds.
     """
     rng = random.Random(seed)
+    chosen: list[str | None] = [*victims, *[None] * (kills - len(victims))]
     stack = DurableStack(data, watch, up)
     killed: Counter[str] = Counter()
     began = time.monotonic()
@@ -192,15 +200,16 @@ def run(
             if now - began > patience:
                 raise TimeoutError(f"not finished after {patience} s: {stack.get('/jobs/summary')}")
             stack.keep_up()
-            if killed.total() < kills and now >= next_kill:
-                kind = stack.kill_one(rng)
+            if chosen and now >= next_kill:
+                kind = stack.kill_one(rng, chosen[0])
                 if kind is not None:
+                    chosen.pop(0)
                     killed[kind] += 1
-                next_kill = now + rng.uniform(*pause)
+                    next_kill = now + rng.uniform(*pause)
             if now >= next_sweep:
                 stack.sweep()
                 next_sweep = now + 2.0
-            if killed.total() >= kills and stack.is_finished():
+            if not chosen and stack.is_finished():
                 answer = stack.outcome()
                 answer.kills, answer.seconds = killed, time.monotonic() - began
                 return answer
