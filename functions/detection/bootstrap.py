@@ -17,9 +17,10 @@ from functions.detection.settle import EvidenceSettings, SettleService, face_set
 from hearth.bootstrap import Platform
 from hearth.consumer import Consumer
 from hearth.logging import emit, logger
-from hearth_vision.detector import Detector, DetectorConfig, class_names, load_detector
+from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.faces import HaarFaces
 from hearth_vision.images import ImageLimits
+from hearth_vision.loading import class_names, load_detector
 
 
 def build(platform: Platform, settings: Settings) -> Consumer:

@@ -22,9 +22,10 @@ from PIL import Image, ImageSequence
 
 from hearth_vision.decoding.yolox import YoloxDecoder
 from hearth_vision.detections import Detections
-from hearth_vision.detector import DetectorConfig, load_detector
+from hearth_vision.detector import DetectorConfig
 from hearth_vision.images import ImageLimits, decode_image, encode_jpeg
 from hearth_vision.letterbox import fill_letterbox
+from hearth_vision.loading import load_detector
 from hearth_vision.nms import box_iou, suppress
 from hearth_vision.processor import cpu_share
 

@@ -16,7 +16,8 @@ from onnx import TensorProto
 
 from hearth.errors import InvalidInput, ModelFailed
 from hearth_vision.backends.choice import BF16_FEATURES
-from hearth_vision.detector import Detector, DetectorConfig, load_detector
+from hearth_vision.detector import Detector, DetectorConfig
+from hearth_vision.loading import load_detector
 from hearth_vision.processor import cpu_features
 from tests.contract.vision.graphs import BrightCells, Layout, identity
 
@@ -256,7 +257,7 @@ def test_no_backend_writes_to_the_home_folder(tmp_path: Path, backend: str) -> N
     home.mkdir()
     model = BrightCells("yolov8").save(tmp_path / "m.onnx")
     program = (
-        "import sys; from pathlib import Path; import hearth_vision.detector as d; "
+        "import sys; from pathlib import Path; import hearth_vision.loading as d; "
         "d.load_detector(d.DetectorConfig(Path(sys.argv[1]), ('a', 'b', 'c'), sys.argv[2]))"
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}

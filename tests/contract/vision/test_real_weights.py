@@ -13,8 +13,9 @@ import pytest
 from hearth.errors import ModelFailed
 from hearth_vision.backends.choice import BF16_FEATURES
 from hearth_vision.detections import Detections
-from hearth_vision.detector import Detector, DetectorConfig, load_detector
+from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.images import ImageLimits, decode_image, encode_jpeg
+from hearth_vision.loading import load_detector
 from hearth_vision.nms import box_iou
 from hearth_vision.processor import cpu_features
 

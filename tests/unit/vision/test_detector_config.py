@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hearth.errors import InvalidInput, ModelFailed
-from hearth_vision.detector import DetectorConfig, class_names, load_detector
+from hearth_vision.detector import DetectorConfig
+from hearth_vision.loading import class_names, load_detector
 
 
 def test_class_names_come_from_a_list_or_from_a_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hearth.errors import InvalidInput
-from hearth_vision.detector import DetectorConfig, load_detector
+from hearth_vision.detector import DetectorConfig
 from hearth_vision.faces import HaarFaces
 from hearth_vision.hog import (
     MIN_SCORE,
@@ -15,6 +15,7 @@ from hearth_vision.hog import (
     search_size,
 )
 from hearth_vision.images import ImageLimits, decode_image, encode_jpeg
+from hearth_vision.loading import load_detector
 from tests.unit.vision.photographs import photograph
 
 
