@@ -74,7 +74,7 @@ async def story(bench: Bench, s3: S3Client, bucket: str) -> dict[str, Any]:
 
     done["reports"] = await bench.call("reports", **load_event("reports/sqs_v1_violation"))
     done["listed"] = body(await bench.call("reports-api", **request("/api/v1/reports")))
-    path = f"/api/v1/reports/{done['listed']['items'][0]['report_id']}/pdf"
+    path = f"/api/v1/reports/{done['listed']['reports'][0]['id']}/pdf"
     done["pdf"] = await bench.call("reports-api", **request(path))
     done["summary"] = body(await bench.call("jobs", **request("/api/v1/jobs/summary")))
     done["log"] = bench.records()
@@ -120,7 +120,7 @@ def test_the_database_is_migrated_and_cloudformation_hears_of_it(told: dict[str,
 
 
 def test_a_new_ledger_is_empty(told: dict[str, Any]) -> None:
-    assert told["empty"]["total"] == 0
+    assert (told["empty"]["jobs"], told["empty"]["open"]) == ({}, 0)
 
 
 def test_the_sweep_lists_the_bucket(told: dict[str, Any]) -> None:
@@ -130,12 +130,13 @@ def test_the_sweep_lists_the_bucket(told: dict[str, Any]) -> None:
 
 def test_a_frame_is_fetched_decoded_and_judged(told: dict[str, Any]) -> None:
     assert told["detection"] == {"batchItemFailures": []}
-    assert [camera["camera_id"] for camera in told["cameras"]["items"]] == ["gate"]
-    assert told["summary"]["kinds"]["detection.frame"]["done"] == 1
+    assert [camera["camera_id"] for camera in told["cameras"]["cameras"]] == ["gate"]
+    assert told["summary"]["jobs"]["detection.frame"] == {"done": 1}
 
 
 def test_what_cannot_be_read_is_recorded_and_not_repeated(told: dict[str, Any]) -> None:
     assert told["malformed"] == {"batchItemFailures": []}
+    assert told["summary"]["jobs"]["detection.unreadable"] == {"failed": 4}
 
 
 def test_a_report_is_written_and_handed_out(told: dict[str, Any]) -> None:

@@ -92,7 +92,7 @@ def test_without_a_runtime_api_it_says_what_to_do(images: tuple[str, ...], name:
 
 def test_the_detection_image_runs_onnx_files(images: tuple[str, ...]) -> None:
     program = (
-        "import onnxruntime, cv2; from hearth_vision.detector import DetectorConfig, load_detector;"
+        "import onnxruntime, cv2; from hearth_vision.loading import DetectorConfig, load_detector;"
         "print(onnxruntime.get_available_providers(), load_detector(DetectorConfig()).info.method)"
     )
     printed = run("detection", "python", "-c", program)
