@@ -80,15 +80,6 @@ class Stack:
         with _DIRECT.open(url, timeout=60) as answer:
             return bytes(answer.read())
 
-    def status_of(self, path: str) -> int:
-        """The HTTP status of a GET."""
-        try:
-            self.get_bytes(path)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code
-        return 200
-
     def client(self, service: str) -> Any:
         """A boto3 client of the stack's S3 or SQS."""
         if service not in self._clients:
