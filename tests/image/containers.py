@@ -71,11 +71,13 @@ class ContainerLauncher:
     Attributes:
         folder: Where the database lies; the same path inside.
         environment: What every function gets.
+        mounts: Further `--volume` values.
         label: Marks the containers, so that none is left behind.
     """
 
     folder: Path
     environment: Mapping[str, str]
+    mounts: tuple[str, ...] = ()
     label: str = field(default_factory=lambda: f"hearth.test={uuid.uuid4().hex}")
 
     async def launch(
@@ -95,6 +97,7 @@ class ContainerLauncher:
             *HARDENED,
             f"--memory={spec.memory_mb}m",
             f"--volume={self.folder}:{self.folder}",
+            *(f"--volume={mount}" for mount in self.mounts),
             f"--label={self.label}",
             *(f"--env={name}={value}" for name, value in variables.items()),
         ]

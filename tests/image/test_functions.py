@@ -9,7 +9,9 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -53,21 +55,33 @@ def body(answer: dict[str, Any]) -> Any:
     return json.loads(answer["body"])
 
 
+def uploaded(bucket: str) -> dict[str, Any]:
+    """The queue's message that says that `FRAME` is there."""
+    text = json.dumps(load_event("detection/sqs_s3_one_frame"))
+    event: dict[str, Any] = json.loads(
+        text.replace('\\"name\\": \\"hearth\\"', f'\\"name\\": \\"{bucket}\\"')
+    )
+    return event
+
+
+async def migrate(bench: Bench, s3: S3Client, bucket: str) -> Any:
+    """Have the schema made; CloudFormation's answer goes to `migrated.json`."""
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "migrated.json"})
+    create = load_event("migrate/cloudformation_create", ResponseURL=url)
+    return await bench.call("migrate", **create)
+
+
 async def story(bench: Bench, s3: S3Client, bucket: str) -> dict[str, Any]:
     """What each function answered, in order."""
     done: dict[str, Any] = {}
-    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "migrated.json"})
-    create = load_event("migrate/cloudformation_create", ResponseURL=url)
-    done["migrate"] = await bench.call("migrate", **create)
+    done["migrate"] = await migrate(bench, s3, bucket)
     told = s3.get_object(Bucket=bucket, Key="migrated.json")["Body"].read()
     done["cloudformation"] = json.loads(told)
     done["empty"] = body(await bench.call("jobs", **request("/api/v1/jobs/summary")))
 
     s3.put_object(Bucket=bucket, Key=FRAME, Body=jpeg())
     done["sweep"] = await bench.call("sweep", **load_event("sweep/scheduler_every_minute"))
-    text = json.dumps(load_event("detection/sqs_s3_one_frame"))
-    frame = json.loads(text.replace('\\"name\\": \\"hearth\\"', f'\\"name\\": \\"{bucket}\\"'))
-    done["detection"] = await bench.call("detection", **frame)
+    done["detection"] = await bench.call("detection", **uploaded(bucket))
     malformed = load_event("detection/sqs_malformed_bodies")
     done["malformed"] = await bench.call("detection", **malformed)
     done["cameras"] = body(await bench.call("detection-api", **request("/api/v1/cameras")))
@@ -81,19 +95,22 @@ async def story(bench: Bench, s3: S3Client, bucket: str) -> dict[str, Any]:
     return done
 
 
-@pytest.fixture(scope="module")
-def told(
-    images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Any]]:
+def tell(
+    tmp_path_factory: pytest.TempPathFactory,
+    chapters: Callable[[Bench, S3Client, str], Coroutine[Any, Any, dict[str, Any]]],
+    mounts: tuple[str, ...] = (),
+    **parameters: str,
+) -> dict[str, Any]:
+    """Live through `chapters` on a fresh database, MiniStack and engine."""
     folder = tmp_path_factory.mktemp("database")
     folder.chmod(0o777)  # the container's user is nobody here
     for parent in folder.parents[:2]:
         parent.chmod(0o755)
     with ministack(tmp_path_factory.mktemp("ministack")) as url:
         endpoint = AwsEndpoint.local(url, {})
-        launcher = ContainerLauncher(folder, endpoint.environment())
+        launcher = ContainerLauncher(folder, endpoint.environment(), mounts)
         source = TemplateSource.read(ROOT / "template.yaml")
-        parameters = {"DatabaseUrl": f"sqlite:///{folder}/hearth.db"}
+        parameters["DatabaseUrl"] = f"sqlite:///{folder}/hearth.db"
         known = provision(source.resolve(parameters), endpoint)
         template = source.resolve(parameters, known=known)
         s3 = boto3.client(
@@ -106,12 +123,17 @@ def told(
 
         async def run() -> dict[str, Any]:
             async with started(*template.functions, launcher=launcher, init_timeout_s=60) as bench:
-                return await story(bench, s3, template.buckets[0].name)
+                return await chapters(bench, s3, template.buckets[0].name)
 
         try:
-            yield asyncio.run(run())
+            return asyncio.run(run())
         finally:
             launcher.remove()
+
+
+@pytest.fixture(scope="module")
+def told(images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return tell(tmp_path_factory, story)
 
 
 def test_the_database_is_migrated_and_cloudformation_hears_of_it(told: dict[str, Any]) -> None:
@@ -152,3 +174,29 @@ def test_no_function_complains_about_its_place(told: dict[str, Any]) -> None:
     assert {line["function"] for line in told["log"] if line["message"] == "REPORT"} == set(
         FUNCTIONS
     )
+
+
+@pytest.mark.needs_shared
+def test_a_mounted_model_runs_on_onnx_runtime(
+    images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    models = Path(os.environ.get("HEARTH_SHARED", "shared")).resolve() / "models"
+    if not (models / "yolox_nano.onnx").is_file():
+        pytest.skip(f"{models} holds no weights: set HEARTH_SHARED to the shared folder")
+
+    async def judge(bench: Bench, s3: S3Client, bucket: str) -> dict[str, Any]:
+        await migrate(bench, s3, bucket)
+        s3.put_object(Bucket=bucket, Key=FRAME, Body=jpeg())
+        answer = await bench.call("detection", **uploaded(bucket))
+        return {"answer": answer, "log": bench.records()}
+
+    told = tell(
+        tmp_path_factory,
+        judge,
+        (f"{models}:/models:ro",),
+        ModelPath="/models/yolox_nano.onnx",
+        ModelClasses="/models/coco.names",
+    )
+    assert told["answer"] == {"batchItemFailures": []}
+    (loaded,) = [line for line in told["log"] if line["message"] == "model loaded"]
+    assert "onnxruntime 1." in json.dumps(loaded)
