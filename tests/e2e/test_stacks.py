@@ -97,7 +97,9 @@ def test_an_interrupted_run_stops_its_stack(tmp_path: Path) -> None:
             [*HEARTH, "run", str(folder), "--serve", "--data", str(data)], stdout=said, stderr=said
         )
         try:
-            until(lambda: "stays up" in (tmp_path / "said").read_text(), 60)
+            told = tmp_path / "said"
+            until(lambda: "stays up" in told.read_text() or process.poll() is not None, 60)
+            assert process.poll() is None, told.read_text()
             process.send_signal(signal.SIGINT)
             began = time.monotonic()
             assert process.wait(20) == 0
