@@ -48,7 +48,9 @@ def one_run(clip: Path, shared: Path, kills: int, seed: int) -> tuple[chaos.Outc
             data = Path(folder)
             policy = data / "policy.yaml"
             policy.write_text(
-                "version: 1\ndefaults: {required: []}\ncameras: {clip: {restricted: true}}\n"
+                "version: 1\n"
+                "defaults: {required: [], episode: {gap_s: 1}}\n"  # more incidents in one clip
+                "cameras: {clip: {restricted: true}}\n"
             )
             up = [
                 *("--policy", str(policy), "--confidence", "0.3"),
