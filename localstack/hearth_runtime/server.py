@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -27,7 +28,7 @@ from .pollers import MappingMetrics, QueuePoller
 from .provision import provision
 from .records import JsonRecords
 from .schedules import Schedules
-from .stack_state import SetupError, StackLock, StackState, write_state
+from .stack_state import UNFINISHED_RESTORE, SetupError, StackLock, StackState, write_state
 from .template import Template
 from .template_reader import Identity, Place, TemplateSource
 
@@ -75,6 +76,10 @@ async def serve(
     # Leaving the stack ends what was entered last first: doors, then functions, then the emulator.
     async with AsyncExitStack() as closing:
         closing.enter_context(StackLock(config.data))
+        if (config.data / UNFINISHED_RESTORE).exists():
+            raise SetupError(
+                f"A restore into {config.data} was cut off: run `hearth restore --force` again."
+            )
         stack = _Stack(config, source, closing)
         starting = asyncio.create_task(stack.start())
         stopping = asyncio.create_task(stop.wait())
@@ -250,6 +255,7 @@ class _Stack:
             queues=queues,
             stack=self._config.stack,
             log_path=str(self._config.data / LOG_FILE),
+            database=re.split("[:+]", self._config.parameters.get(DATABASE_PARAMETER, ""))[0],
         )
 
     def _status(
@@ -281,7 +287,7 @@ def _parameters(source: TemplateSource, config: RuntimeConfig) -> dict[str, str]
     """At home the database is a file beside the stack's other data, unless another is named."""
     given = dict(config.parameters)
     declared = source.parameters.get(DATABASE_PARAMETER)
-    if declared is not None and "Default" not in declared and DATABASE_PARAMETER not in given:
+    if declared is not None and not declared.get("Default") and DATABASE_PARAMETER not in given:
         given[DATABASE_PARAMETER] = f"sqlite:///{config.data.resolve() / 'hearth.db'}"
     return given
 

@@ -34,6 +34,11 @@ _NEEDS_NOTHING = (
     "AWS::CloudFormation::Stack",
     "AWS::Serverless::Application",
 )
+# How AWS deploys, permits and logs. Not resolved: it may name resources that home does without.
+_NOT_AT_HOME = {
+    FUNCTION: ("AutoPublishAlias", "DeploymentPreference", "LoggingConfig", "Policies"),
+    HTTP_API: ("AccessLogSettings",),
+}
 _QUEUE_ATTRIBUTES = (
     "DelaySeconds",
     "MaximumMessageSize",
@@ -171,6 +176,8 @@ class _Reader:
         if section is not None:
             shared = (self._document.get("Globals") or {}).get(section) or {}
             properties = _merged(shared, properties)
+            left_out = _NOT_AT_HOME[resource["Type"]]
+            properties = {key: properties[key] for key in properties if key not in left_out}
         resolved: dict[str, Any] = self._resolver.resolve(properties, logical_id)
         return resolved
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.infra.conftest import Template
 
 ROOT = Path(__file__).resolve().parents[2]
+MONITORING = sorted((ROOT / "layers" / "monitoring").glob("*.yaml"))
 
 
 def target(function: dict[str, Any]) -> tuple[str, str]:
@@ -109,6 +110,20 @@ def test_every_queue_is_encrypted(template: Template) -> None:
         assert queue["Properties"].get("SqsManagedSseEnabled") is True, name
 
 
+def test_queues_talk_tls_only(template: Template) -> None:
+    denied = {
+        referred(queue)
+        for policy in template.of_type("AWS::SQS::QueuePolicy").values()
+        for queue in policy["Properties"]["Queues"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Principal"] == "*"
+        and statement["Action"] == "sqs:*"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    assert denied == set(template.of_type("AWS::SQS::Queue"))
+
+
 def test_a_queue_that_feeds_a_function_gives_up_on_a_message_after_a_while(
     template: Template,
 ) -> None:
@@ -160,6 +175,120 @@ def test_buckets_talk_tls_only(template: Template) -> None:
     assert denied == set(template.of_type("AWS::S3::Bucket"))
 
 
+# ---- permissions ----
+
+
+def statements(function: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a function's block permits word by word; SAM's policy templates are not among it."""
+    return [
+        statement
+        for policy in function.get("Policies", [])
+        for statement in policy.get("Statement", [])
+    ]
+
+
+def test_a_function_reads_and_writes_only_below_the_prefixes_it_works_with(
+    template: Template,
+) -> None:
+    allowed = {
+        "DetectionFunction": {
+            ("GetObject", "frames"),
+            ("GetObject", "config"),
+            ("PutObject", "evidence"),
+        },
+        "DetectionApiFunction": {("GetObject", "evidence")},
+        "JobsFunction": set(),
+        "MigrateFunction": set(),
+        "ReportsFunction": {
+            ("GetObject", "evidence"),
+            ("GetObject", "reports"),
+            ("PutObject", "reports"),
+        },
+        "ReportsApiFunction": {("GetObject", "reports")},
+        "SweepFunction": set(),
+    }
+    for name, function in template.functions.items():
+        found = {
+            (action.removeprefix("s3:"), resource["Fn::Sub"].removeprefix("${Bucket.Arn}/")[:-2])
+            for statement in statements(function)
+            if (action := statement["Action"]).endswith("Object")
+            for resource in statement["Resource"]
+        }
+        assert found == allowed[name], name
+
+
+def test_no_function_has_a_policy_of_a_whole_bucket_or_of_every_action(template: Template) -> None:
+    for name, function in template.functions.items():
+        for policy in function.get("Policies", []):
+            assert not any(key.startswith("S3") for key in policy), name
+        for statement in statements(function):
+            assert "*" not in statement["Action"], name
+            assert statement["Resource"] != "*", name
+
+
+# ---- load ----
+
+
+def test_every_function_holds_a_bounded_number_of_database_connections(template: Template) -> None:
+    for name, function in template.functions.items():
+        by_queue = [
+            event["Properties"].get("ScalingConfig", {}).get("MaximumConcurrency")
+            for event in function.get("Events", {}).values()
+            if event["Type"] == "SQS"
+        ]
+        assert "ReservedConcurrentExecutions" in function or (by_queue and all(by_queue)), name
+
+
+# ---- deployment and monitoring ----
+
+
+def watched(template: Template) -> dict[str, Any]:
+    """The functions whose new versions are watched: all but the one that a deployment waits for."""
+    functions = template.functions
+    return {name: functions[name] for name in functions if name != "MigrateFunction"}
+
+
+def test_a_new_version_takes_over_bit_by_bit_and_its_own_alarms_take_it_back(
+    template: Template,
+) -> None:
+    defaults = template.body["Globals"]["Function"]
+    assert defaults["AutoPublishAlias"] == "live"
+    assert defaults["DeploymentPreference"] == {"Type": {"Ref": "DeploymentType"}}
+    kind = template.body["Parameters"]["DeploymentType"]
+    assert kind["Default"].startswith("Canary")
+    for name, function in watched(template).items():
+        alarms = f"{name.removesuffix('Function')}Alarms"
+        assert [alarm["Fn::GetAtt"] for alarm in function["DeploymentPreference"]["Alarms"]] == [
+            [alarms, "Outputs.NewVersionFails"],
+            [alarms, "Outputs.NewVersionIsSlow"],
+        ], name
+        assert function["AutoPublishAliasAllProperties"] is True, name
+        stack = template.body["Resources"][alarms]["Properties"]
+        assert stack["TemplateURL"] == "layers/monitoring/function.yaml"
+        assert stack["Parameters"]["FunctionName"] == {"Ref": name}
+        assert stack["Parameters"]["Version"] == {"Fn::GetAtt": [name, "Version.Version"]}
+        # A function is slow before it is cut off.
+        assert stack["Parameters"]["SlowMs"] <= 0.8 * 1000 * function["Timeout"], name
+
+
+def test_no_function_starts_with_a_schema_that_is_older_than_its_code(template: Template) -> None:
+    resources = template.body["Resources"]
+    assert {resources[name].get("DependsOn") for name in watched(template)} == {"Schema"}
+
+
+def test_every_function_logs_json_into_a_group_that_forgets(template: Template) -> None:
+    assert template.body["Globals"]["Function"]["LoggingConfig"] == {"LogFormat": "JSON"}
+    groups = template.of_type("AWS::Logs::LogGroup")
+    for name, function in template.functions.items():
+        group = groups[referred(function["LoggingConfig"]["LogGroup"])]["Properties"]
+        service = function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        assert group["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/${{AWS::StackName}}-{service}"}, (
+            name
+        )
+    for name, resource in groups.items():
+        assert resource["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
+
+
 # ---- schema ----
 
 
@@ -173,11 +302,14 @@ def test_a_deployment_migrates_to_the_newest_revision(template: Template) -> Non
 # ---- the file itself ----
 
 _ROOMS = ("AWS::S3::", "AWS::SQS::", "AWS::Serverless::Function", "AWS::Serverless::HttpApi")
+_COMPANIONS = ("Custom::", "AWS::Logs::", "AWS::CloudFormation::Stack")
+"""Stand below what they belong to."""
 
 
 def test_blocks_stand_in_their_order(template: Template) -> None:
-    assert list(template.body)[-5:] == [
+    assert list(template.body)[-6:] == [
         "Parameters",
+        "Rules",
         "Globals",
         "Conditions",
         "Resources",
@@ -186,7 +318,7 @@ def test_blocks_stand_in_their_order(template: Template) -> None:
     resources = [
         (name, resource)
         for name, resource in template.body["Resources"].items()
-        if not resource["Type"].startswith("Custom::")  # stands below the function behind it
+        if not resource["Type"].startswith(_COMPANIONS)
     ]
     rooms = [
         next(n for n, room in enumerate(_ROOMS) if resource["Type"].startswith(room))
@@ -223,9 +355,10 @@ def test_nothing_is_bound_to_one_account_or_region(
     assert found == [], f"{what} is written down"
 
 
-def test_cfn_lint_finds_nothing() -> None:
+@pytest.mark.parametrize("path", [ROOT / "template.yaml", *MONITORING], ids=lambda path: path.stem)
+def test_cfn_lint_finds_nothing(path: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-c", "from cfnlint.runner import main; main()", "template.yaml"],
+        [sys.executable, "-c", "from cfnlint.runner import main; main()", str(path)],
         cwd=ROOT,
         env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},
         capture_output=True,

@@ -219,6 +219,37 @@ def test_what_needs_nothing_at_home_is_listed() -> None:
     assert read(text).ignored == ("P (AWS::SQS::QueuePolicy)", "R (AWS::IAM::Role)")
 
 
+def test_nested_stacks_are_monitoring_and_are_listed() -> None:
+    text = "Resources: { M: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: m } } }"
+    assert read(text).ignored == ("M (AWS::CloudFormation::Stack)",)
+
+
+def test_how_aws_deploys_permits_and_logs_a_function_is_not_asked_of_resources_home_lacks() -> None:
+    extra = """
+      AutoPublishAlias: live
+      DeploymentPreference: { Alarms: [!GetAtt Alarms.Outputs.Errors] }
+      LoggingConfig: { LogGroup: !GetAtt Logs.Arn }
+      Policies: [{ Statement: [{ Resource: !GetAtt Database.Arn }] }]"""
+    text = f"""
+Resources:{FUNCTION.format(extra=extra.lstrip())}
+  Alarms: {{ Type: AWS::CloudFormation::Stack }}
+  Logs: {{ Type: AWS::Logs::LogGroup }}
+  Database: {{ Type: AWS::DSQL::Cluster }}
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {{ AccessLogSettings: {{ DestinationArn: !GetAtt Logs.Arn }} }}
+"""
+    (function,) = read(text).functions
+    assert function.handler == "app.handler"
+
+
+def test_an_environment_variable_cannot_come_from_a_resource_home_lacks() -> None:
+    extra = "Environment: { Variables: { DATABASE: !GetAtt Database.Endpoint } }"
+    text = f"Resources:{FUNCTION.format(extra=extra)}  Database: {{ Type: AWS::DSQL::Cluster }}"
+    with pytest.raises(TemplateError, match="Database"):
+        read(text)
+
+
 def test_a_resource_whose_condition_is_false_is_left_out() -> None:
     text = """
 Conditions: { Cloud: !Equals [a, b] }

@@ -1,0 +1,138 @@
+"""The nested stacks: what their alarms compute, and that the dashboard shows what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cfnlint.decode import cfn_yaml
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "layers" / "monitoring"
+
+
+def nested(name: str) -> dict[str, Any]:
+    body: dict[str, Any] = cfn_yaml.load(str(FOLDER / name))
+    return body
+
+
+def alarms(name: str) -> dict[str, dict[str, Any]]:
+    return {
+        logical_id: resource["Properties"]
+        for logical_id, resource in nested(name)["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+
+def expression(alarm: dict[str, Any], **metrics: float) -> float:
+    """What an alarm's metric math gives for one minute; CloudWatch's IF and AND as Python's."""
+    (text,) = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
+    assert {metric["Id"] for metric in alarm["Metrics"] if "MetricStat" in metric} == set(metrics)
+    found = re.fullmatch(r"IF\((.+?), (.+), 0\)", text)
+    assert found is not None, text
+    condition, value = (part.replace("AND", "and") for part in found.groups())
+    return float(eval(value, {}, metrics)) if eval(condition, {}, metrics) else 0.0  # noqa: S307
+
+
+@pytest.mark.parametrize(
+    ("errors", "count", "breach"),
+    [(0, 0, False), (0, 9, False), (1, 100, False), (2, 100, True), (1, 1, True)],
+)
+def test_more_than_one_percent_of_errors_is_too_much(errors: int, count: int, breach: bool) -> None:
+    for name in ("NewVersionFails", "Fails"):
+        alarm = alarms("function.yaml")[name]
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+        assert (expression(alarm, errors=errors, count=count) > 1) is breach, name
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "percent"),
+    [
+        ((0, 0), (0, 0), 0),  # nobody asked
+        ((900, 9), (0, 0), 0),  # nothing to compare with: the deployment is over
+        ((400, 4), (5000, 50), 0),  # too few to say
+        ((1000, 10), (9000, 90), 0),
+        ((1200, 10), (9000, 90), 20),
+        ((2000, 10), (9000, 90), 100),
+        ((500, 10), (9000, 90), -50),
+    ],
+)
+def test_a_new_version_is_compared_with_the_one_before_in_the_same_minute(
+    new: tuple[int, int], old: tuple[int, int], percent: float
+) -> None:
+    """(milliseconds, invocations) of the version; the alias serves both."""
+    slower = expression(
+        alarms("function.yaml")["NewVersionIsSlow"],
+        newms=new[0],
+        newcount=new[1],
+        allms=new[0] + old[0],
+        allcount=new[1] + old[1],
+    )
+    assert slower == pytest.approx(percent)
+
+
+def test_the_thresholds_of_a_rollback_are_one_and_twenty_percent() -> None:
+    parameters = nested("function.yaml")["Parameters"]
+    assert (parameters["ErrorPercent"]["Default"], parameters["SlowerPercent"]["Default"]) == (
+        1,
+        20,
+    )
+    rollback = alarms("function.yaml")
+    assert rollback["NewVersionFails"]["Threshold"] == {"Ref": "ErrorPercent"}
+    assert rollback["NewVersionIsSlow"]["Threshold"] == {"Ref": "SlowerPercent"}
+
+
+def test_every_alarm_says_what_is_wrong_and_tells_the_topic() -> None:
+    for name in ("function.yaml", "template.yaml"):
+        for logical_id, alarm in alarms(name).items():
+            described = alarm["AlarmDescription"]
+            text = described["Fn::Sub"] if isinstance(described, dict) else described
+            assert text.endswith("."), logical_id
+            assert alarm["AlarmActions"]["Fn::If"][0] == "HasTopic", logical_id
+
+
+def test_every_queue_has_an_alarm(template: Template) -> None:
+    stack = template.body["Resources"]["Monitoring"]["Properties"]["Parameters"]
+    queues = set(template.of_type("AWS::SQS::Queue"))
+    watched = {
+        dimension["Value"]["Ref"]
+        for alarm in alarms("template.yaml").values()
+        for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "QueueName"
+    }
+    assert watched == queues
+    for queue in queues:
+        assert stack[queue] == {"Fn::GetAtt": [queue, "QueueName"]}
+
+
+def test_the_stacks_are_given_the_parameters_they_declare(template: Template) -> None:
+    for name, stack in template.of_type("AWS::CloudFormation::Stack").items():
+        declared = nested(Path(stack["Properties"]["TemplateURL"]).name)["Parameters"]
+        given = set(stack["Properties"]["Parameters"])
+        needed = {key for key, value in declared.items() if "Default" not in value}
+        assert needed <= given <= set(declared), name
+
+
+def test_the_dashboard_is_json_and_shows_every_function(template: Template) -> None:
+    resource = nested("template.yaml")["Resources"]["Dashboard"]["Properties"]
+    widgets = json.loads(resource["DashboardBody"]["Fn::Sub"])["widgets"]
+    shown = {
+        part.removeprefix("${Name}-")
+        for widget in widgets
+        for metric in widget["properties"]["metrics"]
+        for part in metric
+        if isinstance(part, str) and part.startswith("${Name}-")
+    }
+    services = {
+        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for function in template.functions.values()
+    }
+    assert shown == services - {"migrate"}  # runs once a deployment, which fails with it
+    places = [(widget["x"], widget["y"]) for widget in widgets]
+    assert len(set(places)) == len(places)
