@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from functions.detection.policy import NAME
 from functions.detection.schemas import (
@@ -16,7 +16,7 @@ from functions.detection.schemas import (
     IncidentsAnswer,
     IncidentState,
 )
-from hearth.http import PageQuery
+from hearth.http import PageQuery, TimeParameter
 from hearth.http import create_app as create_http_app
 
 IncidentId = Annotated[str, Path(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
@@ -27,8 +27,8 @@ class IncidentQuery(PageQuery):
 
     camera_id: str | None = Field(None, pattern=NAME)
     state: IncidentState | None = None
-    since: AwareDatetime | None = Field(None, alias="from")
-    until: AwareDatetime | None = Field(None, alias="to")
+    since: TimeParameter | None = Field(None, alias="from")
+    until: TimeParameter | None = Field(None, alias="to")
 
 
 class Service(Protocol):

@@ -46,7 +46,7 @@ def _created_key(entry: Any) -> str | None:
         created = str(entry["eventName"]).removeprefix("s3:").startswith("ObjectCreated:")
         # S3 encodes keys as a form does: a space arrives as "+".
         return unquote_plus(entry["s3"]["object"]["key"]) if created else None
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise InvalidInput("an S3 notification lacks eventName or s3.object.key") from None
 
 

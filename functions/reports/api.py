@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from functions.reports.schemas import ReportDetail, ReportPage
-from hearth.http import PageQuery
+from hearth.http import PageQuery, TimeParameter
 from hearth.http import create_app as create_http_app
 
 NO_NUL = r"^[^\x00]*$"
@@ -35,8 +35,8 @@ class ReportQuery(PageQuery):
     """Which reports to list; times are those of the incidents' last observation."""
 
     camera_id: str | None = Field(None, max_length=100, pattern=NO_NUL)
-    since: AwareDatetime | None = Field(None, alias="from", description="Inclusive, RFC 3339.")
-    until: AwareDatetime | None = Field(None, alias="to", description="Exclusive, RFC 3339.")
+    since: TimeParameter | None = Field(None, alias="from", description="Inclusive, RFC 3339.")
+    until: TimeParameter | None = Field(None, alias="to", description="Exclusive, RFC 3339.")
 
 
 def create_app(archive: Archive) -> FastAPI:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 from aws_lambda_powertools.metrics import MetricUnit
@@ -48,3 +49,11 @@ def test_an_exception_is_logged_and_goes_on() -> None:
     with pytest.raises(KeyError, match="lost"):
         with_request_id(handler)({}, LambdaContext())
     assert logger.get_correlation_id() is None
+
+
+def test_a_line_can_quote_what_no_stream_can_carry() -> None:
+    formatter = logger.registered_formatter
+    record = logging.LogRecord("x", logging.INFO, "x.py", 1, "half a pair: \ud800 ü", None, None)
+    line = formatter.format(record)
+    assert "ü" in line
+    assert json.loads(line.encode())["message"] == "half a pair: \ud800 ü"

@@ -25,7 +25,9 @@ def test_any_other_text_is_refused_as_invalid_input(cursor: str, parts: int) -> 
         assert len(decode_cursor(cursor, parts)) == parts
 
 
-@pytest.mark.parametrize("cursor", ["", "!", "bnVsbA", "WzFd", "ImEi", "WyJcdTAwMDAiXQ"])
+@pytest.mark.parametrize(
+    "cursor", ["", "!", "bnVsbA", "WzFd", "ImEi", "WyJcdTAwMDAiXQ", "WyJcdWQ4MDAiXQ"]
+)
 def test_a_cursor_made_elsewhere_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidInput):
         decode_cursor(cursor, 1)

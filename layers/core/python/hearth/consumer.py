@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ LEASE_MARGIN = timedelta(seconds=1)
 COMMIT_RESERVE_S = 1.0
 """Kept back from the worker's deadline for the commit."""
 _UNREADABLE_BODY_CHARS = 4096
+_ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 class Crashed(HearthError):
@@ -245,8 +247,8 @@ class Consumer:
 
     def _record_unreadable(self, batch: _Batch) -> None:
         for record, error in batch.unreadable:
-            body = record.body if isinstance(record.body, str) else repr(record.body)
-            digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+            raw = str(record.body).encode("utf-8", "backslashreplace")
+            digest, body = hashlib.sha256(raw).hexdigest(), raw.decode()
             logger.error("unreadable message", message_id=record.message_id, reason=error.message)
             try:
                 self._ledger.record_failed(
@@ -392,7 +394,12 @@ def _json_object(body: Any) -> dict[str, Any]:
 
 
 def _is_hint(body: Mapping[str, Any]) -> bool:
-    return body.keys() == {"job_id", "kind"} and all(isinstance(v, str) for v in body.values())
+    # An id that the database cannot even be asked for would send the whole batch back for ever.
+    return (
+        body.keys() == {"job_id", "kind"}
+        and all(isinstance(value, str) for value in body.values())
+        and _ULID.fullmatch(body["job_id"]) is not None
+    )
 
 
 def _measure(kind: str, outcomes: Sequence[Outcome], seconds: float) -> None:

@@ -11,19 +11,20 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from mangum import Mangum
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hearth.errors import HearthError, InvalidInput, TooLarge
-from hearth.ids import new_ulid
+from hearth.ids import new_ulid, parse_time
 from hearth.logging import logger, request_id_of, with_request_id
 from hearth.paging import MAX_LIMIT
 
@@ -34,6 +35,19 @@ _MAX_DETAILS = 20
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 _CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 401: "UNAUTHORIZED", 403: "FORBIDDEN"}
+
+
+def _rfc_3339(value: Any) -> datetime:
+    try:
+        return parse_time(value)
+    except InvalidInput as error:
+        raise ValueError(error.message) from error
+
+
+# Not pydantic's AwareDatetime: that takes "0.5" for a time, which the document does not say, and
+# admits times of the years 1 and 9999 that UTC has no name for.
+TimeParameter = Annotated[datetime, BeforeValidator(_rfc_3339)]
+"""A time in a query: RFC 3339 with an offset; given to the endpoint in UTC."""
 
 
 class PageQuery(BaseModel):

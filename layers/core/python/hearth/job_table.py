@@ -134,7 +134,9 @@ class JobError:
 
     @classmethod
     def of(cls, error: HearthError) -> JobError:
-        return cls(error.code, error.message[:2000], error.details[:20])
+        # Half a surrogate pair, quoted from what came in, could be stored but never shown.
+        message = error.message[:2000].encode("utf-8", "backslashreplace").decode()
+        return cls(error.code, message, error.details[:20])
 
     def as_json(self) -> dict[str, Any]:
         return {"code": self.code, "message": self.message, "details": list(self.details)}

@@ -7,6 +7,7 @@ logger.info("frame judged", camera_id="gate", persons=2)
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,8 +17,15 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
+
+def _line(entry: Mapping[str, Any]) -> str:
+    """One line; half a surrogate pair, which no stream can carry, stays the escape it came as."""
+    text = json.dumps(entry, default=str, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 # Powertools reads POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL itself. Times are UTC.
-logger = Logger(utc=True, use_rfc3339=True, logger_formatter=None)
+logger = Logger(utc=True, use_rfc3339=True, json_serializer=_line)
 
 
 def emit(values: Mapping[str, tuple[float, MetricUnit]], **dimensions: str) -> None:

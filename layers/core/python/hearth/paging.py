@@ -30,13 +30,21 @@ def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
     if (
         not isinstance(decoded, list)
         or len(decoded) != parts
-        or not all(isinstance(part, str) and "\x00" not in part for part in decoded)
+        or not all(isinstance(part, str) and _storable(part) for part in decoded)
     ):
         raise InvalidInput(
             f"cursor {cursor[:80]!r} is not one that this list gave out; "
             "start again without a cursor"
         )
     return tuple(decoded)
+
+
+def _storable(text: str) -> bool:
+    """Whether a database can be asked for `text`: no NUL, no half of a surrogate pair."""
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def check_limit(limit: int) -> int:
