@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -28,7 +27,7 @@ from .pollers import MappingMetrics, QueuePoller
 from .provision import provision
 from .records import JsonRecords
 from .schedules import Schedules
-from .stack_state import UNFINISHED_RESTORE, SetupError, StackLock, StackState, write_state
+from .stack_state import SetupError, StackLock, StackState, write_state
 from .template import Template
 from .template_reader import Identity, Place, TemplateSource
 
@@ -76,10 +75,6 @@ async def serve(
     # Leaving the stack ends what was entered last first: doors, then functions, then the emulator.
     async with AsyncExitStack() as closing:
         closing.enter_context(StackLock(config.data))
-        if (config.data / UNFINISHED_RESTORE).exists():
-            raise SetupError(
-                f"A restore into {config.data} was cut off: run `hearth restore --force` again."
-            )
         stack = _Stack(config, source, closing)
         starting = asyncio.create_task(stack.start())
         stopping = asyncio.create_task(stop.wait())
@@ -255,7 +250,6 @@ class _Stack:
             queues=queues,
             stack=self._config.stack,
             log_path=str(self._config.data / LOG_FILE),
-            database=re.split("[:+]", self._config.parameters.get(DATABASE_PARAMETER, ""))[0],
         )
 
     def _status(
