@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hearth.settings import CoreSettings
 
@@ -44,7 +45,17 @@ class Platform:
     def ledger(self) -> Ledger:
         from hearth.jobs import Ledger
 
-        return Ledger(self.db, self.queues)
+        return Ledger(self.db, _QueuesOnDemand(self))
+
+
+class _QueuesOnDemand:
+    """A function that only reads the ledger never pays for an SQS client."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
+        self._platform.queues.send(queue, bodies, delay_s)
 
 
 def connect(settings: CoreSettings) -> Platform:
