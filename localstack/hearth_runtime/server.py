@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from .engine import Engine
 from .functions import FunctionStatus
 from .gateway import Gateway
 from .launchers import ProcessLauncher
+from .library_logs import library_logs
 from .logs import LogStream
 from .loopback import require_loopback
 from .metrics import Metrics
@@ -27,7 +29,7 @@ from .pollers import MappingMetrics, QueuePoller
 from .provision import provision
 from .records import JsonRecords
 from .schedules import Schedules
-from .stack_state import SetupError, StackLock, StackState, write_state
+from .stack_state import UNFINISHED_RESTORE, SetupError, StackLock, StackState, write_state
 from .template import Template
 from .template_reader import Identity, Place, TemplateSource
 
@@ -75,6 +77,10 @@ async def serve(
     # Leaving the stack ends what was entered last first: doors, then functions, then the emulator.
     async with AsyncExitStack() as closing:
         closing.enter_context(StackLock(config.data))
+        if (config.data / UNFINISHED_RESTORE).exists():
+            raise SetupError(
+                f"A restore into {config.data} was cut off: run `hearth restore --force` again."
+            )
         stack = _Stack(config, source, closing)
         starting = asyncio.create_task(stack.start())
         stopping = asyncio.create_task(stop.wait())
@@ -105,6 +111,7 @@ class _Stack:
             console_format="human" if config.log_format == "text" else "json",
         )
         closing.callback(self._logs.close)
+        closing.enter_context(library_logs(self._logs))
         self._metrics = Metrics()
         self._known: Mapping[str, Identity] = {}
         self._emulator: Emulator | None = None
@@ -250,6 +257,7 @@ class _Stack:
             queues=queues,
             stack=self._config.stack,
             log_path=str(self._config.data / LOG_FILE),
+            database=re.split("[:+]", self._config.parameters.get(DATABASE_PARAMETER, ""))[0],
         )
 
     def _status(

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 STATE_FILE = "runtime.json"
 LOCK_FILE = "runtime.lock"
+UNFINISHED_RESTORE = "restore.unfinished"  # the folder that `hearth restore` moves things from
 _PATIENCE_S = 0.2
 
 
@@ -33,7 +34,8 @@ class AlreadyRunning(SetupError):
 
 @dataclass(frozen=True)
 class StackState:
-    """Where a ready stack answers. Times are RFC 3339 in UTC; `queues` maps logical ids to URLs."""
+    """Where a ready stack answers. Times are RFC 3339 in UTC; `queues` maps logical ids to URLs;
+    `database` is the dialect of its database, "" where the template asks for none."""
 
     pid: int
     started_at: str
@@ -44,6 +46,7 @@ class StackState:
     queues: Mapping[str, str]
     stack: str
     log_path: str
+    database: str = ""
 
 
 class StackLock:

@@ -1,0 +1,1 @@
+"""Copies everything that a stack keeps into one file, and back into a folder."""

@@ -1,0 +1,176 @@
+"""Makes a backup, from a stack that runs or from its folder.
+
+The database comes first, objects after it. Rows name objects, never the other way round: an object
+that a row of the snapshot names was stored before the row was committed, so a listing that begins
+afterwards has it. The other order could copy a row whose object came between. What the listing has
+beyond the snapshot does no harm: the sweep finds frames without a row and has them judged, and keys
+and bytes are functions of the frames, so that the same reports come of them once more. (A picture
+of evidence is drawn anew when its incident grows. Then the archive may hold a newer one than its
+row; the frame that made it grow is in the archive too, and leads to that row again.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from hearth_runtime.stack_state import StackState, read_state
+
+from . import database, object_folder
+from .archive import RECORDS, ArchiveWriter, Header
+from .bucket import bucket_objects
+from .compression import compression_of, compressor
+from .errors import BackupError
+from .new_file import Room, disk_full, new_file
+
+FRAMES = "frames/"
+DATABASE_FILE = "hearth.db"
+OBJECTS_FOLDER = "objects"
+_FULL = {28, 122}  # ENOSPC, EDQUOT
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSummary:
+    """What a backup holds; sizes in bytes, `seconds` of wall time."""
+
+    file: str
+    size: int
+    database: str
+    schema_revision: str | None
+    objects: int
+    objects_size: int
+    frames: bool
+    running: bool
+    seconds: float
+
+
+def back_up(
+    data: Path,
+    target: Path,
+    *,
+    database_url: str | None = None,
+    frames: bool = True,
+    progress: Callable[[int], None] = lambda objects: None,
+) -> BackupSummary:
+    """Write a backup of the stack on `data` to `target`.
+
+    Args:
+        target: A file that does not exist, *.tar.gz or *.tar.zst. It appears when it is complete.
+        database_url: SQLAlchemy URL of a database that is not the one in the folder.
+        frames: Whether the frames of cameras are in it, too.
+        progress: Is told how many objects were copied so far.
+
+    Raises:
+        BackupError: Something is missing, in the way or full; nothing is left behind then.
+    """
+    began = time.monotonic()
+    kind = compression_of(target)
+    state = read_state(data)
+    _check(data, state, database_url)
+    exclude = None if frames else FRAMES
+    objects: Iterable[object_folder.StoredObject] = (
+        bucket_objects(state, exclude)
+        if state is not None
+        else object_folder.stored_objects(data / OBJECTS_FOLDER, exclude)
+    )
+    room = Room(target.parent)
+    with contextlib.ExitStack() as closing:
+        try:
+            raw = closing.enter_context(new_file(target))
+            archive = ArchiveWriter(closing.enter_context(compressor(raw, kind)), target.parent)
+            with _snapshot(data, database_url, target.parent) as snapshot:
+                archive.begin(
+                    Header(hearth_version(), _now(), snapshot.kind, snapshot.revision, frames)
+                )
+                room.take(snapshot.size)
+                snapshot.file.seek(0)
+                archive.add(snapshot.name, snapshot.file, snapshot.size, modified=time.time())
+                revision, dialect = snapshot.revision, snapshot.kind
+            for name in RECORDS:
+                with contextlib.suppress(FileNotFoundError), (data / name).open("rb") as file:
+                    size = (data / name).stat().st_size
+                    archive.add(f"records/{name}", file, size)
+            before, copied = archive.bytes, 0
+            for item in objects:
+                room.take(item.size)
+                archive.add(
+                    item.name,
+                    item.body,
+                    item.size,
+                    modified=item.last_modified.timestamp(),
+                    facts=item.facts,
+                )
+                copied += 1
+                progress(copied)
+            archive.close()
+            total = archive.bytes - before
+            closing.close()
+        except OSError as error:
+            if error.errno in _FULL:
+                raise disk_full(target.parent) from None
+            raise BackupError(
+                f"The backup was not written: {error}.", "See `hearth doctor`, and try again."
+            ) from error
+    return BackupSummary(
+        file=str(target),
+        size=target.stat().st_size,
+        database=dialect,
+        schema_revision=revision,
+        objects=copied,
+        objects_size=total,
+        frames=frames,
+        running=state is not None,
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def hearth_version() -> str:
+    """The version of this Hearth."""
+    try:
+        return version("hearth")
+    except PackageNotFoundError:  # run from a folder that was not installed
+        return "0"
+
+
+def _check(data: Path, state: StackState | None, database_url: str | None) -> None:
+    if not data.is_dir():
+        raise BackupError(f"There is no folder {data}.", "Name a stack's folder with --data.")
+    if database_url is None and state is not None and state.database not in ("", "sqlite"):
+        raise BackupError(
+            f"The stack on {data} keeps its database in {state.database}.",
+            "Name it with --database-url, or in DATABASE_URL.",
+        )
+    if database_url is None and not (data / DATABASE_FILE).is_file():
+        raise BackupError(
+            f"There is no database in {data}.",
+            "Name the stack's folder with --data; one that is not in it, with --database-url.",
+        )
+    if state is None and not (data / OBJECTS_FOLDER).is_dir():
+        raise BackupError(
+            f"There are no objects in {data}: the stack kept them on another S3 server.",
+            "Start the stack, then back it up.",
+        )
+
+
+def _snapshot(
+    data: Path, url: str | None, scratch: Path
+) -> contextlib.AbstractContextManager[database.Snapshot]:
+    if url is None:
+        return database.sqlite_snapshot(data / DATABASE_FILE, scratch)
+    if database.is_postgresql(url):
+        return database.postgresql_snapshot(url, scratch)
+    if url.startswith("sqlite:///") and Path(url.removeprefix("sqlite:///")).is_file():
+        return database.sqlite_snapshot(Path(url.removeprefix("sqlite:///")), scratch)
+    raise BackupError(
+        f"{url.partition(':')[0]}:… names no database that can be backed up.",
+        "Give postgresql://user:password@host/name, or sqlite:///path of a file.",
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

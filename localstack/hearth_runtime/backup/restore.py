@@ -1,0 +1,218 @@
+"""Brings a backup into a folder. It becomes the stack's only once every byte was checked."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hearth_runtime.stack_state import LOCK_FILE, STATE_FILE, UNFINISHED_RESTORE, StackLock
+
+from .archive import PGDUMP, SQLITE, ArchiveReader, Header
+from .backup import DATABASE_FILE, hearth_version
+from .compression import decompressor
+from .database import is_postgresql, restore_postgresql
+from .errors import BackupError, damaged
+from .new_file import Room, disk_full
+from .object_folder import describe, open_new, place_for
+
+# What an empty folder may hold: a file system's own, and what is left of a restore cut off.
+STAGING = "restore.partial"
+_NOTHING = {LOCK_FILE, STATE_FILE, STAGING, "lost+found"}
+_FULL = {28, 122}  # ENOSPC, EDQUOT
+_DIGESTS = 32 + 16  # sha256 and md5 of a file
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSummary:
+    """What was restored; `replaced` is where the folder's former content is now."""
+
+    data: str
+    created_at: str
+    hearth: str
+    database: str
+    schema_revision: str | None
+    objects: int
+    frames: bool
+    replaced: str | None
+    seconds: float
+
+
+def restore(
+    source: Path,
+    data: Path,
+    *,
+    force: bool = False,
+    database_url: str | None = None,
+    progress: Callable[[int], None] = lambda objects: None,
+) -> RestoreSummary:
+    """Restore `source` into the folder `data`, which must be empty unless `force` is set.
+
+    Nothing is deleted by `force`: what was there is moved to a folder beside the new content.
+
+    Raises:
+        BackupError: The archive is damaged or of another version, the folder is not empty, or the
+            disk is full. The folder is as it was, then.
+        AlreadyRunning: A stack runs on the folder.
+    """
+    began = time.monotonic()
+    with contextlib.ExitStack() as closing:
+        try:
+            # Unbuffered: zstd reads from the file itself, wherever that stands.
+            raw = closing.enter_context(source.open("rb", buffering=0))
+        except OSError as error:
+            raise BackupError(
+                f"{source} cannot be read: {error.strerror}.", "Check its name."
+            ) from None
+        # Before anything is made: whether it is a backup at all, and one that fits.
+        with decompressor(raw) as stream:
+            header = ArchiveReader(stream).header
+            _check(header, database_url)
+        raw.seek(0)
+        data.mkdir(parents=True, exist_ok=True)
+        closing.enter_context(StackLock(data))
+        present = sorted(path for path in data.iterdir() if path.name not in _NOTHING)
+        if present and not force:
+            raise BackupError(
+                f"{data} is not empty: it holds {present[0].name}.",
+                "Name another folder with --data, or --force to put this content aside.",
+            )
+        staging = data / STAGING
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            staging.mkdir(mode=0o700)
+            with decompressor(raw) as stream:
+                objects = _unpack(ArchiveReader(stream), staging, progress)
+            if header.database == "postgresql" and database_url is not None:
+                restore_postgresql(database_url, staging / PGDUMP)
+                (staging / PGDUMP).unlink()
+            os.sync()
+        except OSError as error:
+            shutil.rmtree(staging, ignore_errors=True)
+            if error.errno in _FULL:
+                raise disk_full(data) from None
+            raise BackupError(
+                f"The backup was not restored: {error}.", "See `hearth doctor`."
+            ) from error
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        replaced = _go_live(staging, data, present)
+    return RestoreSummary(
+        data=str(data),
+        created_at=header.created_at,
+        hearth=header.hearth,
+        database=header.database,
+        schema_revision=header.schema_revision,
+        objects=objects,
+        frames=header.frames,
+        replaced=None if replaced is None else str(replaced),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _check(header: Header, database_url: str | None) -> None:
+    ours = hearth_version()
+    if _numbers(header.hearth) > _numbers(ours):
+        raise BackupError(
+            f"The backup was made by Hearth {header.hearth}, and this is {ours}.",
+            "Install that version or a newer one, then restore.",
+        )
+    if header.database == "postgresql" and (
+        database_url is None or not is_postgresql(database_url)
+    ):
+        raise BackupError(
+            "The backup holds a PostgreSQL database.",
+            "Name an empty one with --database-url postgresql://user:password@host/name.",
+        )
+    if header.database == "sqlite" and database_url is not None and is_postgresql(database_url):
+        raise BackupError(
+            "The backup holds an SQLite database, and goes into the folder.",
+            "Leave --database-url out (and DATABASE_URL).",
+        )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
+
+
+def _unpack(archive: ArchiveReader, staging: Path, progress: Callable[[int], None]) -> int:
+    """Write every file, then compare what was written with the manifest, line by line."""
+    room = Room(staging)
+    objects = 0
+    with tempfile.TemporaryFile(dir=staging) as digests:
+        for member in archive.members(staging):
+            path = staging / member.name
+            if member.name.startswith("objects/"):
+                path = place_for(staging, member.name)
+                objects += 1
+                progress(objects)
+            elif member.name == SQLITE:
+                path = staging / DATABASE_FILE
+            elif member.name.startswith("records/"):
+                path = staging / member.name.removeprefix("records/")
+            md5 = hashlib.md5(usedforsecurity=False)  # what S3 calls the ETag
+            try:
+                file = open_new(path)
+            except FileExistsError:
+                raise damaged(f"{member.name} is in it twice") from None
+            with file:
+                for piece in member.pieces():
+                    room.take(len(piece))
+                    file.write(piece)
+                    md5.update(piece)
+            digests.write(bytes.fromhex(member.sha256()) + md5.digest())
+        digests.seek(0)
+        _compare(archive, iter(lambda: digests.read(_DIGESTS), b""), staging)
+    if archive.header.database == "sqlite" and not (staging / DATABASE_FILE).is_file():
+        raise damaged("there is no database in it")
+    if archive.header.database == "postgresql" and not (staging / PGDUMP).is_file():
+        raise damaged("there is no database in it")
+    return objects
+
+
+def _compare(archive: ArchiveReader, digests: Iterator[bytes], staging: Path) -> None:
+    for entry in archive.entries():
+        digest = next(digests, b"")
+        if digest[:32].hex() != entry.sha256:
+            raise damaged(f"{entry.name!r:.200} is not what was backed up")
+        if entry.name.startswith("objects/"):
+            describe(staging, entry, digest[32:].hex())
+    if next(digests, b""):
+        raise damaged("its manifest does not name all of its files")
+
+
+def _go_live(staging: Path, data: Path, present: list[Path]) -> Path | None:
+    """Put what was there aside, then move what was restored into its place.
+
+    Cut off between two moves, it leaves UNFINISHED_RESTORE, with which no stack starts.
+    """
+    verified = data / UNFINISHED_RESTORE
+    replaced: Path | None = None
+    staging.rename(verified)
+    if present:
+        replaced = data / time.strftime("replaced-%Y%m%dT%H%M%SZ", time.gmtime())
+        replaced.mkdir(mode=0o700)
+        for path in present:
+            path.rename(replaced / path.name)
+    for path in sorted(verified.iterdir()):
+        path.rename(data / path.name)
+    _sync(data)
+    verified.rmdir()
+    _sync(data)
+    return replaced
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
