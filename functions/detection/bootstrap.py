@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,13 +11,17 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.detection.handler import make_handler
 from functions.detection.policy_source import PolicySource
+from functions.detection.prune import PruneService
 from functions.detection.schemas import Site
 from functions.detection.service import FrameService
 from functions.detection.settings import Settings
 from functions.detection.settle import EvidenceSettings, SettleService, face_settings
+from functions.detection.triggers import SETTLE
 from hearth.bootstrap import Platform
-from hearth.consumer import Consumer
+from hearth.consumer import Consumer, Work, each
+from hearth.frames import FrameKind
 from hearth.logging import emit, logger
+from hearth.retention import PRUNE, Retention
 from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.faces import HaarFaces
 from hearth_vision.images import ImageLimits
@@ -56,7 +61,20 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         threads=settings.fetch_threads,
     )
     settling = SettleService(platform.ledger, platform.store, policies, evidence)
-    return make_handler(platform.ledger, frames, settling)
+    pruning = PruneService(platform.db, Retention(settings.frame_retention_days))
+    return make_handler(platform.ledger, kinds(frames, settling, pruning))
+
+
+def kinds(
+    frames: FrameService, settling: SettleService, pruning: PruneService
+) -> Mapping[str, Work]:
+    """What this function does, by kind of job."""
+    return {
+        FrameKind.FRAME.value: frames.frames,
+        FrameKind.END.value: each(frames.end),
+        SETTLE: settling.work,
+        PRUNE: pruning.work,
+    }
 
 
 def detector_config(settings: Settings) -> DetectorConfig:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from functions.detection.service import FrameService
-from functions.detection.settle import SettleService
-from functions.detection.triggers import SETTLE
-from hearth.consumer import Consumer, each
+from hearth.consumer import Consumer, Work
 from hearth.errors import InvalidInput
 from hearth.frames import FRAMES_PREFIX, QUEUE, FrameKind, frame_job
 from hearth.jobs import Ledger, NewJob
 
 
-def make_handler(ledger: Ledger, frames: FrameService, settling: SettleService) -> Consumer:
+def make_handler(ledger: Ledger, work: Mapping[str, Work]) -> Consumer:
     """The handler of the detection queue."""
-    work = {
-        FrameKind.FRAME.value: frames.frames,
-        FrameKind.END.value: each(frames.end),
-        SETTLE: settling.work,
-    }
     return Consumer(ledger, work, translate)
 
 

@@ -6,15 +6,17 @@ workers never recompute one camera at once.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions.detection import repository
-from functions.detection.episodes import ClassSummary, Episode, episodes
+from functions.detection.episodes import ClassSummary, Episode, Observation, episodes
 from functions.detection.frames import FrameResult
 from functions.detection.policy import EpisodeRules
+from functions.detection.repository.old_rows import pruned_spans
 from functions.detection.triggers import Horizon, settle_jobs, watch_job
 from functions.detection.verdicts import Verdict
 from hearth.frames import frame_key
@@ -58,7 +60,7 @@ def record_frames(
         repository.put_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
         repository.update_camera(tx, camera_id, _counters(camera, fresh, known, model.id))
         for zone, (first, last) in _replace_observations(tx, fresh, known).items():
-            changed, watch = _recompute(tx, camera_id, zone, first, last, rules, now)
+            changed, watch = _recompute(tx, camera, zone, first, last, rules, now)
             touched |= changed
             jobs += watch
     latest = max(result.captured_at for result in results)
@@ -123,7 +125,7 @@ def record_end(
 
 def _recompute(
     tx: Connection,
-    camera_id: str,
+    camera: Row[Any],
     zone: str,
     first: datetime,
     last: datetime,
@@ -135,6 +137,7 @@ def _recompute(
     From the episode that reaches up to the first change (cuts before it are unaffected, see
     `episodes`) to the end of the chain.
     """
+    camera_id = camera.camera_id
     gap = timedelta(seconds=rules.gap_s)
     before = repository.episode_before(tx, camera_id, zone, first)
     start = before.first_seen if before and first - before.last_seen <= gap else first
@@ -149,7 +152,11 @@ def _recompute(
     seen = repository.observed(
         tx, camera_id, zone, frame_key(camera_id, start), frame_key(camera_id, end)
     )
-    current = episodes(camera_id, zone or None, seen, rules)
+    current = [
+        episode
+        for part in _parts(tx, camera, zone, start, end, seen)
+        for episode in episodes(camera_id, zone or None, part, rules)
+    ]
     changed: set[str] = set()
     jobs: list[NewJob] = []
     for episode in current:
@@ -167,6 +174,29 @@ def _recompute(
         if row.state == repository.OPEN:
             jobs.append(watch_job(row.watch_key, row.id, now))
     return changed, jobs
+
+
+def _parts(
+    tx: Connection,
+    camera: Row[Any],
+    zone: str,
+    start: datetime,
+    end: datetime,
+    seen: Sequence[Observation],
+) -> list[list[Observation]]:
+    """What was seen before, between and after incidents that are final.
+
+    Their observations are deleted. A frame of their time that comes only now, or once more,
+    changes them no more, and no other episode reaches over them.
+    """
+    if camera.pruned_until is None or start > camera.pruned_until:
+        return [list(seen)]
+    spans = pruned_spans(tx, camera.camera_id, zone, start, end)
+    parts: defaultdict[int, list[Observation]] = defaultdict(list)
+    for one in seen:
+        if not any(first <= one.captured_at <= last for first, last in spans):
+            parts[sum(last < one.captured_at for _, last in spans)].append(one)
+    return [parts[index] for index in sorted(parts)]
 
 
 @dataclass(frozen=True)

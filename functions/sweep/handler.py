@@ -27,6 +27,7 @@ def make_handler(service: Service) -> Callable[[dict[str, Any], Any], dict[str, 
         counts = {
             "JobsExpired": report.expired,
             "JobsResent": report.resent,
+            "JobsPruned": report.pruned,
             "FramesFound": report.found,
             "KeysListed": report.listed,
             "KeysUnreadable": report.unreadable,

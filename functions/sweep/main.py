@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from functions.sweep.handler import make_handler
+from functions.sweep.prune import Pruner
 from functions.sweep.reconcile import Limits, Reconciler
 from functions.sweep.repository import SweepRepository
 from functions.sweep.service import Sweep
@@ -13,6 +12,7 @@ from hearth.bootstrap import connect
 
 settings = Settings()
 platform = connect(settings)
-limits = Limits(grace=timedelta(seconds=settings.notification_grace_s))
+limits = Limits(settings.grace, expired=settings.retention.objects)
 frames = Reconciler(platform.ledger, platform.store, SweepRepository(), limits)
-lambda_handler = make_handler(Sweep(platform.ledger, frames))
+pruner = Pruner(platform.ledger, settings.retention)
+lambda_handler = make_handler(Sweep(platform.ledger, frames, pruner))

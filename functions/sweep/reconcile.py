@@ -21,6 +21,7 @@ from hearth.errors import HearthError, InvalidInput, Unavailable
 from hearth.frames import FRAMES_PREFIX, camera_of, camera_prefix, frame_job
 from hearth.ids import utc_now
 from hearth.jobs import Job, Ledger, NewJob
+from hearth.retention import Retention
 from hearth.storage import ObjectStore, StoredObject
 
 if TYPE_CHECKING:
@@ -49,11 +50,14 @@ class Limits:
         grace: An upload younger than this is left to its own notification.
         settled: An upload younger than this may still be followed by one with a smaller key, so
             the watermark stays below it. Not less than `grace`: below a watermark, all have jobs.
+        expired: An upload older than this is left to the bucket's lifecycle rule: the ledger may
+            have forgotten that it was judged.
         keys: Keys for each camera, and as many for the full listing.
     """
 
     grace: timedelta = timedelta(seconds=15)
     settled: timedelta = timedelta(minutes=10)
+    expired: timedelta = Retention().objects
     keys: int = 5000
 
 
@@ -178,6 +182,7 @@ class Reconciler:
         note: Callable[[Connection], None] | None,
     ) -> None:
         """Add the jobs that are missing, and in the same transaction `note` that this was done."""
+        oldest = self._now() - self._limits.expired
         limit = self._now() - self._limits.grace
         wanted: dict[str, NewJob] = {}
         for item in batch:
@@ -187,7 +192,7 @@ class Reconciler:
                 report.unreadable += 1
                 _log.warning("%s", error.message)
                 continue
-            if item.last_modified <= limit:
+            if oldest < item.last_modified <= limit:
                 wanted[job.dedupe_key] = job
         report.listed += len(batch)
         known = self._ledger.states(wanted)

@@ -14,6 +14,8 @@ class SweepReport(BaseModel):
     """Jobs failed because their worker died in the last attempt."""
     resent: int = 0
     """Jobs whose hint was sent again."""
+    pruned: int = 0
+    """Old jobs deleted: done, and their frames expired."""
     cameras: int = 0
     """Cameras whose newest frames were listed."""
     listed: int = 0

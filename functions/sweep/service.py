@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from functions.sweep.prune import Pruner
 from functions.sweep.reconcile import ListingFailed, OutOfTime, Reconciler
 from functions.sweep.schemas import SweepReport
 from hearth.jobs import Ledger
@@ -23,11 +24,13 @@ class Sweep:
     Args:
         ledger: Where jobs are.
         frames: Compares the bucket with the ledger.
+        pruner: Deletes old jobs.
     """
 
-    def __init__(self, ledger: Ledger, frames: Reconciler) -> None:
+    def __init__(self, ledger: Ledger, frames: Reconciler, pruner: Pruner) -> None:
         self._ledger = ledger
         self._frames = frames
+        self._pruner = pruner
 
     def run(self, time_left: Callable[[], float]) -> SweepReport:
         """Sweep until everything was looked at, a limit is reached or the time is over.
@@ -41,6 +44,7 @@ class Sweep:
         report = SweepReport()
         try:
             self._jobs(report, time_left)
+            self._pruner.prune(report, time_left)
             self._frames.newest(report, time_left)
             self._frames.everything(report, time_left)
         except OutOfTime:

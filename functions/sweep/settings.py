@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import Field
 
+from hearth.retention import Retention
 from hearth.settings import CoreSettings
 
 
@@ -12,3 +15,13 @@ class Settings(CoreSettings):
 
     notification_grace_s: float = Field(default=15, ge=0, le=600)
     """How long an upload's own notification may take before the sweep makes its job; seconds."""
+    frame_retention_days: int = Field(default=10, ge=1)
+    """After how many days the bucket expires frames; their jobs go two days later."""
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=self.notification_grace_s)
+
+    @property
+    def retention(self) -> Retention:
+        return Retention(self.frame_retention_days)

@@ -14,8 +14,10 @@ import numpy as np
 from sqlalchemy import select
 
 from functions.detection import repository
+from functions.detection.bootstrap import kinds
 from functions.detection.handler import make_handler
 from functions.detection.policy import Policy, parse_policy
+from functions.detection.prune import PruneService
 from functions.detection.schemas import Site
 from functions.detection.service import FrameService
 from functions.detection.settle import EvidenceSettings, SettleService
@@ -23,6 +25,7 @@ from hearth.consumer import Consumer
 from hearth.db import Database
 from hearth.frames import FrameKind, frame_key
 from hearth.jobs import Job, JobState, Ledger
+from hearth.retention import Retention
 from hearth_vision.detections import Detections
 from hearth_vision.detector import DetectorInfo
 from hearth_vision.images import Bgr, ImageLimits, encode_jpeg
@@ -42,6 +45,8 @@ INFO = DetectorInfo(
     fallback=False,
     notes=(),
 )
+DAYS = 10
+"""After which the bucket expires frames."""
 RESTRICTED = b"""
 defaults: {required: [], restricted: true, episode: {gap_s: 2, max_s: 30, idle_after_s: 20}}
 """
@@ -111,7 +116,8 @@ class Stage:
             "hearth", Site(site_name="Yard"), ZoneInfo("UTC"), ImageLimits(), None, "not blurred"
         )
         settling = SettleService(self.ledger, self.store, self, lambda: evidence, self.clock)
-        return make_handler(self.ledger, frames, settling)
+        pruning = PruneService(self.db, Retention(DAYS), self.clock)
+        return make_handler(self.ledger, kinds(frames, settling, pruning))
 
     # ---- what the outside does ----
 

@@ -66,6 +66,7 @@ def stored(db: Database, zone: str) -> list[dict[str, Any]]:
         "superseded_by",
         "watch_key",
         "updated_at",
+        "pruned_at",
     }
     return [{name: getattr(row, name) for name in kept} for row in rows]
 

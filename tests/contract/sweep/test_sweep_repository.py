@@ -12,12 +12,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
+from functions.sweep.prune import Pruner
 from functions.sweep.reconcile import Reconciler
 from functions.sweep.repository import Listing, SweepRepository, metadata
 from functions.sweep.service import Sweep
 from hearth.db import Database
 from hearth.frames import frame_key
 from hearth.jobs import Ledger
+from hearth.retention import Retention
 from tests.support.fakes import Clock, MemoryQueues, MemoryStore
 
 NOW = datetime(2026, 11, 2, 7, 30, 0, 123456, tzinfo=UTC)
@@ -80,7 +82,8 @@ def test_what_was_noted_in_a_transaction_that_failed_was_not_noted(db: Database)
 def test_a_key_that_the_database_cannot_hold_does_not_stop_the_sweep(db: Database) -> None:
     clock, store = Clock(), MemoryStore()
     ledger = Ledger(db, MemoryQueues(), now=clock)
-    sweep = Sweep(ledger, Reconciler(ledger, store, SweepRepository(), now=clock))
+    frames = Reconciler(ledger, store, SweepRepository(), now=clock)
+    sweep = Sweep(ledger, frames, Pruner(ledger, Retention()))
     frame = frame_key("gate", NOW)
     for key in (frame, "frames/gate/zz\x00"):
         store.put(key, b"", "image/jpeg")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.sweep.prune import Pruner
 from functions.sweep.reconcile import Limits, Reconciler
 from functions.sweep.repository import SweepRepository
 from functions.sweep.repository import metadata as sweep_tables
@@ -16,6 +17,7 @@ from hearth.db import Database
 from hearth.frames import FrameKind, frame_key
 from hearth.job_table import metadata as job_tables
 from hearth.jobs import Ledger
+from hearth.retention import Retention
 from tests.support.fakes import Clock, MemoryQueues, MemoryStore
 
 PLENTY_S = 50.0
@@ -33,7 +35,7 @@ class House:
 
     def sweep(self, limits: Limits | None = None) -> Sweep:
         frames = Reconciler(self.ledger, self.store, SweepRepository(), limits, self.clock)
-        return Sweep(self.ledger, frames)
+        return Sweep(self.ledger, frames, Pruner(self.ledger, Retention()))
 
     def swept(self, limits: Limits | None = None, seconds: float = PLENTY_S) -> SweepReport:
         return self.sweep(limits).run(lambda: seconds)

@@ -33,6 +33,7 @@ def test_an_empty_house_needs_nothing(house: House) -> None:
     assert report.model_dump() == {
         "expired": 0,
         "resent": 0,
+        "pruned": 0,
         "cameras": 0,
         "listed": 0,
         "found": 0,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from hearth.db import Database
 from hearth.errors import NotFound
@@ -80,6 +81,17 @@ class JobReader:
             counts.setdefault(kind, {})[state] = number
         return counts
 
+    def has_done_before(self, kinds: Iterable[str], before: datetime) -> bool:
+        """Whether the oldest done job of one of `kinds` finished before a time."""
+
+        def look(tx: Connection) -> bool:
+            return any(
+                finished is not None and finished < before
+                for finished in (tx.execute(_oldest_done(kind)).scalar() for kind in kinds)
+            )
+
+        return self.db.read(look)
+
     def states(self, dedupe_keys: Iterable[str]) -> dict[str, JobState]:
         """The state of each dedupe key that has a row."""
         keys = list(dict.fromkeys(dedupe_keys))
@@ -94,3 +106,8 @@ class JobReader:
             return states
 
         return self.db.read(look) if keys else {}
+
+
+def _oldest_done(kind: str) -> Select[datetime | None]:
+    done = (_t.kind == kind) & (_t.state == JobState.DONE)
+    return select(_t.finished_at).where(done).order_by(_t.id).limit(1)

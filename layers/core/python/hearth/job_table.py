@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    delete,
     or_,
     select,
 )
@@ -205,6 +206,24 @@ def rows_of(tx: Connection, jobs: Sequence[NewJob]) -> list[Job]:
         query = select(jobs_table).where(_t.dedupe_key.in_(keys[start : start + IN_LIST]))
         found += map(job_from, tx.execute(query))
     return found
+
+
+def delete_finished(tx: Connection, kind: str, before: datetime, limit: int) -> int:
+    """Delete those of the `limit` oldest done jobs of a kind that finished before a time.
+
+    Only the oldest are looked at: what was made early but finished late is waited for, rather
+    than passed by on each call.
+    """
+    oldest = tx.execute(
+        select(_t.id, _t.finished_at)
+        .where(_t.kind == kind, _t.state == JobState.DONE)
+        .order_by(_t.id)
+        .limit(limit)
+    ).all()
+    ids = [row.id for row in oldest if row.finished_at < before]
+    for start in range(0, len(ids), IN_LIST):
+        tx.execute(delete(jobs_table).where(_t.id.in_(ids[start : start + IN_LIST])))
+    return len(ids)
 
 
 def claimable(now: datetime) -> ColumnElement[bool]:

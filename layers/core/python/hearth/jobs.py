@@ -16,6 +16,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, or_, select, update
@@ -34,6 +35,7 @@ from hearth.job_table import (
     as_failed,
     as_queued,
     claimable,
+    delete_finished,
     insert_missing,
     job_from,
     jobs_table,
@@ -349,6 +351,17 @@ class Ledger(JobReader):
             return [job_from(row) for row in rows]
 
         return self.db.write(bury)
+
+    def prune(self, kinds: Sequence[str], finished_before: datetime, limit: int) -> int:
+        """Delete up to `limit` done jobs of each of `kinds`, the oldest; returns how many.
+
+        One transaction a kind; with a `limit` of at most 2,500 Aurora DSQL accepts it. Their
+        dedupe keys are free then: who adds one of them again makes a new job.
+        """
+        return sum(
+            self.db.write(partial(delete_finished, kind=kind, before=finished_before, limit=limit))
+            for kind in kinds
+        )
 
     # ---- people ----
 

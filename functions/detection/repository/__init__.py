@@ -52,6 +52,9 @@ cameras = Table(
     Column("ended_at", UtcDateTime),
     Column("model_id", Text),
     Column("changes", Integer, nullable=False),
+    Column("pruned_at", UtcDateTime),
+    Column("prune_cursor", Text),
+    Column("pruned_until", UtcDateTime),
 )
 
 frames = Table(
@@ -105,8 +108,12 @@ incidents = Table(
     Column("superseded_by", Text),
     Column("watch_key", Text, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    # Since when its observations are deleted: it is final.
+    Column("pruned_at", UtcDateTime),
     Index("ix_detection_incidents_place", "camera_id", "zone", "first_seen"),
     Index("ix_detection_incidents_state", "camera_id", "state"),
+    Index("ix_detection_incidents_pruned", "camera_id", "pruned_at"),
+    Index("ix_detection_incidents_peak", "peak_frame_key"),
 )
 
 models = Table(
@@ -270,12 +277,16 @@ def observed(
 
 
 def episode_before(tx: Connection, camera_id: str, zone: str, before: datetime) -> Row[Any] | None:
-    """The latest episode that began before a time."""
+    """The latest episode that began before a time and can still be recomputed."""
     c = incidents.c
     return tx.execute(
         select(incidents)
         .where(
-            c.camera_id == camera_id, c.zone == zone, c.first_seen < before, c.state != SUPERSEDED
+            c.camera_id == camera_id,
+            c.zone == zone,
+            c.first_seen < before,
+            c.state != SUPERSEDED,
+            c.pruned_at.is_(None),
         )
         .order_by(c.first_seen.desc())
         .limit(1)
@@ -285,7 +296,7 @@ def episode_before(tx: Connection, camera_id: str, zone: str, before: datetime) 
 def episodes_from(
     tx: Connection, camera_id: str, zone: str, first_seen: datetime
 ) -> Sequence[Row[Any]]:
-    """Episodes that begin at or after a time, in order."""
+    """Episodes that begin at or after a time and can still be recomputed, in order."""
     c = incidents.c
     return tx.execute(
         select(incidents)
@@ -294,6 +305,7 @@ def episodes_from(
             c.zone == zone,
             c.first_seen >= first_seen,
             c.state != SUPERSEDED,
+            c.pruned_at.is_(None),
         )
         .order_by(c.first_seen)
     ).all()

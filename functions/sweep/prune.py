@@ -1,0 +1,55 @@
+"""Deletes jobs whose frames are long gone, and has detection delete its own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from functions.sweep.reconcile import OutOfTime
+from functions.sweep.schemas import SweepReport
+from hearth.jobs import Ledger
+from hearth.retention import FORGETTABLE, Retention, prune_job
+
+BATCH = 2000
+"""Jobs in one transaction."""
+ROUNDS = 5
+"""Transactions of a kind in one run: 10,000 jobs a minute keep up with 30 cameras at 5 frames/s."""
+
+
+class Pruner:
+    """Bounded work in each run; the next one continues.
+
+    Args:
+        ledger: Where jobs are.
+        retention: How long they stay.
+    """
+
+    def __init__(self, ledger: Ledger, retention: Retention) -> None:
+        self._ledger = ledger
+        self._retention = retention
+
+    def prune(self, report: SweepReport, time_left: Callable[[], float]) -> None:
+        """Delete some old jobs, and add detection's job of the day; counts go to `report`.
+
+        Raises:
+            OutOfTime: `time_left` (seconds) reached 0.
+        """
+        self._wake_detection()
+        before = self._retention.jobs_before(self._ledger.now())
+        for kind in FORGETTABLE:
+            for _ in range(ROUNDS):
+                pruned = self._ledger.prune([kind], before, BATCH)
+                report.pruned += pruned
+                if pruned < BATCH:
+                    break
+                if time_left() <= 0:
+                    raise OutOfTime
+
+    def _wake_detection(self) -> None:
+        """Add its job of the day, once anything is old; from then on its own old jobs are."""
+        now = self._ledger.now()
+        job = prune_job(now)
+        old = self._retention.rows_before(now)
+        if self._ledger.states([job.dedupe_key]):
+            return
+        if self._ledger.has_done_before(FORGETTABLE, old):
+            self._ledger.announce(self._ledger.db.write(lambda tx: self._ledger.add(tx, [job])))
