@@ -55,7 +55,8 @@ class ControlServer:
         """Listen on 127.0.0.1; port 0 takes a free one. Raises OSError when it is taken."""
         listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._runner = web.AppRunner(self._app, access_log=None)
+        # As Lambda does, a payload is taken as it is sent.
+        self._runner = web.AppRunner(self._app, access_log=None, auto_decompress=False)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
 
@@ -91,4 +92,8 @@ async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamRe
     reason = refusal(request.headers)
     if reason is not None:
         return web.json_response({"message": f"Forbidden: {reason}"}, status=403)
-    return await handler(request)
+    try:
+        return await handler(request)
+    except (web.RequestPayloadError, ConnectionError) as error:  # bad chunks, or cut off
+        message = f"The body is malformed: {error}"
+        return web.json_response({"message": message[:500]}, status=400)

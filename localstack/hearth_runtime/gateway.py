@@ -25,6 +25,7 @@ from .routing import Match, RouteTable
 from .template import Api, Throttle
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes, API Gateway's
+BODY_TIMEOUT_S = 30.0  # the longest that API Gateway waits for anything
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -64,7 +65,9 @@ class Gateway:
         registry: CollectorRegistry,
         *,
         account: str = "000000000000",
+        body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
+        self._body_timeout_s = body_timeout_s
         self._api = api
         self._engine = engine
         self._logs = logs
@@ -95,7 +98,8 @@ class Gateway:
         listener = socket.create_server((host, port), family=family, backlog=512)
         self.port = listener.getsockname()[1]
         self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
-        server = web.Server(self._handle, access_log=None)
+        # A compressed body is the function's to read, as behind API Gateway.
+        server = web.Server(self._handle, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
@@ -112,6 +116,8 @@ class Gateway:
         match = self._routes.find(method, path)
         try:
             answer = await self._answer(incoming, match, path, request_id)
+        except (web.RequestPayloadError, ConnectionError):  # malformed or cut off by the client
+            answer = _message(400, "Bad Request")
         except Exception as error:  # the gateway itself failed: API Gateway's 500
             self._logs.write("ERROR", "gateway failed", request_id=request_id, error=repr(error))
             answer = _message(500, "Internal Server Error")
@@ -158,7 +164,12 @@ class Gateway:
         bucket = self._buckets.get(match.route.key)
         if bucket is not None and not bucket.take():
             return _message(429, "Too Many Requests")
-        body = await _limited_body(incoming)
+        try:
+            # A broken chunk in the middle of a body is never reported by the server, only awaited.
+            async with asyncio.timeout(self._body_timeout_s):
+                body = await _limited_body(incoming)
+        except TimeoutError:
+            return _message(408, "Request Timeout")
         if body is None:
             return _message(413, "Request Entity Too Large")
         request = HttpRequest(

@@ -55,8 +55,8 @@ def http_event(
     """The payload format 2.0 event of a request that matched a route."""
     headers: dict[str, str] = {}
     cookies: list[str] = []
-    for name, value in request.headers:
-        key = name.lower()
+    for name, raw in request.headers:
+        key, value = name.lower(), _header_text(raw)
         if key == "cookie":
             cookies += [part.strip() for part in value.split(";") if part.strip()]
         else:
@@ -106,6 +106,18 @@ def http_event(
         event["isBase64Encoded"] = text is None
         event["body"] = base64.b64encode(request.body).decode() if text is None else text
     return event
+
+
+def _header_text(value: str) -> str:
+    """A header's value that every JSON parser reads: bytes that are no UTF-8 count as Latin-1.
+
+    The server hands such bytes on as halves of surrogate pairs.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
 
 
 def http_answer(payload: bytes) -> HttpAnswer:

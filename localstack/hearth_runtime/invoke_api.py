@@ -6,6 +6,7 @@ ignored: there is one version, $LATEST.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -25,6 +26,8 @@ FUNCTION = re.compile(
     r"(?:(?:arn:aws[\w-]*:lambda:[\w-]+:)?\d{12}:function:|function:)?"
     r"(?P<name>[A-Za-z0-9_-]+)(?::[A-Za-z0-9_$-]+)?"
 )
+PAYLOAD_TIMEOUT_S = 30.0
+TRACE_LIMIT = 1024  # characters; AWS's own have 70 to 100
 CONTEXT_LIMIT = 3583  # bytes of JSON, Lambda's own
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -91,7 +94,7 @@ class _InvokeApi:
             function,
             payload,
             client_context=context,
-            trace_id=request.headers.get("X-Amzn-Trace-Id"),
+            trace_id=_trace_id(request),
         )
         headers = {"X-Amz-Executed-Version": "$LATEST"}
         if result.function_error is not None:
@@ -125,7 +128,12 @@ def _function_name(request: web.Request) -> str:
 
 async def _payload(request: web.Request) -> bytes:
     try:
-        payload = await request.read()
+        async with asyncio.timeout(PAYLOAD_TIMEOUT_S):
+            payload = await request.read()
+    except TimeoutError as error:
+        raise InvalidContent(
+            f"The request body did not arrive within {PAYLOAD_TIMEOUT_S:g} seconds"
+        ) from error
     except web.HTTPRequestEntityTooLarge as error:
         raise PayloadTooLarge(
             f"Request must be smaller than {SYNC_PAYLOAD_LIMIT} bytes for the Invoke operation"
@@ -135,6 +143,13 @@ async def _payload(request: web.Request) -> bytes:
     except (ValueError, RecursionError) as error:
         raise InvalidContent(f"Could not parse request body into json: {error}") from error
     return payload or b"{}"
+
+
+def _trace_id(request: web.Request) -> str | None:
+    """The caller's trace id; one that could not travel on in a header is left out, as by AWS."""
+    given = request.headers.get("X-Amzn-Trace-Id", "")
+    fits = given.isascii() and given.isprintable() and len(given) <= TRACE_LIMIT
+    return given if given and fits else None
 
 
 def _client_context(request: web.Request) -> str | None:

@@ -143,7 +143,8 @@ class _Connection(asyncio.Protocol):
         lines = [f"HTTP/1.1 {status} {REASONS[status]}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}", "", ""]
-        self._transport.write("\r\n".join(lines).encode("utf-8") + body)
+        # Whatever is in a header, an answer that failed here would end the process that waits.
+        self._transport.write("\r\n".join(lines).encode("utf-8", "replace") + body)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -1,0 +1,197 @@
+"""Bytes that no honest client sends, straight to the sockets of a real stack.
+
+Each gets an answer that blames the caller, or a closed connection; the stack goes on as before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.contract.runtime_edges.conftest import Stack
+from tests.contract.runtime_edges.http_client import request
+
+HOST = b"Host: 127.0.0.1\r\nConnection: close\r\n"
+INVOKE = b"/2015-03-31/functions/echo/invocations"
+METHODS = st.sampled_from([b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"get", b"\0"])
+SEGMENTS = st.sampled_from(
+    [b"items", b"echo", b"a", b"..", b"%2e%2e", b"%2F", b"", b"%00", b"%ff", b"%zz", b"\xff", b"#"]
+) | st.sampled_from([b"a" * 8000, b"a" * 20_000, b"%ed%a0%80", b"%25", b"{item_id}", b"*", b";x"])
+TARGETS = st.one_of(
+    st.lists(SEGMENTS, max_size=5).map(lambda parts: b"/" + b"/".join(parts)),
+    st.sampled_from(
+        [b"http://127.0.0.1/items/a", b"http://evil.example/items/a", b"*", b"//items//a", b"a:1"]
+    ),
+    st.sampled_from([INVOKE, INVOKE + b"?Qualifier=%ff", b"/status", b"/custom-resources/x"]),
+    SEGMENTS.map(lambda part: b"/2015-03-31/functions/" + part + b"/invocations"),
+)
+QUERIES = st.sampled_from(
+    [
+        b"",
+        b"?",
+        b"?q=%00",
+        b"?q=%ff&q=%ed%a0%80",
+        b"?=&&=",
+        b"?" + b"a=1&" * 1500,
+        b"?" + b"x" * 9000,
+    ]
+)
+VERSIONS = st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/9", b""])
+HEADERS = st.sampled_from(
+    [
+        *(HOST, b"Host: evil.example\r\n", b"Host: \xff\r\n", b"Content-Length: 5\r\n"),
+        *(b"Content-Length: 2\r\n", b"Content-Length: -1\r\n", b"Content-Length: " + b"9" * 30),
+        *(b"Content-Length: 20000000\r\n", b"Transfer-Encoding: chunked\r\n"),
+        *(b"Transfer-Encoding: x\r\n", b"Content-Encoding: gzip\r\n", b"Content-Encoding: br\r\n"),
+        *(b"Content-Encoding: deflate\r\n", b"Content-Type: \xff/;;=\r\n", b"Expect: x\r\n"),
+        *(
+            b"Expect: 100-continue\r\n",
+            b"X: \xff\xfe\r\n",
+            b"Cookie: \xff=\xfe;;\r\n",
+            b"X : a\r\n",
+        ),
+        *(b"X : a\r\n", b" folded\r\n", b"X: a\r\n b\r\n", b"X: " + b"a" * 9000 + b"\r\n", b"\r\n"),
+        *(b"X-Forwarded-For: \xff\r\n", b"Upgrade: websocket\r\nConnection: upgrade\r\n"),
+        *(b"X-Amzn-Trace-Id: \xff\r\n", b"X-Amzn-Trace-Id: a\tb\r\n", b"X-Amz-Log-Type: Tail\r\n"),
+        *(b"X-Amz-Client-Context: bnVsbA==\r\n", b"X-Amz-Client-Context: \xff\r\n"),
+        *(b"X-Amz-Invocation-Type: \xff\r\n", b"".join(b"X%d: a\r\n" % n for n in range(500))),
+        *(b"Sec-Fetch-Site: cross-site\r\n", b"Origin: null\r\n", b"Access-Control: \0\r\n"),
+    ]
+)
+BODIES = st.sampled_from(
+    [
+        *(b"", b"{}", b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"zz\r\nab\r\n", b"5\r\nab\r\n"),
+        *(b"f" * 20 + b"\r\n", b"-1\r\n", b"0\r\nX: y\r\n\r\n", b"0\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+        *(b"\x1f\x8b\x08junk", b"[" * 50_000, b"9" * 5000, b"\xff\xfe", bytes(100_000)),
+    ]
+)
+REQUESTS = st.builds(
+    lambda method, target, query, version, headers, body: (
+        b"%b %b%b %b\r\n%b\r\n%b" % (method, target, query, version, b"".join(headers), body)
+    ),
+    *(METHODS, TARGETS, QUERIES, VERSIONS),
+    st.lists(HEADERS, max_size=4).map(lambda some: [HOST, *some]) | st.lists(HEADERS, max_size=3),
+    BODIES,
+)
+
+
+def post(target: bytes, headers: bytes, body: bytes) -> bytes:
+    return b"POST %b HTTP/1.1\r\n%b%b\r\n%b" % (target, HOST, headers, body)
+
+
+def converse(url: str, data: bytes, patience_s: float = 5) -> bytes:
+    """What is answered to `data`, until the connection ends or nothing comes for `patience_s`.
+
+    Then our side is closed, and the other must follow: TimeoutError if it hangs.
+    """
+    address = urlsplit(url)
+    received = b""
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        try:
+            connection.sendall(data)
+            connection.settimeout(patience_s)
+            with contextlib.suppress(TimeoutError):
+                while piece := connection.recv(65536):
+                    received += piece
+            connection.settimeout(10)
+            connection.shutdown(socket.SHUT_WR)
+            while piece := connection.recv(65536):
+                received += piece
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise
+            # A server may answer and close before all of it was sent.
+    return received
+
+
+@pytest.fixture(scope="module")
+def unharmed(stack: Stack) -> Iterator[None]:
+    """After all of it: the same process, no failure of its own, and functions that answer."""
+    written = (stack.data / "runtime.log").stat().st_size
+    yield
+    began = time.monotonic()
+    assert request(f"{stack.state.gateway_url}/items/a").json() == {"item_id": "a", "q": None}
+    echo = f"{stack.state.control_url}{INVOKE.decode()}"
+    assert request(echo, "POST", b'{"rawPath": "/"}').status == 200
+    assert time.monotonic() - began < 5
+    assert request(f"{stack.state.control_url}/status").json()["pid"] == stack.state.pid
+    with (stack.data / "runtime.log").open("rb") as log:
+        log.seek(written)
+        since = log.read().decode()
+    assert "gateway failed" not in since
+    assert "Runtime exited" not in since
+    assert '"logger": "aiohttp.server", "exception"' not in since
+
+
+@pytest.mark.usefixtures("unharmed")
+@settings(
+    max_examples=500,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=REQUESTS | st.binary(max_size=200))
+@example(data=post(INVOKE, b"X-Amzn-Trace-Id: \xff\r\nContent-Length: 2\r\n", b"{}"))
+@example(data=post(INVOKE, b"Content-Encoding: gzip\r\nContent-Length: 5\r\n", b"hello"))
+@example(data=post(b"/echo/a", b"Content-Encoding: gzip\r\nContent-Length: 5\r\n", b"hello"))
+@example(data=post(b"/echo/a", b"Content-Length: 50\r\n", b"cut off"))
+@example(data=b"GET /items/a HTTP/1.1\r\n%bX: \xff\r\nCookie: \xff=\xfe\r\n\r\n" % HOST)
+def test_no_bytes_make_the_stack_fail_hang_or_die(stack: Stack, data: bytes) -> None:
+    for url in (stack.state.gateway_url, stack.state.control_url):
+        answer = converse(url, data, 0.1)
+        statuses = re.findall(rb"^HTTP/1\.[01] (\d{3}) ", answer, re.MULTILINE)
+        assert not [status for status in statuses if status >= b"500"], answer[:500]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (b"Content-Length: 20000000\r\n", b"x", 413),
+        (
+            b"Transfer-Encoding: chunked\r\n",
+            b"a00001\r\n" + bytes(0xA00001) + b"\r\n0\r\n\r\n",
+            413,
+        ),
+        (b"Transfer-Encoding: chunked\r\n", b"zz\r\n", 400),
+        (b"Content-Length: 1\r\nContent-Length: 2\r\n", b"ab", 400),
+        (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n", 400),
+        (b"Host: evil.example\r\n", b"", 400),
+        (b"X: " + b"a" * 10_000 + b"\r\n", b"", 400),
+    ],
+)
+def test_what_is_wrong_with_a_request_has_its_status(
+    stack: Stack, headers: bytes, body: bytes, status: int
+) -> None:
+    answer = converse(stack.state.gateway_url, post(b"/echo/a", headers, body))
+    assert answer.split(b" ", 2)[1] == str(status).encode()
+
+
+def test_a_path_is_never_a_path_of_this_machine(stack: Stack) -> None:
+    for target in (b"/../etc/passwd", b"/%2e%2e/etc/passwd", b"//etc/passwd", b"/items/../status"):
+        answer = converse(stack.state.gateway_url, b"GET %b HTTP/1.1\r\n%b\r\n" % (target, HOST))
+        assert answer.startswith(b"HTTP/1.1 404 "), target
+
+
+def test_bytes_that_are_no_utf8_reach_the_function_as_latin1(stack: Stack) -> None:
+    answer = converse(
+        stack.state.gateway_url,
+        b"GET /echo/a HTTP/1.1\r\n%bConnection: close\r\nX: caf\xe9\r\nY: caf\xc3\xa9\r\n\r\n"
+        % HOST,
+    )
+    assert answer.count(rb'"caf\u00e9"') == 2
+
+
+def test_a_compressed_body_is_the_functions_to_read(stack: Stack) -> None:
+    headers = b"Content-Encoding: gzip\r\nContent-Length: 5\r\n"
+    answer = converse(stack.state.gateway_url, post(b"/echo/a", headers, b"hello"))
+    assert b'"content-encoding": "gzip"' in answer
+    assert b'"body": "hello"' in answer
