@@ -12,15 +12,15 @@ Neither side holds more than one line and one piece of a file in memory.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import re
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from types import TracebackType
 from typing import IO, Any, Literal
 
 from .errors import BackupError, damaged
@@ -69,16 +69,31 @@ class Entry:
 
 
 class ArchiveWriter:
-    """Writes an archive into `stream`; it is complete after `close`."""
+    """Writes an archive into `stream`; it is complete when the block has ended."""
 
-    def __init__(self, stream: IO[bytes], scratch: Path) -> None:
-        """`scratch` is a folder for the manifest while it grows."""
+    def __init__(self, stream: IO[bytes], manifest: IO[bytes]) -> None:
+        """`manifest` is an empty file that holds the manifest while it grows."""
         self._tar = tarfile.open(  # noqa: SIM115 - closed by `close`
             fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT
         )
-        self._manifest = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - closed by `close`
+        self._manifest = manifest
         self.files = 0
         self.bytes = 0
+
+    def __enter__(self) -> ArchiveWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._close()
+        else:  # or the tar is ended when it is collected, into a stream that is closed by then
+            with contextlib.suppress(Exception):
+                self._tar.close()
 
     def begin(self, header: Header) -> None:
         """Write the header, before anything else."""
@@ -100,13 +115,11 @@ class ArchiveWriter:
         self.files += 1
         self.bytes += size
 
-    def close(self) -> None:
-        """Write the manifest and end the archive."""
+    def _close(self) -> None:
         size = self._manifest.tell()
         self._manifest.seek(0)
         self._put(MANIFEST, self._manifest, size, 0)
         self._tar.close()
-        self._manifest.close()
 
     def _put(self, name: str, source: Any, size: int, modified: float) -> str:
         member = tarfile.TarInfo(name)
@@ -176,16 +189,14 @@ class ArchiveReader:
             raise BackupError(
                 "It is no backup: what is compressed is no tar archive.", "Check its name."
             ) from None
-        self._rest: IO[bytes] | None = None
         self.header = self._header()
 
-    def members(self, scratch: Path) -> Iterator[Member]:
-        """Every file between the header and the manifest, which goes to the folder `scratch`. The
-        bytes of one must have gone by before the next is asked for, and all before `entries`."""
-        self._rest = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - `entries` closes
+    def members(self, manifest: IO[bytes]) -> Iterator[Member]:
+        """Every file between the header and the manifest, which goes to an empty file. The bytes
+        of one must have gone by before the next is asked for."""
         while (info := self._next()) is not None:
             if info.name == MANIFEST:
-                self._keep_manifest(info)
+                self._keep_manifest(info, manifest)
                 return
             # tarfile extracts nothing here, so its filters do not run. What passes is stricter:
             # plain files of known names, no link, no device, no "..".
@@ -194,19 +205,6 @@ class ArchiveReader:
                 raise damaged(f"{info.name!r:.200} may not be in a backup")
             yield Member(info.name, info.size, self._open(info))
         raise damaged("it ends too early: there is no manifest")
-
-    def entries(self) -> Iterator[Entry]:
-        """The lines of the manifest."""
-        if self._rest is None:
-            raise RuntimeError("the members were not read yet")
-        with self._rest as lines:
-            lines.seek(0)
-            while line := lines.readline(_LONGEST_LINE):
-                try:
-                    entry = Entry(**json.loads(line))
-                except (ValueError, TypeError):
-                    raise damaged(f"a line of its manifest is unreadable: {line!r:.200}") from None
-                yield entry
 
     def _header(self) -> Header:
         info = self._next()
@@ -241,16 +239,25 @@ class ArchiveReader:
             raise damaged(f"{info.name!r:.200} is no file")
         return _Checked(source)  # type: ignore[return-value]
 
-    def _keep_manifest(self, info: tarfile.TarInfo) -> None:
-        if self._rest is None:
-            raise RuntimeError("the members were not read yet")
+    def _keep_manifest(self, info: tarfile.TarInfo, manifest: IO[bytes]) -> None:
         for piece in Member(info.name, info.size, self._open(info)).pieces():
-            self._rest.write(piece)
+            manifest.write(piece)
         if self._next() is not None:
             raise damaged("there is more behind its manifest")
         # The checksum of a compressed stream stands at its end, and is compared there.
         while self._stream.read(_PIECE):
             pass
+
+
+def entries(manifest: IO[bytes]) -> Iterator[Entry]:
+    """The lines of a manifest. Raises BackupError when one is unreadable."""
+    manifest.seek(0)
+    while line := manifest.readline(_LONGEST_LINE):
+        try:
+            entry = Entry(**json.loads(line))
+        except (ValueError, TypeError):
+            raise damaged(f"a line of its manifest is unreadable: {line!r:.200}") from None
+        yield entry
 
 
 def _forget(tar: tarfile.TarFile) -> None:

@@ -12,6 +12,8 @@ row; the frame that made it grow is in the archive too, and leads to that row ag
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,12 +28,11 @@ from .archive import RECORDS, ArchiveWriter, Header
 from .bucket import bucket_objects
 from .compression import compression_of, compressor
 from .errors import BackupError
-from .new_file import Room, disk_full, new_file
+from .new_file import FULL, Room, disk_full, new_file
 
 FRAMES = "frames/"
 DATABASE_FILE = "hearth.db"
 OBJECTS_FOLDER = "objects"
-_FULL = {28, 122}  # ENOSPC, EDQUOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +80,17 @@ def back_up(
         else object_folder.stored_objects(data / OBJECTS_FOLDER, exclude)
     )
     room = Room(target.parent)
-    with contextlib.ExitStack() as closing:
-        try:
-            raw = closing.enter_context(new_file(target))
-            archive = ArchiveWriter(closing.enter_context(compressor(raw, kind)), target.parent)
-            with _snapshot(data, database_url, target.parent) as snapshot:
-                archive.begin(
-                    Header(hearth_version(), _now(), snapshot.kind, snapshot.revision, frames)
-                )
-                room.take(snapshot.size)
-                snapshot.file.seek(0)
-                archive.add(snapshot.name, snapshot.file, snapshot.size, modified=time.time())
-                revision, dialect = snapshot.revision, snapshot.kind
+    try:
+        with (
+            new_file(target) as raw,
+            tempfile.TemporaryFile(dir=target.parent) as manifest,
+            compressor(raw, kind) as stream,
+            ArchiveWriter(stream, manifest) as archive,
+        ):
+            header = _add_database(archive, data, database_url, frames, room)
             for name in RECORDS:
                 with contextlib.suppress(FileNotFoundError), (data / name).open("rb") as file:
-                    size = (data / name).stat().st_size
-                    archive.add(f"records/{name}", file, size)
+                    archive.add(f"records/{name}", file, os.fstat(file.fileno()).st_size)
             before, copied = archive.bytes, 0
             for item in objects:
                 room.take(item.size)
@@ -107,20 +103,18 @@ def back_up(
                 )
                 copied += 1
                 progress(copied)
-            archive.close()
             total = archive.bytes - before
-            closing.close()
-        except OSError as error:
-            if error.errno in _FULL:
-                raise disk_full(target.parent) from None
-            raise BackupError(
-                f"The backup was not written: {error}.", "See `hearth doctor`, and try again."
-            ) from error
+    except OSError as error:
+        if error.errno in FULL:
+            raise disk_full(target.parent) from None
+        raise BackupError(
+            f"The backup was not written: {error}.", "See `hearth doctor`, and try again."
+        ) from error
     return BackupSummary(
         file=str(target),
         size=target.stat().st_size,
-        database=dialect,
-        schema_revision=revision,
+        database=header.database,
+        schema_revision=header.schema_revision,
         objects=copied,
         objects_size=total,
         frames=frames,
@@ -155,6 +149,18 @@ def _check(data: Path, state: StackState | None, database_url: str | None) -> No
             f"There are no objects in {data}: the stack kept them on another S3 server.",
             "Start the stack, then back it up.",
         )
+
+
+def _add_database(
+    archive: ArchiveWriter, data: Path, url: str | None, frames: bool, room: Room
+) -> Header:
+    with _snapshot(data, url, room.folder) as snapshot:
+        header = Header(hearth_version(), _now(), snapshot.kind, snapshot.revision, frames)
+        archive.begin(header)
+        room.take(snapshot.size)
+        snapshot.file.seek(0)
+        archive.add(snapshot.name, snapshot.file, snapshot.size, modified=time.time())
+    return header
 
 
 def _snapshot(

@@ -15,6 +15,7 @@ from .errors import BackupError
 LEAST_FREE = 256 * 2**20
 """Bytes of a disk that are left alone: a stack whose disk is full loses what it is sent."""
 _LOOK_EVERY = 16 * 2**20
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.ENOSYS}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
@@ -23,7 +24,7 @@ class Room:
     """Looks now and then whether the disk of `folder` still has room for what is written there."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._unseen = _LOOK_EVERY
 
     def take(self, size: int) -> None:
@@ -31,9 +32,9 @@ class Room:
         self._unseen += size
         if self._unseen < _LOOK_EVERY:
             return
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(self.folder).free
         if free - size < LEAST_FREE:
-            raise disk_full(self._folder)
+            raise disk_full(self.folder)
         self._unseen = 0
 
 

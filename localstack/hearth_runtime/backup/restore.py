@@ -15,18 +15,17 @@ from pathlib import Path
 
 from hearth_runtime.stack_state import LOCK_FILE, STATE_FILE, UNFINISHED_RESTORE, StackLock
 
-from .archive import PGDUMP, SQLITE, ArchiveReader, Header
+from .archive import PGDUMP, SQLITE, ArchiveReader, Entry, Header, entries
 from .backup import DATABASE_FILE, hearth_version
 from .compression import decompressor
 from .database import is_postgresql, restore_postgresql
 from .errors import BackupError, damaged
-from .new_file import Room, disk_full
+from .new_file import FULL, Room, disk_full
 from .object_folder import describe, open_new, place_for
 
 # What an empty folder may hold: a file system's own, and what is left of a restore cut off.
 STAGING = "restore.partial"
 _NOTHING = {LOCK_FILE, STATE_FILE, STAGING, "lost+found"}
-_FULL = {28, 122}  # ENOSPC, EDQUOT
 _DIGESTS = 32 + 16  # sha256 and md5 of a file
 
 
@@ -96,7 +95,7 @@ def restore(
             os.sync()
         except OSError as error:
             shutil.rmtree(staging, ignore_errors=True)
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise disk_full(data) from None
             raise BackupError(
                 f"The backup was not restored: {error}.", "See `hearth doctor`."
@@ -147,8 +146,11 @@ def _unpack(archive: ArchiveReader, staging: Path, progress: Callable[[int], Non
     """Write every file, then compare what was written with the manifest, line by line."""
     room = Room(staging)
     objects = 0
-    with tempfile.TemporaryFile(dir=staging) as digests:
-        for member in archive.members(staging):
+    with (
+        tempfile.TemporaryFile(dir=staging) as digests,
+        tempfile.TemporaryFile(dir=staging) as manifest,
+    ):
+        for member in archive.members(manifest):
             path = staging / member.name
             if member.name.startswith("objects/"):
                 path = place_for(staging, member.name)
@@ -170,7 +172,7 @@ def _unpack(archive: ArchiveReader, staging: Path, progress: Callable[[int], Non
                     md5.update(piece)
             digests.write(bytes.fromhex(member.sha256()) + md5.digest())
         digests.seek(0)
-        _compare(archive, iter(lambda: digests.read(_DIGESTS), b""), staging)
+        _compare(entries(manifest), iter(lambda: digests.read(_DIGESTS), b""), staging)
     if archive.header.database == "sqlite" and not (staging / DATABASE_FILE).is_file():
         raise damaged("there is no database in it")
     if archive.header.database == "postgresql" and not (staging / PGDUMP).is_file():
@@ -178,8 +180,8 @@ def _unpack(archive: ArchiveReader, staging: Path, progress: Callable[[int], Non
     return objects
 
 
-def _compare(archive: ArchiveReader, digests: Iterator[bytes], staging: Path) -> None:
-    for entry in archive.entries():
+def _compare(listed: Iterator[Entry], digests: Iterator[bytes], staging: Path) -> None:
+    for entry in listed:
         digest = next(digests, b"")
         if digest[:32].hex() != entry.sha256:
             raise damaged(f"{entry.name!r:.200} is not what was backed up")
