@@ -71,7 +71,8 @@ def test_the_import_contracts_hold() -> None:
 
 
 def requirement_files() -> list[Path]:
-    return sorted([*ROOT.glob("requirements*.txt"), *ROOT.glob("functions/*/requirements.txt")])
+    places = ("requirements*.txt", ".ci/requirements-*.txt", "functions/*/requirements.txt")
+    return sorted(path for place in places for path in ROOT.glob(place))
 
 
 @pytest.mark.parametrize("path", requirement_files(), ids=lambda path: str(path.relative_to(ROOT)))
