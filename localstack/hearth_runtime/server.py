@@ -22,6 +22,7 @@ from .functions import FunctionStatus
 from .gateway import Gateway
 from .launchers import ProcessLauncher
 from .library_logs import library_logs
+from .lifecycle import Lifecycle
 from .logs import LogStream
 from .loopback import require_loopback
 from .metrics import Metrics
@@ -155,6 +156,15 @@ class _Stack:
             "port", self._config.port, lambda port: gateway.start(self._config.host, port)
         )
         self._closing.push_async_callback(gateway.stop)
+        lifecycle = Lifecycle(
+            template.buckets,
+            endpoint,
+            self._logs,
+            self._metrics.registry,
+            disk=None if self._emulator is None else self._config.data,
+        )
+        lifecycle.start()
+        self._closing.push_async_callback(lifecycle.stop)
         state = self._state(template, gateway, control)
         write_state(self._config.data, state)
         control.set_ready(True)

@@ -42,10 +42,19 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Expiration:
+    """Objects whose key has `prefix` are removed `days` after they were stored."""
+
+    prefix: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bucket:
     logical_id: str
     name: str
     notifications: tuple[Notification, ...] = ()
+    expirations: tuple[Expiration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

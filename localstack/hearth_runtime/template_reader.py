@@ -14,7 +14,16 @@ from . import function_events
 from .functions import FunctionSpec
 from .intrinsics import NO_VALUE, Resolver, TemplateError, load_yaml
 from .parameters import parameter_values
-from .template import Api, Bucket, CustomResource, Notification, Queue, Redrive, Template
+from .template import (
+    Api,
+    Bucket,
+    CustomResource,
+    Expiration,
+    Notification,
+    Queue,
+    Redrive,
+    Template,
+)
 
 FUNCTION = "AWS::Serverless::Function"
 HTTP_API = "AWS::Serverless::HttpApi"
@@ -259,7 +268,14 @@ class _Reader:
                     item["Event"], queue_id, parts.get("prefix", ""), parts.get("suffix", "")
                 )
             )
-        return Bucket(logical_id, self._identities[logical_id].ref, tuple(notifications))
+        rules = (properties.get("LifecycleConfiguration") or {}).get("Rules") or []
+        expirations = (_expiration(rule, f"{logical_id}.LifecycleConfiguration") for rule in rules)
+        return Bucket(
+            logical_id,
+            self._identities[logical_id].ref,
+            tuple(notifications),
+            tuple(filter(None, expirations)),
+        )
 
     def _api(self, events: function_events.Events) -> Api:
         declared = list(self._of_type(HTTP_API))
@@ -314,6 +330,24 @@ class _Reader:
         if logical_id is None or self._resources[logical_id].get("Type") != kind:
             raise TemplateError(f"{where}: {arn!r} is not the Arn of an {kind} of this template.")
         return logical_id
+
+
+def _expiration(rule: Mapping[str, Any], where: str) -> Expiration | None:
+    """What a lifecycle rule removes; None where it only does what home needs not: storage classes,
+    versions, uploads in parts."""
+    if str(rule.get("Status")) != "Enabled":
+        return None
+    if "ExpirationDate" in rule:
+        raise TemplateError(f"{where}: the local runtime has no ExpirationDate, give a number.")
+    if "ExpirationInDays" not in rule:
+        return None
+    # Removing too much would be worse than an error.
+    if other := sorted(rule.keys() & {"TagFilters", "ObjectSizeGreaterThan", "ObjectSizeLessThan"}):
+        raise TemplateError(f"{where}: the local runtime chooses by Prefix only, not {other[0]}.")
+    days = _text(rule["ExpirationInDays"])
+    if not days.isdecimal() or int(days) < 1:
+        raise TemplateError(f"{where}: ExpirationInDays {days!r} is no number of days.")
+    return Expiration(str(rule.get("Prefix", "")), int(days))
 
 
 def _merged(shared: Any, own: Any) -> Any:
