@@ -97,6 +97,12 @@ def test_every_alarm_says_what_is_wrong_and_tells_the_topic() -> None:
             assert alarm["AlarmActions"]["Fn::If"][0] == "HasTopic", logical_id
 
 
+def test_nested_stacks_hold_nothing_that_a_stack_at_home_would_miss() -> None:
+    for path in FOLDER.glob("*.yaml"):
+        kinds = {resource["Type"] for resource in nested(path.name)["Resources"].values()}
+        assert kinds <= {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}, path.name
+
+
 def test_every_queue_has_an_alarm(template: Template) -> None:
     stack = template.body["Resources"]["Monitoring"]["Properties"]["Parameters"]
     queues = set(template.of_type("AWS::SQS::Queue"))
