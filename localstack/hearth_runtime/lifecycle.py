@@ -27,6 +27,7 @@ import prometheus_client
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .aws_endpoint import AwsEndpoint
+from .disk_history import DiskHistory
 from .logs import LogStream
 from .object_store import s3_client
 from .template import Bucket, Expiration
@@ -155,6 +156,8 @@ class Lifecycle:
                 self.expire()
                 self._next = _midnight_before(self._now()) + _DAY + _MINUTE
             self.make_room()
+            if self._disk is not None:
+                DiskHistory(self._disk).note(self._now(), self._usage(self._disk)[1])
         except _Stopping:
             return
         except (BotoCoreError, ClientError, OSError) as error:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from rich.markup import escape
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, CommandError, output_of
 from hearth_runtime.commands.stack_client import request
+from hearth_runtime.disk_history import DiskHistory
 from hearth_runtime.stack_state import read_state
 
 _MODULES = (
@@ -30,6 +32,7 @@ _MODULES = (
 )
 _LEAST_PYTHON = (3, 11)
 _LEAST_DISK = 1024**3
+_LOOK_AHEAD_DAYS = 7
 _EARLIEST = 1_767_225_600  # 2026-01-01: a machine that lost its clock battery wakes up before
 
 
@@ -133,6 +136,15 @@ def _disk(data: Path) -> Finding:
     if free < _LEAST_DISK:
         return Finding(
             "disk", "wrong", f"Only {amount}.", "Make room: frames of ten days are kept."
+        )
+    days = DiskHistory(data).days_left(datetime.now(UTC), free)
+    if days is not None and days < _LOOK_AHEAD_DAYS:
+        return Finding(
+            "disk",
+            "warning",
+            f"{amount}, full in {days:.1f} days at the rate of late; the oldest frames go then.",
+            "Keep frames for fewer days (--param FrameRetentionDays=N), send fewer (`hearth watch"
+            " --fps`, --quality), or get a larger disk.",
         )
     return Finding("disk", "ok", amount)
 

@@ -70,6 +70,7 @@ def up(
     ] = False,
     json_: options.JsonFlag = False,
     parent: Annotated[int, typer.Option(hidden=True)] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
 ) -> None:
     """Start the stack: S3 and SQS, the functions, the HTTP API, the schedules."""
     output = output_of(ctx)
@@ -110,7 +111,7 @@ def up(
         parameters=parameters,
         replicas=_replicas(replicas or []),
         idle_s=idle,
-        log_format="json" if output.json else "text",
+        log_format="none" if quiet else "json" if output.json else "text",
     )
     asyncio.run(_serve(config, output))
 
@@ -177,10 +178,12 @@ def start_stack(
     Parameters of the template go by the environment: some are passwords, and everybody on the
     machine may read a command line.
 
-    What it prints goes to `up.log` in the data folder. Unless detached it is stopped by the kernel
-    when this process ends, in whatever way.
+    What it prints goes to `up.log` in the data folder: its first and last words. What it logs does
+    not, because that file is never rotated as the log is. Unless detached it is stopped by the
+    kernel when this process ends, in whatever way.
     """
     data.mkdir(parents=True, exist_ok=True)
+    arguments = [*arguments, "--quiet"]
     if not detached:
         arguments = [*arguments, "--parent", str(os.getpid())]
     with (data / "up.log").open("wb") as log:

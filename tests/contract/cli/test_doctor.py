@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from hearth_runtime.cli import app
+from hearth_runtime.disk_history import DiskHistory
 
 
 def checks(*options: str) -> dict[str, dict[str, str]]:
@@ -42,3 +45,12 @@ def test_a_port_that_is_taken_is_found() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         assert checks("--port", str(other.getsockname()[1]))["port"]["state"] == "wrong"
+
+
+def test_a_disk_that_fills_up_is_foreseen(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    DiskHistory(tmp_path).note(datetime.now(UTC) - timedelta(days=1), free * 2)
+    found = checks("--data", str(tmp_path))["disk"]
+    assert found["state"] == "warning"
+    assert "full in 1." in found["message"] or "full in 0.9" in found["message"]
+    assert "FrameRetentionDays" in found["mend"]
