@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -35,7 +36,8 @@ def test_a_dry_run_prints_the_commands_of_a_deployment() -> None:
     build, deploy, smoke = result.stdout.splitlines()
     assert build.endswith("/sam build")
     assert " deploy --stack-name site --capabilities CAPABILITY_IAM " in deploy
-    assert deploy.endswith("--resolve-image-repos --resolve-s3 --parameter-overrides SiteName=Yard")
+    assert " --resolve-image-repos --resolve-s3 --parameter-overrides Release=" in deploy
+    assert deploy.endswith(" SiteName=Yard")
     assert smoke.endswith("scripts/smoke.py --stack site")
 
 
@@ -44,8 +46,26 @@ def test_a_packaged_template_is_deployed_without_a_build(tmp_path: Path) -> None
     packaged.touch()
     result = script("deploy", "--dry-run", "--packaged", str(packaged), "--no-smoke")
     (deploy,) = result.stdout.splitlines()
-    assert deploy.endswith(f"--template-file {packaged}")
+    assert f" --template-file {packaged} " in deploy
     assert "resolve-image-repos" not in deploy
+
+
+def test_another_parameter_or_image_is_another_release_and_the_same_is_the_same(
+    tmp_path: Path,
+) -> None:
+    def release(*parameters: str) -> str:
+        result = script("deploy", "--dry-run", "--no-smoke", *parameters)
+        (found,) = re.findall(r"Release=([0-9a-f]{16})\b", result.stdout)
+        return str(found)
+
+    assert release("SiteName=Yard") == release("SiteName=Yard")
+    assert len({release(), release("SiteName=Yard"), release("SiteName=Dock")}) == 3
+    # The images of a packaged template are named in it.
+    packaged = tmp_path / "packaged.yaml"
+    packaged.write_text("ImageUri: repository:one")
+    one = release("--packaged", str(packaged))
+    packaged.write_text("ImageUri: repository:two")
+    assert release("--packaged", str(packaged)) != one
 
 
 def test_a_dry_run_prints_no_secret() -> None:
