@@ -92,10 +92,10 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
 def _name(descriptor: int, partial: Path | None, path: Path, folder: int) -> None:
     """Give the file its name, which nothing may have: linking refuses to replace."""
-    source = f"/proc/self/fd/{descriptor}" if partial is None else str(partial)
+    source = f"/proc/self/fd/{descriptor}" if partial is None else partial.name
     try:
         # Only with a folder does Python follow the link that /proc shows the unnamed file as.
-        os.link(source, path, src_dir_fd=folder, dst_dir_fd=folder)
+        os.link(source, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
