@@ -52,7 +52,12 @@ def record_frames(
     """
     camera = repository.lock_camera(tx, camera_id)
     known = repository.known_frames(tx, [result.key for result in results])
-    fresh = [result for result in results if not _same(known.get(result.key), result, model.id)]
+    fresh = [
+        result
+        for result in results
+        if _may_be_pruned(camera, result.captured_at)
+        or not _same(known.get(result.key), result, model.id)
+    ]
     jobs: list[NewJob] = []
     touched: set[str] = set()
     if fresh:
@@ -189,7 +194,7 @@ def _parts(
     Their observations are deleted. A frame of their time that comes only now, or once more,
     changes them no more, and no other episode reaches over them.
     """
-    if camera.pruned_until is None or start > camera.pruned_until:
+    if not _may_be_pruned(camera, start):
         return [list(seen)]
     spans = pruned_spans(tx, camera.camera_id, zone, start, end)
     parts: defaultdict[int, list[Observation]] = defaultdict(list)
@@ -307,6 +312,11 @@ def class_summaries(stored: Iterable[Mapping[str, Any]]) -> list[ClassSummary]:
 
 
 # ---- rows ----
+
+
+def _may_be_pruned(camera: Row[Any], time: datetime) -> bool:
+    """Whether observations of that time may be deleted, those of a peak frame that is kept too."""
+    return camera.pruned_until is not None and time <= camera.pruned_until
 
 
 def _same(row: Row[Any] | None, result: FrameResult, model_id: str) -> bool:

@@ -45,7 +45,11 @@ class Pruner:
                     raise OutOfTime
 
     def _wake_detection(self) -> None:
-        """Add its job of the day, once anything is old; from then on its own old jobs are."""
+        """Add its job of the day when anything is old.
+
+        Frames make that every day. When cameras are gone, its own old jobs still make it every
+        few days, for what it had to leave: an incident that was settled only then.
+        """
         now = self._ledger.now()
         job = prune_job(now)
         old = self._retention.rows_before(now)

@@ -228,11 +228,14 @@ def delete_finished(tx: Connection, kind: str, before: datetime, limit: int) -> 
 
 def claimable(now: datetime) -> ColumnElement[bool]:
     """Queued and due, or left behind by a dead worker; with attempts left."""
+    # An expression and not the column: for ten keys SQLite would rather read the whole backlog by
+    # the index on state than look each of them up.
+    state = _t.state.concat("")
     return and_(
         _t.attempts < _t.max_attempts,
         or_(
-            and_(_t.state == JobState.QUEUED, _t.available_at <= now),
-            and_(_t.state == JobState.RUNNING, _t.lease_until <= now),
+            and_(state == JobState.QUEUED, _t.available_at <= now),
+            and_(state == JobState.RUNNING, _t.lease_until <= now),
         ),
     )
 

@@ -122,6 +122,8 @@ class Ledger(JobReader):
         `add` the same jobs afterwards in the same transaction: it returns the rows as they are
         now, for `announce`.
         """
+        if not dedupe_keys:
+            return
         tx.execute(
             update(jobs_table)
             .where(
