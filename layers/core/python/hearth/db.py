@@ -159,9 +159,12 @@ def engine_url(url: str) -> URL:
         raise InvalidInput(
             "DATABASE_URL is not a URL; use sqlite:////absolute/path or postgresql://…"
         ) from error
+    if "@" in (target.host or ""):
+        # The end of the password would be looked up as part of the host, and named in the log.
+        raise InvalidInput("DATABASE_URL holds more than one @; write that of a password as %40")
     match target.get_backend_name():
         case "sqlite":
-            if target.database in (None, "", ":memory:"):
+            if target.database in (None, "", ":memory:") or target.host:
                 raise InvalidInput("DATABASE_URL names no file; use sqlite:////absolute/path")
             return target.set(drivername="sqlite+pysqlite")
         case "postgresql" | "postgres":
