@@ -13,6 +13,8 @@ class WatchError(Exception):
     """Base of the tree: one sentence on what is wrong, and one on how to mend it."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
+        # A camera's answer may be quoted in it, and a terminal obeys control characters.
+        message = "".join(c if c.isprintable() else " " for c in message)
         super().__init__(message)
         self.message = message
         self.remedy = remedy

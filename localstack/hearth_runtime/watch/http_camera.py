@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from hearth_runtime.watch.errors import SourceError, SourceLost
@@ -229,8 +230,15 @@ class _Parts:
 def _authenticated(url: str) -> tuple[str, urllib.request.OpenerDirector]:
     """The address without user name and password, and an opener that knows them."""
     parts = urlsplit(url)
-    # Cameras stand in the local network: a proxy of the environment could not reach them.
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    # Cameras stand in the local network: a proxy of the environment, which no handler here asks
+    # for, could not reach them.
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _Redirects(),
+    ]
     host = parts.netloc.rpartition("@")[2]
     bare = urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
     if parts.username is not None:
@@ -241,4 +249,18 @@ def _authenticated(url: str) -> tuple[str, urllib.request.OpenerDirector]:
             urllib.request.HTTPBasicAuthHandler(passwords),
             urllib.request.HTTPDigestAuthHandler(passwords),
         ]
-    return bare, urllib.request.build_opener(*handlers)
+    # Not build_opener, which adds file, FTP and data: a camera may send us to another web address
+    # and nowhere else.
+    opener = urllib.request.OpenerDirector()
+    for handler in handlers:
+        opener.add_handler(handler)
+    return bare, opener
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in {"http", "https"}:
+            raise urllib.error.HTTPError(req.full_url, code, "and leads away", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

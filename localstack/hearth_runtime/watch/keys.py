@@ -6,10 +6,11 @@ source that can end has ended. Fields have fixed widths, so keys sort in the ord
 
 from __future__ import annotations
 
+import posixpath
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePath
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from hearth_runtime.watch.errors import SourceError
@@ -47,9 +48,13 @@ def default_camera(source: str) -> str:
     """
     if source.isdecimal():
         return f"device-{int(source)}"[:63]
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+        _ = parts.port  # a "/" in a password leaves half of it here, and the rest in the path
+    except ValueError:
+        return "camera"  # who opens the source says what is wrong with it
     if parts.scheme and parts.netloc:
-        return camera_slug(f"{parts.hostname or ''}{PurePath(parts.path).with_suffix('')}")
+        return camera_slug(f"{parts.hostname or ''}{posixpath.splitext(parts.path)[0]}")
     # A folder may be given as "." or "..": its real name counts.
     return camera_slug(Path(source).resolve().stem)
 

@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from hearth_runtime.watch import pictures
 from hearth_runtime.watch.errors import SourceError, SourceLost
@@ -15,13 +15,18 @@ from hearth_runtime.watch.http_camera import HttpCamera
 from hearth_runtime.watch.video import LiveVideo, VideoFile
 
 _STREAMS = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt"})
+_WEB = frozenset({"http", "https"})
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
 
 
 def shown(source: str) -> str:
     """The source as messages may show it: without user name, password and query."""
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+        _ = parts.port
+    except ValueError:
+        return "the address"
     if not (parts.scheme and parts.netloc):
         return source
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
@@ -49,11 +54,11 @@ def open_source(
     """
     if source.isdecimal():
         return LiveVideo(int(source), f"camera {source}", stall_s)
-    parts = urlsplit(source)
+    parts = _parts(source)
     scheme = parts.scheme.lower()
     if scheme in _STREAMS:
         return LiveVideo(source, shown(source), stall_s)
-    if scheme in {"http", "https"}:
+    if scheme in _WEB:
         return _http(source, limits, stall_s, fps)
     if scheme and parts.netloc and scheme != "file":
         raise SourceError(
@@ -61,6 +66,24 @@ def open_source(
             f"Known are file, http, https, {', '.join(sorted(_STREAMS))}.",
         )
     return _path(Path(parts.path) if scheme == "file" else Path(source), limits, warn, stall_s, fps)
+
+
+def _parts(source: str) -> SplitResult:
+    try:
+        parts = urlsplit(source)
+        # A stream may be without a host (udp://@:5000 listens); reading the port checks it.
+        scheme = parts.scheme.lower()
+        well_formed = scheme not in _STREAMS | _WEB or parts.port != 0
+        well_formed = well_formed and (scheme not in _WEB or bool(parts.hostname))
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        # Not quoted, as the library's own message would: it may hold the password.
+        raise SourceError(
+            "The address of the source is malformed: its host or port cannot be read.",
+            "Write it as http://user:password@host:port/path, special characters as %40.",
+        )
+    return parts
 
 
 def _path(

@@ -73,6 +73,8 @@ def test_capture_times_increase_whatever_the_clock_does(times: list[int]) -> Non
         ("/dev/video2", "video2"),
         ("rtsp://admin:s3cret@10.0.0.7:554/Stream1?token=abc", "10-0-0-7-stream1"),
         ("http://cam.local/snapshot.jpg", "cam-local-snapshot"),
+        ("http://cam.local", "cam-local"),
+        ("rtsp://cam.local/", "cam-local"),
     ],
 )
 def test_a_source_names_its_camera_without_its_secrets(
