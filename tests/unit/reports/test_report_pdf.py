@@ -180,6 +180,35 @@ def test_no_text_breaks_the_pdf(name: str, words: str, zone: str) -> None:
     assert "Verification by a person" in text_of(pdf)
 
 
+MARKUP = (
+    '<a href="http://evil.example/">x</a><link href="javascript:alert(1)">y</link> '
+    "http://e.example </para><onDraw name='f'/><img src='file:///etc/passwd'/> "
+    "/JavaScript (app.alert(1)) /OpenAction"
+)
+
+
+def test_text_of_others_is_only_ever_text() -> None:
+    event = incident(
+        site=dict.fromkeys(("site_name", "site_location", "company_name"), MARKUP[:200]),
+        violations=[payload()["violations"][0] | {"description": MARKUP}],
+        indeterminate=[{"item": MARKUP[:200], "reason": MARKUP}],
+    )
+    narrative = rules_narrative(event, BERLIN).model_copy(
+        update={"summary": MARKUP, "hazards": (MARKUP,), "source": "llm", "model": MARKUP[:200]}
+    )
+    document = reader(printed(event, Picture(MARKUP), narrative))
+    assert "evil.example" in " ".join(page.extract_text() for page in document.pages)
+    assert not {"/OpenAction", "/AA", "/Names", "/AcroForm"} & document.trailer["/Root"].keys()
+    for page in document.pages:
+        assert not {"/Annots", "/AA"} & page.keys()
+    objects = [document.get_object(number) for number in range(1, document.trailer["/Size"])]
+    dictionaries = [found for found in objects if isinstance(found, dict)]
+    assert len(dictionaries) > 10
+    for found in dictionaries:
+        assert not {"/JS", "/URI", "/A", "/Launch", "/EmbeddedFiles"} & found.keys()
+        assert found.get("/S") not in {"/JavaScript", "/URI", "/Launch", "/GoToR"}
+
+
 def entries(count: int) -> tuple[DigestEntry, ...]:
     when = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
     return tuple(
