@@ -36,7 +36,7 @@ COLOURS: Final[dict[str, Colour]] = {
 MIN_WIDTH: Final = 960
 """Smaller pictures are enlarged, or labels would cover what they name; pixels."""
 MAX_SIDE: Final = 2560
-"""Larger pictures are reduced; the original frame stays in the bucket for its ten days."""
+"""Larger pictures are reduced; the original frame stays in the bucket until it expires."""
 JPEG_QUALITY: Final = 90
 HEAD: Final = 0.45
 """Upper part of a person's box in which a face is looked for once more, enlarged."""

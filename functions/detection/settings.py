@@ -31,7 +31,7 @@ class Settings(CoreSettings):
     max_image_bytes: int = Field(20_000_000, ge=1000)
     max_image_pixels: int = Field(40_000_000, ge=1000)
     fetch_threads: int = Field(4, ge=1, le=32)
-    frame_retention_days: int = Field(10, ge=1)
+    frame_retention_days: int = Field(3, ge=1)
     """After how many days the bucket expires frames; their rows go a day later."""
 
 

@@ -15,7 +15,7 @@ class Settings(CoreSettings):
 
     notification_grace_s: float = Field(default=15, ge=0, le=600)
     """How long an upload's own notification may take before the sweep makes its job; seconds."""
-    frame_retention_days: int = Field(default=10, ge=1)
+    frame_retention_days: int = Field(default=3, ge=1)
     """After how many days the bucket expires frames; their jobs go two days later."""
 
     @property

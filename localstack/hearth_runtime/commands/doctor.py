@@ -135,7 +135,7 @@ def _disk(data: Path) -> Finding:
     amount = f"{free / 1024**3:.1f} GiB free"
     if free < _LEAST_DISK:
         return Finding(
-            "disk", "wrong", f"Only {amount}.", "Make room: frames of ten days are kept."
+            "disk", "wrong", f"Only {amount}.", "Make room, or keep frames for fewer days."
         )
     days = DiskHistory(data).days_left(datetime.now(UTC), free)
     if days is not None and days < _LOOK_AHEAD_DAYS:

@@ -62,7 +62,7 @@ def watch(
     motion: Motion = True,
     keep_alive: Annotated[
         float, typer.Option(min=0, help="A frame passes at least every so many seconds.")
-    ] = 1.0,
+    ] = 2.0,
     quality: Quality = 85,
     max_side: MaxSide = 1280,
     max_pixels: MaxPixels = 50_000_000,

@@ -46,7 +46,8 @@ class WatchConfig:
         loop: How many times a source that ends is played; time goes on.
         motion: Whether frames on which nothing moved are dropped; never for pictures in files.
         motion_fraction: Part of the picture that has to change, 0..1.
-        keep_alive_s: A frame passes at least this often, moving or not.
+        keep_alive_s: A frame passes at least this often, moving or not; well under the time after
+            which a policy lets an episode end (`gap_s`, 5 s by default).
         limits: Sizes and JPEG quality.
         start_time: Capture time of the first frame of a source that ends (timezone-aware); None is
             when its file was last changed.
@@ -68,7 +69,7 @@ class WatchConfig:
     loop: int = 1
     motion: bool = True
     motion_fraction: float = 0.003
-    keep_alive_s: float = 1.0
+    keep_alive_s: float = 2.0
     limits: PictureLimits = field(default_factory=PictureLimits)
     start_time: datetime | None = None
     reconnect: bool = True
