@@ -176,7 +176,7 @@ def test_no_bytes_make_the_stack_fail_hang_or_die(stack: Stack, data: bytes) -> 
 def test_what_is_wrong_with_a_request_has_its_status(
     stack: Stack, headers: bytes, body: bytes, status: int
 ) -> None:
-    answer = converse(stack.state.gateway_url, post(b"/echo/a", headers, body))
+    answer = converse(stack.state.gateway_url, post(b"/echo/a", headers, body), 1)
     assert answer.split(b" ", 2)[1] == str(status).encode()
 
 
