@@ -58,7 +58,8 @@ class StackLock:
 
     def __enter__(self) -> StackLock:
         """Take the lock, and remove what a killed predecessor left. Raises AlreadyRunning."""
-        self._data.mkdir(parents=True, exist_ok=True)
+        # Ours alone: the database knows who gets reports.
+        self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (self._data / LOCK_FILE).open("a+", encoding="utf-8")
         if not _locked_within(file, _PATIENCE_S):
             file.seek(0)

@@ -108,7 +108,7 @@ def write_restricted_policy(folder: Path, cameras: Iterable[str]) -> Path:
 
     Equipment is still asked for, so that reports say which of it could not be judged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / "restricted.yaml"
     policy = {"version": 1, "cameras": {camera: {"restricted": True} for camera in cameras}}
     text = yaml.safe_dump(policy, sort_keys=True)

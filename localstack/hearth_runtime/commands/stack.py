@@ -182,7 +182,7 @@ def start_stack(
     not, because that file is never rotated as the log is. Unless detached it is stopped by the
     kernel when this process ends, in whatever way.
     """
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     arguments = [*arguments, "--quiet"]
     if not detached:
         arguments = [*arguments, "--parent", str(os.getpid())]

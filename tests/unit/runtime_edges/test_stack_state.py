@@ -38,6 +38,11 @@ def test_an_empty_directory_has_no_stack(tmp_path: Path) -> None:
     assert read_state(tmp_path / "missing") is None
 
 
+def test_only_its_owner_reads_a_stack_s_data(tmp_path: Path) -> None:
+    with StackLock(tmp_path / "data"):
+        assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
 def test_a_running_stack_is_found_and_gone_after_its_end(tmp_path: Path) -> None:
     with StackLock(tmp_path):
         assert read_state(tmp_path) is None, "not ready yet"
