@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hearth import migrations
 from hearth_runtime.aws_endpoint import AwsEndpoint
 from hearth_runtime.provision import provision
 from hearth_runtime.template_reader import TemplateSource
@@ -68,6 +69,7 @@ async def migrate(bench: Bench, s3: S3Client, bucket: str) -> Any:
     """Have the schema made; CloudFormation's answer goes to `migrated.json`."""
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "migrated.json"})
     create = load_event("migrate/cloudformation_create", ResponseURL=url)
+    create["ResourceProperties"]["Revision"] = migrations.head()
     return await bench.call("migrate", **create)
 
 
