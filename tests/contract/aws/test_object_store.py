@@ -87,6 +87,7 @@ def test_a_key_is_taken_as_it_is(store: ObjectStore, key: str) -> None:
 
 def test_deleting_what_is_not_there_is_no_error(store: ObjectStore) -> None:
     store.delete("frames/gate/a.jpg")
+    assert keys_of(store) == []
 
 
 def test_a_listing_holds_size_and_time(store: ObjectStore) -> None:

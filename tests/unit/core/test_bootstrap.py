@@ -16,7 +16,8 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_reached_before_it_is_used() -> None:
-    connect(CoreSettings(database_url="no URL at all", bucket=""))
+    platform = connect(CoreSettings(database_url="no URL at all", bucket=""))
+    assert vars(platform).keys() == {"settings"}
 
 
 def test_each_part_is_made_once_from_the_settings(tmp_path: Path) -> None:
