@@ -5,9 +5,11 @@ Two questions choose a leaf: whose fault is it, and would a retry help?
     HearthError
     ├── CallerError            the caller's fault: a retry with the same input fails again
     │   ├── InvalidInput       400  malformed or outside its limits
+    │   ├── Unauthenticated    401  nobody we know, or no longer
     │   ├── Forbidden          403  known, but not allowed
     │   ├── NotFound           404  no such thing
-    │   ├── Conflict           409  the thing has changed, or exists already
+    │   ├── Conflict           409  the thing exists already, or its state does not allow it
+    │   ├── PreconditionFailed 412  the thing has changed since the caller read it (If-Match)
     │   ├── TooLarge           413  more bytes, pixels or rows than the border admits
     │   └── RateLimited        429  allowed, but not now: a later retry helps
     └── ServiceError           ours
@@ -52,6 +54,11 @@ class InvalidInput(CallerError):
     status = 400
 
 
+class Unauthenticated(CallerError):
+    code = "UNAUTHENTICATED"
+    status = 401
+
+
 class Forbidden(CallerError):
     code = "FORBIDDEN"
     status = 403
@@ -65,6 +72,11 @@ class NotFound(CallerError):
 class Conflict(CallerError):
     code = "CONFLICT"
     status = 409
+
+
+class PreconditionFailed(CallerError):
+    code = "PRECONDITION_FAILED"
+    status = 412
 
 
 class TooLarge(CallerError):

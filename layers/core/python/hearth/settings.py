@@ -22,6 +22,8 @@ class CoreSettings(BaseSettings):
     bucket: str = ""
     queue_urls: dict[str, str] = Field(default_factory=dict)
     """Queue name → URL; in the environment a JSON object."""
+    subscribers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Type of domain event → queues that get it; in the environment a JSON object."""
     timezone: str = "UTC"
     """IANA name of the site's time zone."""
 

@@ -1,0 +1,157 @@
+"""Who calls, and what they may do.
+
+The gateway asks an authorizer before it invokes a function, and passes on what that answered
+(`requestContext.authorizer.lambda`). Functions read it here and check the permission that a route
+declares; they never see a password, and never check a token themselves.
+
+    @router.get("", dependencies=[require("jobs:read")])
+    async def list_jobs(...): ...
+
+    @router.post("")
+    async def create(principal: Annotated[Principal, require("tasks:write")], ...): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, get_args
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as DependsParameter
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from hearth.errors import Forbidden, Unauthenticated
+
+Kind = Literal["user", "api_key", "local"]
+"""`local`: a program of the machine itself, through a gateway that listens on loopback only."""
+
+
+class Role(StrEnum):
+    """From least to most."""
+
+    GUEST = "guest"
+    USER = "user"
+    DEVELOPER = "developer"
+    ADMIN = "admin"
+
+
+_GUEST = frozenset({"cameras:read", "incidents:read", "reports:read"})
+_USER = _GUEST | {
+    "analytics:write",
+    "keys:write",  # one's own
+    "notifications:read",
+    "tasks:read",  # one's own, and those assigned to one
+    "tasks:write",
+}
+_DEVELOPER = _USER | {
+    "analytics:read",
+    "incidents:write",
+    "jobs:read",
+    "jobs:retry",
+    "tasks:manage",  # everybody's
+}
+_ADMIN = _DEVELOPER | {"audit:read", "notifications:write", "users:manage"}
+PERMISSIONS: Mapping[Role, frozenset[str]] = {
+    Role.GUEST: _GUEST,
+    Role.USER: _USER,
+    Role.DEVELOPER: _DEVELOPER,
+    Role.ADMIN: _ADMIN,
+}
+"""What each role may do. A key may do no more than its owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls.
+
+    Attributes:
+        id: Of the user; a key acts for its owner. `local` for the machine itself.
+        kind: How they showed who they are.
+        role: Of the user.
+        permissions: What this call may do.
+        credential_id: Id of the API key or of the session, for the log; empty for `local`.
+    """
+
+    id: str
+    kind: Kind
+    role: Role
+    permissions: frozenset[str]
+    credential_id: str = ""
+
+    def may(self, permission: str) -> bool:
+        """Whether `permission` is among theirs."""
+        return permission in self.permissions
+
+    def context(self) -> dict[str, str]:
+        """What an authorizer answers with, for `principal_of` to read."""
+        return {
+            "principal_id": self.id,
+            "kind": self.kind,
+            "role": self.role.value,
+            "permissions": " ".join(sorted(self.permissions)),
+            "credential_id": self.credential_id,
+        }
+
+
+def principal_of(event: Mapping[str, Any]) -> Principal | None:
+    """Who the gateway says has called; None where it let an anonymous caller through.
+
+    Args:
+        event: API Gateway's payload 2.0.
+    """
+    authorizer = event.get("requestContext", {}).get("authorizer") or {}
+    context = authorizer.get("lambda")
+    if not context or context.get("kind") not in get_args(Kind):
+        return None
+    return Principal(
+        id=context["principal_id"],
+        kind=context["kind"],
+        role=Role(context["role"]),
+        permissions=frozenset(context["permissions"].split()),
+        credential_id=context.get("credential_id", ""),
+    )
+
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="An access token of `POST /api/v1/auth/login`, or an API key.",
+)
+
+
+def require(permission: str) -> DependsParameter:
+    """A dependency that gives the `Principal`, or ends the request.
+
+    Raises (in the request):
+        Unauthenticated: Nobody is known to call.
+        Forbidden: They may not.
+    """
+    if permission not in _ADMIN:
+        raise ValueError(f"no role has the permission {permission!r}")
+
+    async def check(
+        request: Request,
+        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Principal:
+        principal = authenticated(request)
+        if not principal.may(permission):
+            raise Forbidden(f"this needs the permission {permission}, which you do not have")
+        return principal
+
+    dependency: DependsParameter = Depends(check)
+    return dependency
+
+
+def authenticated(request: Request) -> Principal:
+    """Who calls.
+
+    Raises:
+        Unauthenticated: Nobody is known to call.
+    """
+    principal = principal_of(request.scope.get("aws.event", {}))
+    if principal is None:
+        raise Unauthenticated(
+            "this needs an access token or an API key: Authorization: Bearer <token>"
+        )
+    return principal
