@@ -89,7 +89,7 @@ def test_the_thresholds_of_a_rollback_are_one_and_twenty_percent() -> None:
 
 
 def test_every_alarm_says_what_is_wrong_and_tells_the_topic() -> None:
-    for name in ("function.yaml", "template.yaml"):
+    for name in ("function.yaml", "queue.yaml", "template.yaml"):
         for logical_id, alarm in alarms(name).items():
             described = alarm["AlarmDescription"]
             text = described["Fn::Sub"] if isinstance(described, dict) else described
@@ -104,17 +104,37 @@ def test_nested_stacks_hold_nothing_that_a_stack_at_home_would_miss() -> None:
 
 
 def test_every_queue_has_an_alarm(template: Template) -> None:
-    stack = template.body["Resources"]["Monitoring"]["Properties"]["Parameters"]
-    queues = set(template.of_type("AWS::SQS::Queue"))
+    stacks = template.of_type("AWS::CloudFormation::Stack").values()
     watched = {
-        dimension["Value"]["Ref"]
-        for alarm in alarms("template.yaml").values()
-        for dimension in alarm["Dimensions"]
-        if dimension["Name"] == "QueueName"
+        parameters[name]["Fn::GetAtt"][0]: name
+        for stack in stacks
+        if stack["Properties"]["TemplateURL"] == "layers/monitoring/queue.yaml"
+        for parameters in [stack["Properties"]["Parameters"]]
+        for name in ("Queue", "DeadLetters")
     }
-    assert watched == queues
-    for queue in queues:
-        assert stack[queue] == {"Fn::GetAtt": [queue, "QueueName"]}
+    dead_letters = {
+        queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        for queue in template.of_type("AWS::SQS::Queue").values()
+        if "RedrivePolicy" in queue["Properties"]
+    }
+    assert watched == {
+        queue: "DeadLetters" if queue in dead_letters else "Queue"
+        for queue in template.of_type("AWS::SQS::Queue")
+    }
+    assert {alarm["Dimensions"][0]["Value"]["Ref"] for alarm in alarms("queue.yaml").values()} == {
+        "Queue",
+        "DeadLetters",
+    }
+
+
+def test_the_dashboard_shows_every_queue(template: Template) -> None:
+    given = template.body["Resources"]["Monitoring"]["Properties"]["Parameters"]
+    text = nested("template.yaml")["Resources"]["Dashboard"]["Properties"]["DashboardBody"][
+        "Fn::Sub"
+    ]
+    for queue in template.of_type("AWS::SQS::Queue"):
+        assert given[queue] == {"Fn::GetAtt": [queue, "QueueName"]}
+        assert f'"${{{queue}}}"' in text, queue
 
 
 def test_the_stacks_are_given_the_parameters_they_declare(template: Template) -> None:
