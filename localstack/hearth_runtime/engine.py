@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .functions import (
     EVENT_PAYLOAD_LIMIT,
@@ -169,6 +169,19 @@ class Engine:
         self._events_by_function[name] += 1
         task.add_done_callback(lambda done: self._event_over(name, done))
         return request_id
+
+    def recycle(self, functions: Iterable[str] | None = None) -> None:
+        """Have new instances take the next events, because code has changed.
+
+        Args:
+            functions: Short or physical names; None means all.
+
+        Raises:
+            FunctionNotFound: One is none, and none of them was recycled.
+        """
+        names = [spec.name for spec in self.specs()] if functions is None else functions
+        for supervisor in [self._find(name) for name in names]:
+            supervisor.recycle()
 
     def check(self, function: str) -> FunctionSpec:
         """The function's description (DryRun). Raises FunctionNotFound."""

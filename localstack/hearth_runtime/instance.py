@@ -100,6 +100,7 @@ class Instance:
         self._init_answered = False
         self._current: Invocation | None = None
         self._killed: tuple[str, str] | None = None  # errorType, text, when we end the process
+        self._retiring = False  # its next poll is its last
         self._api = RuntimeApi(self)
         self._lines = LineSplitter(self._line)
 
@@ -112,7 +113,7 @@ class Instance:
     def coming(self) -> bool:
         """Whether it will be idle by itself in a moment."""
         healthy = self._killed is None and not self._init_answered
-        return healthy and self.state in ("starting", "returning")
+        return healthy and not self._retiring and self.state in ("starting", "returning")
 
     async def run(self) -> None:
         """Start the process and stay until it has ended."""
@@ -196,6 +197,13 @@ class Instance:
             asyncio.get_running_loop().call_later(TERMINATE_GRACE_S, self.process.kill)
         self._api.close()
 
+    def recycle(self) -> None:
+        """End it before its next event: at once, or when it has answered the one it works on."""
+        if self.state in ("busy", "returning"):
+            self._retiring = True
+        else:
+            self.terminate()
+
     # ---- RuntimeEvents ----
 
     def polled(self) -> None:
@@ -212,7 +220,9 @@ class Instance:
                 f"RequestId: {self._current.request_id} Error: the function's process asked for "
                 "the next event without answering this one",
             )
-        if self._killed is None:
+        if self._retiring:
+            self.terminate()
+        elif self._killed is None:
             self._set_state("idle")
             self._pool.ready(self)
 

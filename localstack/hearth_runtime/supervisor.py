@@ -101,6 +101,16 @@ class Supervisor:
             elif instance.state == "returning" and resting > RETURN_LIMIT_S:
                 instance.kill("Runtime.ExitError", "it answered but never asked for the next event")
 
+    def recycle(self) -> None:
+        """Have the next event taken by a new instance: the code of these is out of date.
+
+        Idle ones and those that start end at once, busy ones when they have answered. What waits
+        goes on waiting, and a pause after failed starts is over: the new code may start.
+        """
+        self._init_failures, self._silent_ends, self._pause_until = 0, 0, 0.0
+        for instance in list(self._instances):
+            instance.recycle()
+
     def status(self) -> FunctionStatus:
         """What it does now."""
         living = [instance for instance in self._instances if instance.process is not None]
