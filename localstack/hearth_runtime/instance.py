@@ -29,6 +29,7 @@ from .runtime_api import ACCEPTED, INVALID_REQUEST_ID, TOO_LARGE, Answer, Runtim
 State = Literal["starting", "idle", "busy", "returning", "stopped"]
 UNHANDLED = "Unhandled"
 TERMINATE_GRACE_S = 2.0  # from SIGTERM to SIGKILL for a process that has nothing to do
+LAST_WORDS = 300  # bytes of what a process wrote before it ended without a word to us
 STOPPED = ("Runtime.ExitError", "Runtime stopped by the supervisor")
 
 
@@ -99,6 +100,8 @@ class Instance:
         self._init_ms: float | None = None  # None until the first poll
         self._init_answered = False
         self._current: Invocation | None = None
+        self._last_request: str | None = None
+        self._last_line = ""  # of what it wrote before its first poll
         self._killed: tuple[str, str] | None = None  # errorType, text, when we end the process
         self._retiring = False  # its next poll is its last
         self._api = RuntimeApi(self)
@@ -119,11 +122,12 @@ class Instance:
         """Start the process and stay until it has ended."""
         loop = asyncio.get_running_loop()
         try:
-            address = await self._api.start()
+            address = await self._api.start(self._launcher.runtime_api_host)
             environment = lambda_environment(self._spec, self.name, self._region)
             self.process = await self._launcher.launch(
                 self._spec, address, environment, self._lines.feed
             )
+            self._api.only_for(self.process.address)
             if self._killed is not None:  # stopped meanwhile
                 self.process.kill()
             self._init_deadline = loop.call_later(self._init_timeout_s, self._init_timed_out)
@@ -159,6 +163,7 @@ class Instance:
         )
         self.invocations += 1
         self._current = invocation
+        self._last_request = invocation.request_id
         self._set_state("busy")
         text = f"START RequestId: {invocation.request_id} Version: $LATEST"
         invocation.tail.add(text.encode())
@@ -172,11 +177,8 @@ class Instance:
             return
         self.memory = measured
         if measured.now_mb > self._spec.memory_mb and self._killed is None:
-            self.kill(
-                "Runtime.OutOfMemory",
-                "Runtime exited with error: signal: killed (memory limit "
-                f"{self._spec.memory_mb} MB, used {measured.now_mb:.0f} MB)",
-            )
+            used = f", used {measured.now_mb:.0f} MB"
+            self.kill("Runtime.OutOfMemory", self._over_limit(used))
 
     def kill(self, error_type: str, reason: str, message: str | None = None) -> None:
         """End the process now; a running invocation gets this error (`message`, or `reason`)."""
@@ -317,9 +319,15 @@ class Instance:
 
     def _exited(self, status: int) -> None:
         self._lines.flush()
+        if self._killed is None and self.process is not None and self.process.out_of_memory:
+            self._killed = ("Runtime.OutOfMemory", self._over_limit())
+            request_id = self._current.request_id if self._current else None
+            self._record("ERROR", self._killed[1], request_id)
         error_type, text = self._killed or ("Runtime.ExitError", _exit_text(status))
         if self._init_ms is None and self._killed != STOPPED:
             explained = self._killed is not None
+            if not explained and self._last_line:
+                text += f" ({self._last_line})"
             self._init_error(error_body(error_type, f"Error: {text}"), explained=explained)
         if (invocation := self._current) is not None:
             message = f"RequestId: {invocation.request_id} Error: {text}"
@@ -329,6 +337,10 @@ class Instance:
 
     # ---- logging ----
 
+    def _over_limit(self, used: str = "") -> str:
+        limit = f"memory limit {self._spec.memory_mb} MB{used}"
+        return f"Runtime exited with error: signal: killed ({limit}): raise its MemorySize"
+
     def _drain(self) -> None:
         if self.process is not None:
             self.process.drain()
@@ -337,7 +349,11 @@ class Instance:
         if is_emf(line) and (document := parse_object(line)) is not None:
             self._metrics.observe_emf(self._spec.short_name, document)
             return
-        request_id = None
+        if self._init_ms is None:
+            self._last_line = line[:LAST_WORDS].decode("utf-8", "replace")
+        # As on AWS, what is written between two events counts to the first. What a container
+        # writes may also come up to a millisecond after its answer.
+        request_id = self._last_request
         if self._current is not None:
             request_id = self._current.request_id
             self._current.tail.add(line)

@@ -1,4 +1,4 @@
-"""How an instance of a function is started: as a process now, as a container later."""
+"""How an instance of a function is started; here as a process, in containers.py as a container."""
 
 from __future__ import annotations
 
@@ -35,11 +35,21 @@ class Process(Protocol):
 
     @property
     def pid(self) -> int:
-        """Process id on this machine."""
+        """Process id on this machine; 0 where it has none."""
+        ...
+
+    @property
+    def address(self) -> str | None:
+        """IP address that it calls the Runtime API from, None where that isn't known."""
         ...
 
     def drain(self) -> None:
         """Pass what it has written so far to the launcher's `output`, without waiting."""
+        ...
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the kernel ended it for the memory it took; known once it has ended."""
         ...
 
     async def wait(self) -> int:
@@ -61,6 +71,11 @@ class Process(Protocol):
 
 class Launcher(Protocol):
     """The seam between the supervisor and the place where functions run."""
+
+    @property
+    def runtime_api_host(self) -> str:
+        """Address on which the Runtime API of an instance has to listen."""
+        ...
 
     async def launch(
         self,
@@ -85,6 +100,8 @@ class Launcher(Protocol):
 
 class ProcessLauncher:
     """Starts functions as `python -m awslambdaric <handler>` of this virtual environment."""
+
+    runtime_api_host = "127.0.0.1"
 
     def __init__(self, project_root: Path, environment: Mapping[str, str] | None = None) -> None:
         """
@@ -120,12 +137,32 @@ def guarded(program: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", str(EXEC_GUARD), str(os.getpid()), *program]
 
 
+def memory_of(pid: int) -> Memory | None:
+    """What a process of this machine takes, as its kernel counts it; None where it can't be known:
+    it has ended, or this is not Linux."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    kilobytes = {
+        name: int(value.split()[0])
+        for name, _, value in (line.partition(":") for line in status.splitlines())
+        if name in ("VmRSS", "VmHWM")
+    }
+    if len(kilobytes) < 2:  # a zombie has none
+        return None
+    return Memory(kilobytes["VmRSS"] / 1024, kilobytes["VmHWM"] / 1024)
+
+
 class LocalProcess:
     """A process in a session of its own whose output is read through one pipe.
 
     The pipe is ours and not asyncio's, so that `drain` can read it at the very moment an answer
     arrives: what a function wrote before it answered belongs to that invocation.
     """
+
+    address = "127.0.0.1"
+    out_of_memory = False  # it has no limit of its own: the supervisor looks at what it takes
 
     def __init__(
         self,
@@ -188,18 +225,7 @@ class LocalProcess:
         self._signal(signal.SIGKILL)
 
     def memory(self) -> Memory | None:
-        try:
-            status = Path(f"/proc/{self.pid}/status").read_text()
-        except OSError:
-            return None
-        kilobytes = {
-            name: int(value.split()[0])
-            for name, _, value in (line.partition(":") for line in status.splitlines())
-            if name in ("VmRSS", "VmHWM")
-        }
-        if len(kilobytes) < 2:  # a zombie has none
-            return None
-        return Memory(kilobytes["VmRSS"] / 1024, kilobytes["VmHWM"] / 1024)
+        return memory_of(self.pid)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._popen.returncode is None:
