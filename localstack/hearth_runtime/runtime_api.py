@@ -1,4 +1,4 @@
-"""The Runtime API that `awslambdaric` polls: one loopback port for each instance.
+"""The Runtime API that `awslambdaric` polls: one port for each instance.
 
 One port each, so that a request says which process it comes from: a time-out kills the right one.
 The HTTP server is written by hand because of its latency: with aiohttp here a no-op invocation took
@@ -51,13 +51,19 @@ class RuntimeApi:
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._poller: _Connection | None = None
+        self._client: str | None = None
 
-    async def start(self) -> str:
-        """Listen on a free loopback port; returns "host:port"."""
+    async def start(self, host: str = "127.0.0.1") -> str:
+        """Listen on a free port; returns "host:port"."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: _Connection(self), host, 0)
         port = self._server.sockets[0].getsockname()[1]
-        return f"127.0.0.1:{port}"
+        return f"{host}:{port}"
+
+    def only_for(self, client: str | None) -> None:
+        """Take connections from this IP address only: other functions' work is nobody's business.
+        None takes them from everywhere."""
+        self._client = client
 
     def close(self) -> None:
         """Stop listening and drop every connection; awslambdaric then ends by itself."""
@@ -82,6 +88,8 @@ class RuntimeApi:
 
     def opened(self, connection: _Connection) -> None:
         self._connections.add(connection)
+        if self._client is not None and connection.client != self._client:
+            connection.abort()
 
     def closed(self, connection: _Connection) -> None:
         self._connections.discard(connection)
@@ -124,6 +132,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.client = str(transport.get_extra_info("peername")[0])
         # select.poll takes any descriptor; select.select none above 1023.
         self._readable = select.poll()
         self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)

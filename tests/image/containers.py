@@ -79,6 +79,7 @@ class ContainerLauncher:
     environment: Mapping[str, str]
     mounts: tuple[str, ...] = ()
     label: str = field(default_factory=lambda: f"hearth.test={uuid.uuid4().hex}")
+    runtime_api_host: str = "127.0.0.1"
 
     async def launch(
         self,

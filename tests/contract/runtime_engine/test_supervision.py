@@ -220,6 +220,8 @@ def test_a_process_that_ignores_sigterm_is_killed() -> None:
 
 def test_a_place_that_can_not_start_processes_is_an_error_and_not_a_hang() -> None:
     class Broken:
+        runtime_api_host = "127.0.0.1"
+
         async def launch(self, *_: object) -> Process:
             raise PermissionError("not here")
 

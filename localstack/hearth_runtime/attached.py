@@ -1,0 +1,171 @@
+"""Functions in containers that somebody else starts: Docker Compose, where nobody may.
+
+A program that starts containers holds the engine's socket, which is root on the machine. So Compose
+starts one container a function, in which `layers/core/image/leash` waits on a connection to us.
+`launch` takes one that waits, sends it the function's environment, and from then on its connection
+is the process: what the function prints comes over it, its exit status last; closing it kills the
+function, and Docker starts a fresh container that waits again. The script tells the protocol.
+
+Who calls is believed by its address: Compose's name service knows each function's containers under
+the function's name, and no container can take another's address (they have no capabilities). So
+what parses strangers' pictures cannot ask for the environment of what holds the keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import urlsplit
+
+from .functions import FunctionSpec
+from .launchers import Process
+from .leash import Leash
+from .logs import LogStream
+from .loopback import is_loopback
+
+PATIENCE_S = 30.0  # for a container that Docker starts again; its pauses double from 0.1 s
+_GREETING_S = 5.0
+
+
+class AttachedLauncher:
+    """Starts functions in containers that wait for it."""
+
+    def __init__(
+        self, host: str, port: int, environment: Mapping[str, str], *, logs: LogStream
+    ) -> None:
+        """
+        Args:
+            host: Our name in the network of the functions' containers. A loopback name or
+                address listens there alone, any other one on all addresses.
+            port: Where they wait; 0 takes a free one.
+            environment: Credentials, AWS_ENDPOINT_URL and what else every function gets.
+        """
+        self.host = host
+        self.port = port
+        self._environment = {
+            name: seen_from(host, value) if name == "AWS_ENDPOINT_URL" else value
+            for name, value in environment.items()
+        }
+        self._logs = logs
+        self._known: frozenset[str] = frozenset()
+        self._socket: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._greeting: set[asyncio.Task[None]] = set()
+        self._waiting: defaultdict[str, list[Leash]] = defaultdict(list)
+        self._came = asyncio.Condition()
+
+    @property
+    def runtime_api_host(self) -> str:
+        """Where the Runtime API of an instance has to listen."""
+        return listening_address(self.host)
+
+    def start(self, functions: Iterable[str]) -> None:
+        """Listen for containers of these functions (short names). Raises OSError."""
+        self._known = frozenset(functions)
+        self._socket = socket.create_server((self.runtime_api_host, self.port), backlog=128)
+        self._socket.setblocking(False)
+        self.port = self._socket.getsockname()[1]
+        self._accepting = asyncio.get_running_loop().create_task(self._accept(self._socket))
+
+    async def stop(self) -> None:
+        """Drop the containers that wait; they look for the next runtime."""
+        tasks = [*filter(None, [self._accepting]), *self._greeting]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._socket is not None:
+            self._socket.close()
+        for leash in [leash for waiting in self._waiting.values() for leash in waiting]:
+            leash.close()
+
+    async def launch(
+        self,
+        spec: FunctionSpec,
+        runtime_api: str,
+        env: Mapping[str, str],
+        output: Callable[[bytes], None],
+    ) -> Process:
+        """Take a container that waits for this function, or the next that comes."""
+        waiting = self._waiting[spec.short_name]
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._came:
+                await self._came.wait_for(lambda: bool(waiting))
+                leash = waiting.pop()
+        except TimeoutError:
+            raise OSError(
+                f"no container of {spec.short_name} waits for work; see `docker compose ps` and"
+                f" `docker compose logs {spec.short_name}`, start it with `docker compose up`"
+            ) from None
+        port = runtime_api.rpartition(":")[2]
+        variables = {**self._environment, **env, "AWS_LAMBDA_RUNTIME_API": f"{self.host}:{port}"}
+        pairs = (f"{name}={value}\0".encode() for name, value in variables.items())
+        await leash.begin(b"".join(pairs) + b"\0", output)
+        return leash
+
+    # ---- containers that come ----
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, address = await loop.sock_accept(listener)
+            except OSError as error:  # out of descriptors: those who wait in the backlog come later
+                self._logs.write("ERROR", f"cannot take a function's container: {error}")
+                await asyncio.sleep(1)
+                continue
+            task = loop.create_task(self._greet(client, address[0]))
+            self._greeting.add(task)
+            task.add_done_callback(self._greeting.discard)
+
+    async def _greet(self, client: socket.socket, address: str) -> None:
+        leash = Leash(client, address)
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                function = await leash.name()
+                problem = await self._problem(function, address)
+        except (OSError, TimeoutError, ValueError) as error:
+            problem = f"it does not say which function it runs ({error or 'silence'})"
+        except asyncio.CancelledError:
+            leash.close()
+            raise
+        if problem is not None:
+            leash.close()
+            self._logs.write("WARNING", f"a container was refused: {problem}", source_ip=address)
+            return
+        waiting = self._waiting[function]
+        async with self._came:
+            waiting.append(leash)
+            leash.hold(lambda: waiting.remove(leash))
+            self._came.notify_all()
+
+    async def _problem(self, function: str, address: str) -> str | None:
+        if function not in self._known:
+            return (
+                f"the template has no function {function!r}: run `hearth compose` and start again"
+            )
+        if is_loopback(address):
+            return None  # programs of this machine are trusted everywhere here
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(function, None, type=socket.SOCK_STREAM)
+        except OSError:
+            found = []
+        if address in {sockaddr[0] for *_, sockaddr in found}:
+            return None
+        return f"it says it is {function}, but the network knows no {function} at its address"
+
+
+def listening_address(host: str) -> str:
+    """Where to listen so that others reach it under `host`."""
+    return "127.0.0.1" if is_loopback(host) else "0.0.0.0"
+
+
+def seen_from(host: str, url: str) -> str:
+    """A URL of this machine's loopback as those see it who call us `host`; any other unchanged."""
+    parts = urlsplit(url)
+    if parts.hostname is None or not is_loopback(parts.hostname):
+        return url
+    port = f":{parts.port}" if parts.port is not None else ""
+    return parts._replace(netloc=host + port).geturl()
