@@ -24,7 +24,9 @@ from .launchers import Process
 from .leash import Leash
 from .logs import LogStream
 from .loopback import is_loopback
+from .stack_state import SetupError
 
+DEFAULT_ADDRESS = "runtime:9001"  # the runtime's service in compose.yaml
 PATIENCE_S = 30.0  # for a container that Docker starts again; its pauses double from 0.1 s
 _GREETING_S = 5.0
 
@@ -155,6 +157,14 @@ class AttachedLauncher:
         if address in {sockaddr[0] for *_, sockaddr in found}:
             return None
         return f"it says it is {function}, but the network knows no {function} at its address"
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of "host:port". Raises SetupError."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isdecimal() and int(port) < 65536):
+        raise SetupError(f"{address!r} is not NAME:PORT, such as {DEFAULT_ADDRESS}.")
+    return host, int(port)
 
 
 def listening_address(host: str) -> str:

@@ -1,4 +1,8 @@
-"""The control server: Lambda's Invoke API, status, metrics and health, on loopback only."""
+"""The control server: Lambda's Invoke API, status, metrics and health, on loopback only.
+
+Where functions run in containers of their own, it listens for them too. All they get is the address
+to which a custom resource answers, once, by a token.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from .custom_resources import PATH, Answers
 from .engine import Engine
 from .functions import SYNC_PAYLOAD_LIMIT
 from .invoke_api import add_invoke_routes
-from .loopback import refusal
+from .loopback import is_loopback, refusal
 from .metrics import Metrics
 
 _PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,9 +55,9 @@ class ControlServer:
         self._runner: web.AppRunner | None = None
         self.url = ""
 
-    async def start(self, port: int) -> None:
-        """Listen on 127.0.0.1; port 0 takes a free one. Raises OSError when it is taken."""
-        listener = socket.create_server(("127.0.0.1", port), backlog=256)
+    async def start(self, port: int, host: str = "127.0.0.1") -> None:
+        """Listen; port 0 takes a free one. Raises OSError when it is taken."""
+        listener = socket.create_server((host, port), backlog=256)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # As Lambda does, a payload is taken as it is sent.
         self._runner = web.AppRunner(self._app, access_log=None, auto_decompress=False)
@@ -90,7 +94,9 @@ class ControlServer:
 @web.middleware
 async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     reason = refusal(request.headers)
-    if reason is not None:
+    if reason is None and not is_loopback(request.remote or ""):
+        reason = "it is for programs of this machine"
+    if reason is not None and not request.path.startswith(f"{PATH}/"):
         return web.json_response({"message": f"Forbidden: {reason}"}, status=403)
     try:
         return await handler(request)

@@ -36,9 +36,21 @@ class Emulator:
     """
 
     def __init__(
-        self, data: Path, logs: LogStream, *, restarted: Callable[[], Awaitable[None]]
+        self,
+        data: Path,
+        logs: LogStream,
+        *,
+        restarted: Callable[[], Awaitable[None]],
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
-        """`restarted` is awaited after a crash, once the new process answers."""
+        """
+        Args:
+            restarted: Is awaited after a crash, once the new process answers.
+            host: Address to listen on: loopback, or all of them.
+            port: 0 takes a free one.
+        """
+        self._listen = (host, port)
         self._data = data
         self._logs = logs
         self._restarted = restarted
@@ -55,7 +67,12 @@ class Emulator:
 
     async def start(self) -> None:
         """Start and wait until it answers. Raises SetupError when it does not."""
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
+        try:
+            self._socket = socket.create_server(self._listen, backlog=256)
+        except OSError as error:
+            raise SetupError(
+                f"MiniStack cannot listen on port {self._listen[1]}: {error.strerror}."
+            ) from error
         self.endpoint_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         await self._launch()
         self._keeper = asyncio.create_task(self._keep())

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .attached import listening_address, seen_from, split_address
 from .aws_endpoint import AwsEndpoint, SqsClient
 from .control import ControlServer
 from .custom_resources import Answers, CustomResources
@@ -34,6 +35,7 @@ from .stack_state import UNFINISHED_RESTORE, SetupError, StackLock, StackState, 
 from .template import Template
 from .template_reader import Identity, Place, TemplateSource
 
+EMULATOR_PORT = 4566  # for containers and cameras, which find S3 there
 LOG_FILE = "runtime.log"
 DATABASE_PARAMETER = "DatabaseUrl"
 _GRACE_S = 10.0
@@ -48,6 +50,10 @@ class RuntimeConfig:
     template's defaults; `replicas` maps short function names to processes; `idle_s` is the idle
     time in seconds after which a function's process ends. `log_format` says how records are shown
     on standard error: "json", "text", or "none"; the log file has them all.
+
+    `attached` is our "name:port" for containers that others start for the functions (attached.py);
+    S3 and SQS then listen for them on port 4566. `memory_mb` is what all functions may take
+    together: their limits shrink in proportion.
     """
 
     template: Path
@@ -60,6 +66,8 @@ class RuntimeConfig:
     parameters: Mapping[str, str] = field(default_factory=dict)
     replicas: Mapping[str, int] = field(default_factory=dict)
     idle_s: float = 300.0
+    attached: str | None = None
+    memory_mb: int | None = None
     log_format: str = "json"
 
 
@@ -146,9 +154,13 @@ class _Stack:
             answers=answers,
             status=lambda: self._status(engine, schedules, template, gateway, control),
         )
-        await _listen("control_port", self._config.control_port, control.start)
+        await _listen(
+            "control_port",
+            self._config.control_port,
+            lambda port: control.start(port, self._listening),
+        )
         self._closing.push_async_callback(control.stop)
-        await self._set_up(template, engine, answers, control.url, place)
+        await self._set_up(template, engine, answers, self._for_functions(control.url), place)
         self._open_queues(template, engine, sqs, endpoint)
         schedules.start()
         self._closing.push_async_callback(schedules.stop)
@@ -175,11 +187,28 @@ class _Stack:
     async def _find_endpoint(self) -> AwsEndpoint:
         if self._config.endpoint_url is not None:
             return AwsEndpoint.local(self._config.endpoint_url)
-        emulator = Emulator(self._config.data, self._logs, restarted=self._restore)
+        emulator = Emulator(
+            self._config.data,
+            self._logs,
+            restarted=self._restore,
+            host=self._listening,
+            port=0 if self._config.attached is None else EMULATOR_PORT,
+        )
         self._closing.push_async_callback(emulator.stop)
         await emulator.start()
         self._emulator = emulator
         return AwsEndpoint.local(emulator.endpoint_url)
+
+    @property
+    def _listening(self) -> str:
+        """Where functions reach us: on loopback, unless they run in containers of their own."""
+        attached = self._config.attached
+        return "127.0.0.1" if attached is None else listening_address(split_address(attached)[0])
+
+    def _for_functions(self, url: str) -> str:
+        """A URL of ours as the functions' containers know it."""
+        attached = self._config.attached
+        return url if attached is None else seen_from(split_address(attached)[0], url)
 
     async def _restore(self) -> None:
         """After a crash of the emulator: its queues were in memory and are made anew."""
