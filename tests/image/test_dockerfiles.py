@@ -71,7 +71,7 @@ def test_what_changes_often_is_copied_last(name: str) -> None:
     steps = instructions(DOCKERFILES[name])
     final = steps[steps.index(("FROM", f"{BASE} AS runtime")) :]
     targets = [rest.split()[-1] for word, rest in final if word == "COPY"]
-    seldom, often = ["/var/runtime/bootstrap", "/opt/python"], ["/var/task/functions"]
+    seldom, often = ["/var/runtime/", "/opt/python"], ["/var/task/functions"]
     layers = ["/var/task/hearth"]
     if name == "detection":
         layers = ["/models/", *layers, "/var/task/hearth_vision"]
