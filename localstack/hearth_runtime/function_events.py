@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .intrinsics import TemplateError
-from .template import Api, Cors, QueueMapping, Route, Schedule, Throttle
+from .template import Api, Authorizer, Cors, QueueMapping, Route, Schedule, Throttle
 
 _METHODS = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_NO_AUTHORIZER = "NONE"
 _SEGMENT = re.compile(r"\{[A-Za-z0-9._:-]+\+?\}|[^{}]*")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpEvent:
+    """A route as its function asks for it: of which API, and asking which authorizer (None: that
+    of the API)."""
+
+    api_id: str | None
+    authorizer: str | None
+    route: Route
 
 
 class Events:
@@ -24,7 +36,7 @@ class Events:
     ) -> None:
         self._function_of_arn = function_of_arn
         self._queue_of_arn = queue_of_arn
-        self.routes: list[tuple[str | None, Route]] = []
+        self.routes: list[HttpEvent] = []
         self.mappings: list[QueueMapping] = []
         self.schedules: list[Schedule] = []
 
@@ -48,39 +60,88 @@ class Events:
                 )
 
 
-def http_api(routes: Sequence[Route], properties: Mapping[str, Any]) -> Api:
+def http_api(
+    events: Sequence[HttpEvent],
+    properties: Mapping[str, Any],
+    function_of_arn: Callable[[Any, str], str],
+) -> Api:
     """The API of these routes with the settings of AWS::Serverless::HttpApi."""
     seen: set[str] = set()
-    for route in routes:
-        if route.key in seen:
-            raise TemplateError(f"Two events have the route {route.key!r}.")
-        seen.add(route.key)
+    for event in events:
+        if event.route.key in seen:
+            raise TemplateError(f"Two events have the route {event.route.key!r}.")
+        seen.add(event.route.key)
     auth = properties.get("Auth") or {}
+    authorizers = _authorizers(auth, function_of_arn)
     settings = properties.get("RouteSettings") or {}
-    default = auth.get("DefaultAuthorizer")
     return Api(
         routes=tuple(
-            Route(
-                function=route.function,
-                method=route.method,
-                path=route.path,
-                authorizer=_authorizer(route.authorizer, default),
-                timeout_s=route.timeout_s,
-                throttle=_throttle(settings.get(route.key) or {}) or route.throttle,
+            replace(
+                event.route,
+                throttle=_throttle(settings.get(event.route.key) or {}) or event.route.throttle,
+                public=event.authorizer == _NO_AUTHORIZER,
+                authorizer=_chosen(event, authorizers, auth.get("DefaultAuthorizer")),
             )
-            for route in routes
+            for event in events
         ),
         cors=_cors(properties.get("CorsConfiguration")),
         throttle=_throttle(properties.get("DefaultRouteSettings") or {}),
     )
 
 
-def _authorizer(own: str | None, default: str | None) -> str | None:
-    chosen = default if own is None else own
-    return None if chosen in (None, "NONE") else chosen
+def _chosen(
+    event: HttpEvent, authorizers: Mapping[str, Authorizer], default: str | None
+) -> Authorizer | None:
+    name = default if event.authorizer is None else event.authorizer
+    if name in (None, _NO_AUTHORIZER):
+        return None
+    if name not in authorizers:
+        raise TemplateError(
+            f"The route {event.route.key!r} asks the authorizer {name!r}, which is no Lambda"
+            " authorizer of the API: the local runtime has no other kind."
+        )
+    return authorizers[name]
 
 
-def _route(function: str, properties: Mapping[str, Any], where: str) -> tuple[str | None, Route]:
+def _authorizers(
+    auth: Mapping[str, Any], function_of_arn: Callable[[Any, str], str]
+) -> dict[str, Authorizer]:
+    found = {}
+    for name, properties in (auth.get("Authorizers") or {}).items():
+        where = f"Auth.Authorizers.{name}"
+        if "FunctionArn" not in properties:
+            raise TemplateError(f"{where}: the local runtime has Lambda authorizers only.")
+        if str(properties.get("AuthorizerPayloadFormatVersion")) != "2.0":
+            raise TemplateError(f"{where}: AuthorizerPayloadFormatVersion must be 2.0 here.")
+        if not _flag(properties.get("EnableSimpleResponses", False)):
+            raise TemplateError(f"{where}: EnableSimpleResponses must be true here.")
+        identity = properties.get("Identity") or {}
+        ttl_s = int(identity.get("ReauthorizeEvery", 300))
+        if not 0 <= ttl_s <= 3600:
+            raise TemplateError(f"{where}: ReauthorizeEvery {ttl_s} is not between 0 and 3600.")
+        sources = _identity_sources(identity, where)
+        if ttl_s and not sources:
+            raise TemplateError(f"{where}: without Identity nothing can be kept; ask every time.")
+        function = function_of_arn(properties["FunctionArn"], f"{where}.FunctionArn")
+        found[name] = Authorizer(name, function, sources, ttl_s)
+    return found
+
+
+def _identity_sources(identity: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """In API Gateway's words, as SAM makes them."""
+    if "StageVariables" in identity:
+        raise TemplateError(f"{where}.Identity: the local runtime has no stage variables.")
+    context = [str(name) for name in identity.get("Context") or ()]
+    if other := sorted(set(context) - {"routeKey"}):
+        raise TemplateError(f"{where}.Identity: Context {other[0]!r}; routeKey is known here.")
+    return (
+        *(f"$request.header.{name}" for name in identity.get("Headers") or ()),
+        *(f"$request.querystring.{name}" for name in identity.get("QueryStrings") or ()),
+        *(f"$context.{name}" for name in context),
+    )
+
+
+def _route(function: str, properties: Mapping[str, Any], where: str) -> HttpEvent:
     if str(properties.get("PayloadFormatVersion", "2.0")) != "2.0":
         raise TemplateError(f"{where}: the local runtime speaks PayloadFormatVersion 2.0 only.")
     path = properties.get("Path", "$default")
@@ -95,11 +156,11 @@ def _route(function: str, properties: Mapping[str, Any], where: str) -> tuple[st
         function=function,
         method=method,
         path=path,
-        authorizer=(properties.get("Auth") or {}).get("Authorizer"),
         timeout_s=min(float(properties.get("TimeoutInMillis", 30_000)) / 1000, 30.0),
         throttle=_throttle(properties.get("RouteSettings") or {}),
     )
-    return properties.get("ApiId"), route
+    authorizer = (properties.get("Auth") or {}).get("Authorizer")
+    return HttpEvent(properties.get("ApiId"), authorizer, route)
 
 
 def _check_path(path: str, where: str) -> None:

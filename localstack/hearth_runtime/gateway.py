@@ -10,31 +10,32 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from aiohttp import web
 from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry, Histogram
 
 from . import cors
-from .functions import InvokeResult, PayloadTooLarge, RuntimeRefusal
-from .http_events import BadFunctionAnswer, HttpAnswer, HttpRequest, http_answer, http_event
+from .authorizer import Gatekeeper, Refused
+from .calls import Calls, Invoker
+from .functions import PayloadTooLarge, RuntimeRefusal
+from .http_events import (
+    BadFunctionAnswer,
+    HttpAnswer,
+    HttpRequest,
+    add_body,
+    add_caller,
+    http_answer,
+    http_event,
+)
 from .logs import LogStream
-from .loopback import refusal
+from .loopback import is_loopback, is_owner, refusal
 from .routing import Match, RouteTable
 from .template import Api, Throttle
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes, API Gateway's
 BODY_TIMEOUT_S = 30.0  # the longest that API Gateway waits for anything
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-
-class Invoker(Protocol):
-    """What the gateway needs of the engine."""
-
-    async def invoke(
-        self, function: str, payload: bytes, *, request_id: str | None = None
-    ) -> InvokeResult: ...
 
 
 class TokenBucket:
@@ -64,12 +65,14 @@ class Gateway:
         logs: LogStream,
         registry: CollectorRegistry,
         *,
+        region: str = "us-east-1",
         account: str = "000000000000",
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._body_timeout_s = body_timeout_s
         self._api = api
-        self._engine = engine
+        self._calls = Calls(engine)
+        self._gatekeeper = Gatekeeper(self._calls, logs, registry, region=region, account=account)
         self._logs = logs
         self._account = account
         self._routes = RouteTable(api.routes)
@@ -87,13 +90,13 @@ class Gateway:
             registry=registry,
         )
         self._runner: web.ServerRunner | None = None
-        # Invocations that the client no longer waits for: the function finishes, as on AWS.
-        self._late: set[asyncio.Task[InvokeResult]] = set()
+        self._on_loopback = True
         self.port = 0
         self.url = ""
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes a free one, `port` then tells which. Raises OSError."""
+        self._on_loopback = is_loopback(host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=512)
         self.port = listener.getsockname()[1]
@@ -142,7 +145,7 @@ class Gateway:
     async def _answer(
         self, incoming: web.BaseRequest, match: Match | None, path: str, request_id: str
     ) -> HttpAnswer:
-        reason = refusal(incoming.headers, self._trusts)
+        reason = refusal(incoming.headers, self._trusts) if self._on_loopback else None
         if reason is not None:
             return _message(403, f"Forbidden: {reason}")
         rules, origin = self._api.cors, incoming.headers.get("Origin")
@@ -164,6 +167,24 @@ class Gateway:
         bucket = self._buckets.get(match.route.key)
         if bucket is not None and not bucket.take():
             return _message(429, "Too Many Requests")
+        request = HttpRequest(
+            method=incoming.method,
+            path=path,
+            query=incoming.raw_path.partition("?")[2],
+            headers=list(incoming.headers.items()),
+            source_ip=incoming.remote or "",
+            port=self.port,
+            protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",
+        )
+        event = http_event(request, match, request_id, self._account, datetime.now(UTC))
+        is_local = self._on_loopback and is_owner(incoming.headers)
+        try:
+            # Before the body is read: who may not call sends nothing.
+            caller = await self._gatekeeper.admit(match, event, is_local=is_local)
+        except Refused as refused:
+            return _message(refused.status, refused.message)
+        if is_local or match.route.authorizer is not None:
+            add_caller(event, caller)
         try:
             # A broken chunk in the middle of a body is never reported by the server, only awaited.
             async with asyncio.timeout(self._body_timeout_s):
@@ -172,30 +193,17 @@ class Gateway:
             return _message(408, "Request Timeout")
         if body is None:
             return _message(413, "Request Entity Too Large")
-        request = HttpRequest(
-            method=incoming.method,
-            path=path,
-            query=incoming.raw_path.partition("?")[2],
-            headers=list(incoming.headers.items()),
-            body=body,
-            source_ip=incoming.remote or "",
-            port=self.port,
-            protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",
-        )
-        event = http_event(request, match, request_id, self._account, datetime.now(UTC))
+        add_body(event, body)
         return await self._invoke(match, json.dumps(event).encode(), request_id)
 
     async def _invoke(self, match: Match, payload: bytes, request_id: str) -> HttpAnswer:
-        # One id for the request and its invocation: their log records are found together.
-        invocation = self._engine.invoke(match.route.function, payload, request_id=request_id)
-        call = asyncio.ensure_future(invocation)
-        done, _ = await asyncio.wait((call,), timeout=match.route.timeout_s)
-        if not done:
-            self._late.add(call)
-            call.add_done_callback(self._forget)
-            return _message(504, "Endpoint request timed out")
+        route = match.route
         try:
-            result = call.result()
+            result = await self._calls.invoke(
+                route.function, payload, request_id=request_id, timeout_s=route.timeout_s
+            )
+        except TimeoutError:
+            return _message(504, "Endpoint request timed out")
         except PayloadTooLarge:
             return _message(413, "Request Entity Too Large")
         except RuntimeRefusal as error:
@@ -206,13 +214,8 @@ class Gateway:
         try:
             return http_answer(result.payload)
         except BadFunctionAnswer as error:
-            self._logs.write("ERROR", "bad answer", function=match.route.function, error=str(error))
+            self._logs.write("ERROR", "bad answer", function=route.function, error=str(error))
             return _message(502, "Internal Server Error")
-
-    def _forget(self, call: asyncio.Task[InvokeResult]) -> None:
-        self._late.discard(call)
-        if not call.cancelled():
-            call.exception()  # seen: nobody waits for it
 
     def _trusts(self, origin: str) -> bool:
         return self._api.cors is not None and cors.allows(self._api.cors, origin)

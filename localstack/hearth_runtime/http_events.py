@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +30,6 @@ class HttpRequest:
     path: str
     query: str
     headers: Sequence[tuple[str, str]]
-    body: bytes
     source_ip: str
     port: int
     protocol: str = "HTTP/1.1"
@@ -52,7 +51,7 @@ class BadFunctionAnswer(Exception):
 def http_event(
     request: HttpRequest, match: Match, request_id: str, account: str, now: datetime
 ) -> dict[str, Any]:
-    """The payload format 2.0 event of a request that matched a route."""
+    """The payload format 2.0 event of a request that matched a route, without its body."""
     headers: dict[str, str] = {}
     cookies: list[str] = []
     for name, raw in request.headers:
@@ -101,11 +100,20 @@ def http_event(
         event["queryStringParameters"] = _query_parameters(request.query)
     if match.parameters:
         event["pathParameters"] = dict(match.parameters)
-    if request.body:
-        text = _as_text(request.body, headers.get("content-type", ""))
-        event["isBase64Encoded"] = text is None
-        event["body"] = base64.b64encode(request.body).decode() if text is None else text
     return event
+
+
+def add_body(event: dict[str, Any], body: bytes) -> None:
+    """Put the request's body into its event."""
+    if body:
+        text = _as_text(body, event["headers"].get("content-type", ""))
+        event["isBase64Encoded"] = text is None
+        event["body"] = base64.b64encode(body).decode() if text is None else text
+
+
+def add_caller(event: dict[str, Any], context: Mapping[str, Any] | None) -> None:
+    """Put what the authorizer answered about the caller into the event."""
+    event["requestContext"]["authorizer"] = {"lambda": context}
 
 
 def _header_text(value: str) -> str:

@@ -1,4 +1,8 @@
-"""Guards what answers without authentication: it is for programs of this machine only."""
+"""Guards what answers without authentication: it is for programs of this machine only.
+
+Whoever may run programs here owns what the stack keeps here, so asking them for a password would
+protect nothing. On any other address every request has to show who it is of.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import ipaddress
 from collections.abc import Callable, Mapping
 
 from .stack_state import SetupError
+from .template import Api
 
 _SAFE_SITES = ("same-origin", "none")
+_PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
 
 def is_loopback(host: str) -> bool:
@@ -20,13 +26,23 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def require_loopback(host: str) -> None:
-    """Raises SetupError when a server without authentication would be open to other machines."""
-    if not is_loopback(host):
-        raise SetupError(
-            f"Refusing to listen on {host}: without authentication the stack answers on loopback"
-            " only (127.0.0.1); authentication at home arrives with the auth function."
-        )
+def require_authorizers(host: str, api: Api) -> None:
+    """Raises SetupError when a route would be open to other machines that does not say so itself
+    (`Auth: { Authorizer: NONE }`)."""
+    if is_loopback(host):
+        return
+    for route in api.routes:
+        if route.authorizer is None and not route.public:
+            raise SetupError(
+                f"Refusing to listen on {host}: nobody asks who calls {route.key}; give the API a"
+                " DefaultAuthorizer, or listen on 127.0.0.1."
+            )
+
+
+def is_owner(headers: Mapping[str, str]) -> bool:
+    """Whether a request that came over loopback is of the machine's owner: it shows no key of
+    another, and no proxy on this machine has passed it on from elsewhere."""
+    return "Authorization" not in headers and not any(name in headers for name in _PASSED_ON)
 
 
 def refusal(

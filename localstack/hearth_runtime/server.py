@@ -25,7 +25,7 @@ from .launchers import ProcessLauncher
 from .library_logs import library_logs
 from .lifecycle import Lifecycle
 from .logs import LogStream
-from .loopback import require_loopback
+from .loopback import require_authorizers
 from .metrics import Metrics
 from .pollers import MappingMetrics, QueuePoller
 from .provision import provision
@@ -78,11 +78,11 @@ async def serve(
 
     Raises SetupError (stack_state.py) with one sentence when the stack cannot start as asked.
     """
-    require_loopback(config.host)
     # A setting that is wrong is reported before anything is started.
     source = TemplateSource.read(config.template)
     config = replace(config, data=config.data.resolve(), parameters=_parameters(source, config))
-    source.resolve(config.parameters, Place(config.stack))
+    planned = source.resolve(config.parameters, Place(config.stack))
+    require_authorizers(config.host, planned.api)
     # Leaving the stack ends what was entered last first: doors, then functions, then the emulator.
     async with AsyncExitStack() as closing:
         closing.enter_context(StackLock(config.data))
@@ -137,7 +137,12 @@ class _Stack:
         place = self._place()
         sqs = await self._closing.enter_async_context(SqsClient(endpoint))
         gateway = Gateway(
-            template.api, engine, self._logs, self._metrics.registry, account=place.account
+            template.api,
+            engine,
+            self._logs,
+            self._metrics.registry,
+            region=place.region,
+            account=place.account,
         )
         schedules = Schedules(
             template.schedules,

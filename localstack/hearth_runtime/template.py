@@ -78,13 +78,33 @@ class Cors:
 
 
 @dataclass(frozen=True, slots=True)
+class Authorizer:
+    """A Lambda authorizer of payload 2.0 with simple answers.
+
+    Attributes:
+        identity: Where a request shows who calls, such as `$request.header.Authorization`; an
+            answer is kept for a request that shows the same.
+        ttl_s: Seconds for which an answer is kept; 0 asks for every request.
+    """
+
+    name: str
+    function: str
+    identity: tuple[str, ...] = ()
+    ttl_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """`method` is ANY or a method in upper case; `path` is "$default" for the catch-all route."""
+    """`method` is ANY or a method in upper case; `path` is "$default" for the catch-all route.
+
+    `authorizer` is None where nobody is asked; `public` where the template says so on purpose.
+    """
 
     function: str
     method: str
     path: str
-    authorizer: str | None = None
+    authorizer: Authorizer | None = None
+    public: bool = False
     timeout_s: float = 30.0
     throttle: Throttle | None = None
 

@@ -148,7 +148,14 @@ class _Reader:
         }
         self._identities = identities
         self._resolver = Resolver(
-            refs | {logical_id: identity.ref for logical_id, identity in identities.items()},
+            refs
+            | {logical_id: identity.ref for logical_id, identity in identities.items()}
+            # SAM's names for the alias of a function; here every alias is the function itself.
+            | {
+                f"{logical_id}.Alias": identities[logical_id].attributes["Arn"]
+                for logical_id, resource in self._resources.items()
+                if resource.get("Type") == FUNCTION
+            },
             {logical_id: identity.attributes for logical_id, identity in identities.items()},
             mappings,
             conditions,
@@ -280,13 +287,13 @@ class _Reader:
     def _api(self, events: function_events.Events) -> Api:
         declared = list(self._of_type(HTTP_API))
         apis: set[str | None] = {self._identities[logical_id].ref for logical_id, _ in declared}
-        apis |= {api_id for api_id, _ in events.routes}  # None is the API that SAM implies
+        apis |= {event.api_id for event in events.routes}  # None is the API that SAM implies
         if len(apis) > 1:
             raise TemplateError(
                 f"The local runtime serves one HTTP API, this template has {len(apis)}."
             )
         properties = declared[0][1] if declared else {}
-        return function_events.http_api([route for _, route in events.routes], properties)
+        return function_events.http_api(events.routes, properties, self._function_of_arn)
 
     def _custom_resources(self) -> Iterator[CustomResource]:
         for logical_id, resource in self._resources.items():

@@ -123,6 +123,7 @@ def test_the_control_server_reports(stack: Stack) -> None:
     assert request(f"{control}/ready").json() == {"ready": True}
     status = stack.status()
     assert {function["short_name"] for function in status["functions"]} == {
+        "authorizer",
         "worker",
         "api",
         "echo",

@@ -18,7 +18,7 @@ import pytest
 from hearth_runtime.stack_state import read_state
 from tests.contract.runtime_edges.conftest import Stack, until
 from tests.contract.runtime_edges.http_client import request
-from tests.support.stack_process import small_stack, start, state_of, stop
+from tests.support.stack_process import SMALL, small_stack, start, state_of, stop
 
 
 def children(pid: int) -> set[int]:
@@ -129,7 +129,6 @@ def test_a_setup_that_fails_stops_the_start_with_its_reason(tmp_path: Path) -> N
     ("config", "message"),
     [
         ({"template": "/nowhere/template.yaml"}, "Cannot read the template /nowhere"),
-        ({"host": "0.0.0.0"}, "Refusing to listen on 0.0.0.0"),
         ({"parameters": {"SetupFails": "maybe"}}, "Parameter SetupFails: 'maybe' is not one of"),
         ({"replicas": {"nobody": 2}}, "nobody"),
         ({"endpoint_url": "http://127.0.0.1:1"}, "http://127.0.0.1:1"),
@@ -139,6 +138,13 @@ def test_a_wrong_setting_is_one_sentence(
     tmp_path: Path, config: dict[str, Any], message: str
 ) -> None:
     assert message in refusal(tmp_path, **config)
+
+
+def test_routes_that_ask_nobody_are_not_opened_to_other_machines(tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(SMALL.read_text().replace("DefaultAuthorizer: Tokens", ""))
+    message = refusal(tmp_path / "data", template=str(template), host="0.0.0.0")
+    assert message.startswith("Refusing to listen on 0.0.0.0: nobody asks who calls GET /items/{")
 
 
 def test_a_second_stack_on_the_same_data_is_refused(stack: Stack) -> None:

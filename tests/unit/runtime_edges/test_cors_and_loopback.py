@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from multidict import CIMultiDict
 
 from hearth_runtime.cors import answer_headers, preflight_headers
-from hearth_runtime.loopback import is_loopback, refusal, require_loopback
+from hearth_runtime.loopback import is_loopback, is_owner, refusal, require_authorizers
 from hearth_runtime.stack_state import SetupError
-from hearth_runtime.template import Cors
+from hearth_runtime.template import Api, Authorizer, Cors, Route
 
 FULL = Cors(
     origins=("https://home.example", "https://*.lan"),
@@ -80,9 +83,40 @@ def test_loopback_is_recognized(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
-def test_listening_elsewhere_is_refused_in_one_sentence() -> None:
-    with pytest.raises(SetupError, match=r"Refusing to listen on 0\.0\.0\.0: .*loopback only"):
-        require_loopback("0.0.0.0")
+GUARDED = Route("f", "GET", "/a", authorizer=Authorizer("A", "authorizer"))
+PUBLIC = Route("f", "GET", "/b", public=True)
+OPEN = Route("f", "GET", "/c")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "hearth.local"])
+def test_listening_elsewhere_needs_an_authorizer_on_every_route_that_is_not_public(
+    host: str,
+) -> None:
+    require_authorizers(host, Api((GUARDED, PUBLIC)))
+    require_authorizers("127.0.0.1", Api((GUARDED, PUBLIC, OPEN)))
+    message = f"Refusing to listen on {re.escape(host)}: nobody asks who calls GET /c"
+    with pytest.raises(SetupError, match=message):
+        require_authorizers(host, Api((GUARDED, PUBLIC, OPEN)))
+
+
+@pytest.mark.parametrize(
+    ("headers", "owner"),
+    [
+        ({}, True),
+        ({"User-Agent": "curl"}, True),
+        ({"Authorization": "Bearer x"}, False),
+        ({"authorization": ""}, False),
+        ({"X-Forwarded-For": "10.0.0.1"}, False),
+        ({"Forwarded": "for=10.0.0.1"}, False),
+        ({"Via": "1.1 proxy"}, False),
+        ({"X-Real-IP": "10.0.0.1"}, False),
+        ({"X-Forwarded-Host": "home.example"}, False),
+    ],
+)
+def test_the_owner_is_who_shows_no_key_and_comes_through_no_proxy(
+    headers: dict[str, str], owner: bool
+) -> None:
+    assert is_owner(CIMultiDict(headers)) is owner
 
 
 @pytest.mark.parametrize(

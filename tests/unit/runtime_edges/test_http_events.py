@@ -16,6 +16,8 @@ from hearth_runtime.http_events import (
     BadFunctionAnswer,
     HttpAnswer,
     HttpRequest,
+    add_body,
+    add_caller,
     http_answer,
     http_event,
 )
@@ -34,9 +36,11 @@ def event(
     body: bytes = b"",
     parameters: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    request = HttpRequest(method, path, query, headers, body, "127.0.0.1", 8080)
+    request = HttpRequest(method, path, query, headers, "127.0.0.1", 8080)
     match = Match(Route("f", method, "/a"), parameters or {})
-    return http_event(request, match, "id-1", "000000000000", NOW)
+    made = http_event(request, match, "id-1", "000000000000", NOW)
+    add_body(made, body)
+    return made
 
 
 def test_the_smallest_request() -> None:
@@ -71,6 +75,12 @@ def test_the_smallest_request() -> None:
         },
         "isBase64Encoded": False,
     }
+
+
+def test_the_caller_stands_where_a_lambda_authorizers_context_stands() -> None:
+    made = event()
+    add_caller(made, {"principal_id": "u1"})
+    assert made["requestContext"]["authorizer"] == {"lambda": {"principal_id": "u1"}}
 
 
 def test_repeated_headers_are_joined_and_cookies_stand_apart() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hearth_runtime.intrinsics import TemplateError, load_yaml
-from hearth_runtime.template import Cors, Redrive, Template, Throttle
+from hearth_runtime.template import Authorizer, Cors, Redrive, Template, Throttle
 from hearth_runtime.template_reader import Identity, Place, TemplateSource
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,10 +48,15 @@ def test_hearths_own_template_can_be_run() -> None:
     assert functions["detection"].memory_mb == 2048
     assert {mapping.queue_id for mapping in template.mappings} >= {"DetectionQueue"}
     assert all(mapping.partial_responses for mapping in template.mappings)
-    assert template.queues[0].redrive == Redrive("DetectionDeadLetters", 5)
+    queues = {queue.logical_id: queue for queue in template.queues}
+    assert queues["DetectionQueue"].redrive == Redrive("DetectionDeadLetters", 5)
     assert template.buckets[0].notifications[0].prefix == "frames/"
     assert template.custom_resources[0].function == "hearth-migrate"
-    assert {route.authorizer for route in template.api.routes} == {"AWS_IAM"}
+    guards = {route.authorizer for route in template.api.routes if not route.public}
+    assert guards == {
+        Authorizer("Hearth", "hearth-authorizer", ("$request.header.Authorization",), 60)
+    }
+    assert all(route.authorizer is None for route in template.api.routes if route.public)
 
 
 def test_a_functions_environment_is_merged_over_the_globals() -> None:
@@ -130,22 +135,68 @@ def test_a_queue_event_becomes_a_mapping(properties: str, expected: tuple[Any, .
 @pytest.mark.parametrize(
     ("kind", "properties", "expected"),
     [
-        ("HttpApi", "", ("$default", None)),
-        ("HttpApi", "Path: /, Method: get", ("GET /", None)),
-        ("HttpApi", "Path: '/a/{b}', Method: '*'", ("ANY /a/{b}", None)),
-        (
-            "HttpApi",
-            "Path: '/{rest+}', Method: POST, Auth: { Authorizer: Own }",
-            ("POST /{rest+}", "Own"),
-        ),
-        ("HttpApi", "Path: /, Method: GET, Auth: { Authorizer: NONE }", ("GET /", None)),
+        ("HttpApi", "", ("$default", False)),
+        ("HttpApi", "Path: /, Method: get", ("GET /", False)),
+        ("HttpApi", "Path: '/a/{b}', Method: '*'", ("ANY /a/{b}", False)),
+        ("HttpApi", "Path: '/{rest+}', Method: POST", ("POST /{rest+}", False)),
+        ("HttpApi", "Path: /, Method: GET, Auth: { Authorizer: NONE }", ("GET /", True)),
     ],
 )
 def test_an_http_event_becomes_a_route(
-    kind: str, properties: str, expected: tuple[str, str | None]
+    kind: str, properties: str, expected: tuple[str, bool]
 ) -> None:
     route = read(with_event(kind, properties)).api.routes[0]
-    assert (route.key, route.authorizer) == expected
+    assert (route.key, route.public) == expected
+    assert route.authorizer is None
+
+
+def api(authorizer: str, default: str = "Own") -> str:
+    return f"""
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {{ Auth: {{ DefaultAuthorizer: {default}, Authorizers: {{ Own: {authorizer} }} }} }}
+"""
+
+
+def lambda_authorizer(identity: str = "{ Headers: [Authorization] }", **changes: str) -> str:
+    properties = {
+        "FunctionArn": "!GetAtt F.Arn",
+        "AuthorizerPayloadFormatVersion": "'2.0'",
+        "EnableSimpleResponses": "true",
+        "Identity": identity,
+    } | changes
+    return "{" + ", ".join(f"{name}: {value}" for name, value in properties.items()) + "}"
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "expected"),
+    [
+        (lambda_authorizer(), Authorizer("Own", "home-F", ("$request.header.Authorization",), 300)),
+        (
+            lambda_authorizer("{ ReauthorizeEvery: 0 }", FunctionArn="!Ref F.Alias"),
+            Authorizer("Own", "home-F", (), 0),
+        ),
+        (
+            lambda_authorizer(
+                "{ Headers: [X-Key], QueryStrings: [k], Context: [routeKey], ReauthorizeEvery: 5 }"
+            ),
+            Authorizer(
+                "Own",
+                "home-F",
+                ("$request.header.X-Key", "$request.querystring.k", "$context.routeKey"),
+                5,
+            ),
+        ),
+    ],
+)
+def test_a_lambda_authorizer_guards_the_routes_that_do_not_opt_out(
+    authorizer: str, expected: Authorizer
+) -> None:
+    for own, found in (("", expected), ("Auth: { Authorizer: Own }", expected)):
+        event = with_event("HttpApi", f"ApiId: !Ref Api, {own}", api(authorizer))
+        assert read(event).api.routes[0].authorizer == found
+    event = with_event("HttpApi", "ApiId: !Ref Api, Auth: { Authorizer: NONE }", api(authorizer))
+    assert (read(event).api.routes[0].authorizer, read(event).api.routes[0].public) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +242,23 @@ def test_a_schedule_event_becomes_a_schedule(
         (with_event("HttpApi", "Path: /, Method: FETCH"), "'FETCH' is not an HTTP method"),
         (with_event("HttpApi", "PayloadFormatVersion: '1.0'"), "2.0 only"),
         (with_event("ScheduleV2", ""), "a schedule expression is needed"),
+        *(
+            (with_event("HttpApi", "ApiId: !Ref Api", api(authorizer)), message)
+            for authorizer, message in [
+                ("{ JwtConfiguration: {} }", "has Lambda authorizers only"),
+                (lambda_authorizer(AuthorizerPayloadFormatVersion="'1.0'"), "must be 2.0"),
+                (lambda_authorizer(EnableSimpleResponses="false"), "EnableSimpleResponses"),
+                (lambda_authorizer(FunctionArn="!GetAtt Q.Arn"), "is not the Arn of an AWS::Serv"),
+                (lambda_authorizer("{}"), "without Identity nothing can be kept"),
+                (lambda_authorizer("{ ReauthorizeEvery: 3601 }"), "ReauthorizeEvery 3601"),
+                (lambda_authorizer("{ StageVariables: [a] }"), "no stage variables"),
+                (lambda_authorizer("{ Context: [accountId] }"), "Context 'accountId'"),
+            ]
+        ),
+        (
+            with_event("HttpApi", "ApiId: !Ref Api", api(lambda_authorizer(), "AWS_IAM")),
+            "the authorizer 'AWS_IAM', which is no Lambda authorizer",
+        ),
         ("Resources: { T: { Type: AWS::DynamoDB::Table } }", "has no AWS::DynamoDB::Table"),
         (
             "Resources: { B: { Type: AWS::S3::Bucket, Properties: "
