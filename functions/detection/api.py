@@ -29,6 +29,7 @@ class IncidentQuery(PageQuery):
     state: IncidentState | None = None
     since: TimeParameter | None = Field(None, alias="from")
     until: TimeParameter | None = Field(None, alias="to")
+    closed: bool | None = Field(None, description="Whether a person has dealt with it.")
 
 
 class Service(Protocol):
@@ -39,6 +40,7 @@ class Service(Protocol):
         state: IncidentState | None,
         since: datetime | None,
         until: datetime | None,
+        closed: bool | None,
         limit: int,
         cursor: str | None,
     ) -> IncidentsAnswer: ...
@@ -57,7 +59,13 @@ def create_app(service: Service) -> FastAPI:
     @router.get("/incidents")
     async def list_incidents(query: Annotated[IncidentQuery, Query()]) -> IncidentsAnswer:
         return service.incidents(
-            query.camera_id, query.state, query.since, query.until, query.limit, query.cursor
+            query.camera_id,
+            query.state,
+            query.since,
+            query.until,
+            query.closed,
+            query.limit,
+            query.cursor,
         )
 
     @router.get("/incidents/{incident_id}")

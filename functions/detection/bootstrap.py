@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from functions.detection.closing import TASK_COMPLETED, ClosingService
 from functions.detection.handler import make_handler
 from functions.detection.policy_source import PolicySource
 from functions.detection.prune import PruneService
@@ -19,6 +20,7 @@ from functions.detection.settle import EvidenceSettings, SettleService, face_set
 from functions.detection.triggers import SETTLE
 from hearth.bootstrap import Platform
 from hearth.consumer import Consumer, Work, each
+from hearth.events import Publisher
 from hearth.frames import FrameKind
 from hearth.logging import emit, logger
 from hearth.retention import PRUNE, Retention
@@ -60,13 +62,18 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         measure,
         threads=settings.fetch_threads,
     )
-    settling = SettleService(platform.ledger, platform.store, policies, evidence)
+    publisher = Publisher("detection", settings.subscribers)
+    settling = SettleService(platform.ledger, platform.store, policies, publisher, evidence)
     pruning = PruneService(platform.db, Retention(settings.frame_retention_days))
-    return make_handler(platform.ledger, kinds(frames, settling, pruning))
+    closing = ClosingService(platform.db)
+    return make_handler(platform.ledger, kinds(frames, settling, pruning, closing))
 
 
 def kinds(
-    frames: FrameService, settling: SettleService, pruning: PruneService
+    frames: FrameService,
+    settling: SettleService,
+    pruning: PruneService,
+    closing: ClosingService,
 ) -> Mapping[str, Work]:
     """What this function does, by kind of job."""
     return {
@@ -74,6 +81,7 @@ def kinds(
         FrameKind.END.value: each(frames.end),
         SETTLE: settling.work,
         PRUNE: pruning.work,
+        TASK_COMPLETED: each(closing.task_completed),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from functions.detection.equipment import DESCRIPTIONS, REGULATIONS
 from functions.detection.incidents import class_summaries
@@ -20,11 +20,13 @@ from functions.detection.schemas import (
     Thresholds,
     ViolationClass,
 )
+from hearth.events import Event
 from hearth.ids import ulid_from
-from hearth.jobs import NewJob
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
+
+VIOLATION_DETECTED: Final = "safety.violation.detected"
 
 
 def incident_event(
@@ -117,11 +119,16 @@ def model_of(body: Mapping[str, Any]) -> ModelUsed:
     )
 
 
-def report_job(event: SafetyViolationDetected) -> NewJob:
-    """The event for its one subscriber."""
-    return NewJob(
-        kind="reports.incident",
-        queue="reports",
-        dedupe_key=f"report:{event.incident_id}:{event.revision}",
-        payload=event.model_dump(mode="json"),
+def domain_event(event: SafetyViolationDetected) -> Event:
+    """The same as subscribers get it: told once for each revision of an incident.
+
+    Its time is that of the last observation, so that a repeat says the same.
+    """
+    return Event(
+        type=VIOLATION_DETECTED,
+        id=f"{event.incident_id}:{event.revision}",
+        time=event.last_seen,
+        subject=event.incident_id,
+        data=event.model_dump(mode="json"),
+        version=event.schema_version,
     )

@@ -57,6 +57,7 @@ class Queries:
         state: IncidentState | None,
         since: datetime | None,
         until: datetime | None,
+        closed: bool | None,
         limit: int,
         cursor: str | None,
     ) -> IncidentsAnswer:
@@ -68,7 +69,7 @@ class Queries:
         before = decode_cursor(cursor, 1)[0] if cursor is not None else None
         rows = self._storage.db.read(
             lambda tx: repository.list_incidents(
-                tx, camera_id, state, since, until, before, limit + 1
+                tx, camera_id, state, since, until, closed, before, limit + 1
             )
         )
         shown = rows[:limit]
@@ -149,5 +150,7 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "persons_max": row.persons_max,
         "violations": violations_of(row.classes),
         "superseded_by": row.superseded_by,
+        "closed_at": row.closed_at,
+        "closed_by_task": row.closed_by_task,
         "evidence": row.evidence,
     }

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from hearth.ids import format_time
 
-Time = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_used="json")]
+Time = Annotated[
+    datetime,
+    PlainSerializer(format_time, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 EndReason = Literal["gap", "stream_end", "silence", "max_duration"]
 IncidentState = Literal["open", "ended", "superseded"]
 
@@ -110,6 +114,25 @@ class SafetyViolationDetected(_Frozen):
     thresholds: Thresholds
 
 
+class TaskSource(BaseModel):
+    """What a task was made for, as far as it concerns an incident."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    incident_id: str | None = None
+
+
+class CompletedTask(BaseModel):
+    """`task.completed`, version 1, as far as it concerns an incident."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task_id: str = Field(min_length=1, max_length=100)
+    completed_at: AwareDatetime
+    close_incident: bool
+    source: TaskSource | None = None
+
+
 class CameraAnswer(_Frozen):
     """What is known of one camera; `verdicts` counts people on frames."""
 
@@ -142,6 +165,9 @@ class IncidentSummary(_Frozen):
     persons_max: int
     violations: tuple[ViolationClass, ...]
     superseded_by: str | None
+    closed_at: Time | None
+    """When a person had dealt with it; its task says who and how."""
+    closed_by_task: str | None
     evidence: Evidence | None
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from functions.detection import repository
-from functions.detection.event import incident_event, report_job
+from functions.detection.event import domain_event, incident_event
 from functions.detection.evidence import Caption, FaceFinder, render
 from functions.detection.policy import CameraRules, EpisodeRules, Policy
 from functions.detection.schemas import EndReason, Evidence, Site
 from functions.detection.triggers import prompt_job, watch_job
 from hearth.consumer import Deadline, Done, Outcome, Postpone, each
 from hearth.errors import HearthError, InvalidInput, NotFound
+from hearth.events import Publisher
 from hearth.frames import FrameKind, camera_prefix, frame_job, frame_key, parse_frame_key
 from hearth.ids import format_time, utc_now
 from hearth.jobs import Job, JobState, Ledger, NewJob
@@ -59,6 +60,7 @@ class SettleService:
     """Settles one incident a job.
 
     Args:
+        publisher: Knows who is told that an incident has ended.
         settings: Called on first need: it may load a face detector.
     """
 
@@ -67,6 +69,7 @@ class SettleService:
         ledger: Ledger,
         store: ObjectStore,
         policies: Policies,
+        publisher: Publisher,
         settings: Callable[[], EvidenceSettings],
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -74,6 +77,7 @@ class SettleService:
         self._db = ledger.db
         self._store = store
         self._policies = policies
+        self._publisher = publisher
         self._settings = settings
         self._now = now
 
@@ -198,7 +202,8 @@ class SettleService:
                 "updated_at": now,
             }
             repository.update_incident(tx, row.id, changes)
-            return [report_job(event), *self._wake(tx, row, now)]
+            jobs = self._publisher.jobs(domain_event(event))
+            return [*jobs, *self._wake(tx, row, now)]
 
         logger.info("incident settled", incident_id=row.id, camera_id=row.camera_id, reason=reason)
         return Done(write)

@@ -1,4 +1,4 @@
-"""What arrives on the queue from others: events in full (v2), and the original's bodies (v1).
+"""What arrives on the queue: domain events, and bodies of others: incidents (v2), violations (v1).
 
 v1 is one violation seen once by a system without tracking, hashes or time zones. It is read into
 the v2 shape, and the report's notes say what v1 could not tell.
@@ -15,16 +15,21 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from functions.reports.schemas import IncidentEvent, Name, Pixel, Sentence, Unit
+from functions.reports.schemas import CreatedTask, IncidentEvent, Name, Pixel, Sentence, Unit
 from hearth.errors import InvalidInput
+from hearth.events import Event, Publisher, received
 from hearth.ids import ulid_from
 from hearth.jobs import NewJob
 
-INCIDENT = "reports.incident"
+INCIDENT = "safety.violation.detected"
+TASK_CREATED = "task.created"
+REPORT_READY = "safety.report.ready"
 EMAIL = "reports.email"
 DIGEST = "reports.digest"
 QUEUE = "reports"
 _MAX_DETAILS = 10
+# What a foreign message tells is told to this function alone; its report is told to all.
+_FOREIGN = Publisher("foreign", {INCIDENT: [QUEUE]})
 
 Payload = TypeVar("Payload", bound=BaseModel)
 
@@ -54,8 +59,7 @@ def job_from_body(body: Mapping[str, Any]) -> NewJob:
         InvalidInput: It is neither a v2 event nor a v1 violation.
     """
     if "schema_version" in body:
-        event = read_event(body)
-        return incident_job(event, f"report:{event.incident_id}:{event.revision}")
+        return incident_job(read_incident(body))
     if "class_name" not in body:
         raise InvalidInput(
             "the message is neither an incident event (schema_version 2) nor a violation "
@@ -64,12 +68,22 @@ def job_from_body(body: Mapping[str, Any]) -> NewJob:
     digest = hashlib.sha256(
         json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     ).hexdigest()
-    return incident_job(_from_v1(body, digest), f"report:v1:{digest}")
+    return incident_job(_from_v1(body, digest))
 
 
-def incident_job(event: IncidentEvent, dedupe_key: str) -> NewJob:
-    """The ledger's job for an event."""
-    return NewJob(INCIDENT, QUEUE, dedupe_key, event.model_dump(mode="json"))
+def incident_job(event: IncidentEvent) -> NewJob:
+    """The job that a domain event with these facts would be: whichever comes second is dropped."""
+    (job,) = _FOREIGN.jobs(
+        Event(
+            type=INCIDENT,
+            id=f"{event.incident_id}:{event.revision}",
+            time=event.last_seen,
+            subject=event.incident_id,
+            data=event.model_dump(mode="json"),
+            version=event.schema_version,
+        )
+    )
+    return job
 
 
 def read_payload(model: type[Payload], payload: Mapping[str, Any], what: str) -> Payload:
@@ -86,12 +100,30 @@ def read_payload(model: type[Payload], payload: Mapping[str, Any], what: str) ->
 
 
 def read_event(payload: Mapping[str, Any]) -> IncidentEvent:
-    """A v2 event.
+    """The incident that a job's domain event tells of.
 
     Raises:
         InvalidInput: Not one; `details` names each field that is wrong.
     """
-    return read_payload(IncidentEvent, payload, "the incident event")
+    return read_incident(received(payload).data)
+
+
+def read_incident(data: Mapping[str, Any]) -> IncidentEvent:
+    """An incident, version 2.
+
+    Raises:
+        InvalidInput: Not one; `details` names each field that is wrong.
+    """
+    return read_payload(IncidentEvent, data, "the incident event")
+
+
+def read_task(payload: Mapping[str, Any]) -> CreatedTask:
+    """The task that a job's domain event tells of.
+
+    Raises:
+        InvalidInput: Not one; `details` names each field that is wrong.
+    """
+    return read_payload(CreatedTask, received(payload).data, "the task.created event")
 
 
 def _from_v1(body: Mapping[str, Any], digest: str) -> IncidentEvent:

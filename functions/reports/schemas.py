@@ -17,15 +17,24 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
+
+from hearth.ids import format_time
 
 Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(max_length=200)]
 Sentence = Annotated[str, StringConstraints(max_length=2_000)]
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(UTC))]
+Time = Annotated[
+    datetime,
+    PlainSerializer(format_time, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Pixel = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -166,6 +175,37 @@ class Narrative(NarrativeText):
     """Why the rules wrote it although a language model is configured."""
 
 
+class ReportReady(BaseModel):
+    """`safety.report.ready`, version 1: a report, or a new revision of one, is filed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    report_id: str
+    incident_id: str
+    camera_id: str
+    zone: str | None
+    classes: tuple[str, ...]
+    first_seen: Time
+    last_seen: Time
+    summary: str
+    corrective_actions: tuple[str, ...]
+    pdf_key: str
+    site_name: str
+
+
+class TaskSource(_Fact):
+    """What a task was made for, as far as it concerns reports."""
+
+    report_id: Ulid | None = None
+
+
+class CreatedTask(_Fact):
+    """`task.created`, version 1, as far as it concerns reports."""
+
+    task_id: Ulid
+    source: TaskSource | None = None
+
+
 class EmailJob(BaseModel):
     """Payload of `reports.email`: exactly one of the two is set."""
 
@@ -245,6 +285,8 @@ class ReportSummary(BaseModel):
     narrative_source: Literal["rules", "llm"]
     pdf_key: str
     pdf_sha256: str
+    task_id: str | None
+    """The task that corrects what the report found."""
     created_at: datetime
     updated_at: datetime
 

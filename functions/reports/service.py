@@ -16,13 +16,22 @@ from zoneinfo import ZoneInfo
 
 from functions.reports.correspondence import MailPolicy, next_digest
 from functions.reports.evidence import fetch_picture
-from functions.reports.messages import DIGEST, EMAIL, QUEUE, read_event, read_payload
+from functions.reports.messages import (
+    DIGEST,
+    EMAIL,
+    QUEUE,
+    REPORT_READY,
+    read_event,
+    read_payload,
+    read_task,
+)
 from functions.reports.repository import digests, reports
 from functions.reports.repository.tables import PdfFile
-from functions.reports.schemas import DigestJob, IncidentEvent, Narrative
+from functions.reports.schemas import DigestJob, IncidentEvent, Narrative, ReportReady
 from functions.reports.writer import NarrativeWriter
 from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
-from hearth.errors import HearthError
+from hearth.errors import HearthError, NotFound
+from hearth.events import Event, Publisher
 from hearth.ids import utc_now
 from hearth.jobs import Job, NewJob
 from hearth.storage import ObjectStore
@@ -39,6 +48,10 @@ RESERVE_S = 5.0
 """Kept for picture, PDF and storage when time is shared out to language models."""
 SHORTEST_S = 2.0
 """A report is not begun with less time than this."""
+EVENT_SUMMARY_CHARS = 1_200
+EVENT_ACTIONS = 10
+EVENT_ACTION_CHARS = 350
+"""A job holds 64 kB, and a character of some scripts takes 12 bytes of its JSON."""
 EMAIL_ATTEMPTS = 30
 """Over an hour with the ledger's back-off: mail servers defer unknown senders for minutes."""
 
@@ -52,6 +65,7 @@ class ReportService:
         bucket: Its name; evidence in any other is not fetched.
         zone: Time zone of the site.
         writer: Writes narratives.
+        publisher: Knows who is told that a report is ready.
         policy: Whom e-mails go to; None where e-mail is off.
         now: The present, UTC.
     """
@@ -63,6 +77,7 @@ class ReportService:
         bucket: str,
         zone: ZoneInfo,
         writer: NarrativeWriter,
+        publisher: Publisher,
         policy: MailPolicy | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -71,10 +86,11 @@ class ReportService:
         self._bucket = bucket
         self._zone = zone
         self._writer = writer
+        self._publisher = publisher
         self._policy = policy
         self._now = now
 
-    # ---- reports.incident ----
+    # ---- safety.violation.detected ----
 
     def incidents(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
         """Make the reports of a batch, several at once."""
@@ -152,19 +168,19 @@ class ReportService:
         digest_date, digest_at = self._digest_for(tx, now)
         if not reports.save_report(tx, event, narrative, file, digest_date, now):
             return ()
+        told = self._publisher.jobs(report_ready(event, narrative, file.key, now))
         if self._policy is None:
-            return ()
+            return told
         if digest_date is not None:
-            return (
-                NewJob(
-                    DIGEST,
-                    QUEUE,
-                    f"digest:{digest_date}",
-                    {"digest_date": digest_date},
-                    available_at=digest_at,
-                ),
+            digest = NewJob(
+                DIGEST,
+                QUEUE,
+                f"digest:{digest_date}",
+                {"digest_date": digest_date},
+                available_at=digest_at,
             )
-        return (email_job(f"email:{event.incident_id}", report_id=event.incident_id),)
+            return (*told, digest)
+        return (*told, email_job(f"email:{event.incident_id}", report_id=event.incident_id))
 
     def _digest_for(self, tx: Connection, now: datetime) -> tuple[str | None, datetime | None]:
         """Local date and time of the digest that will list a report saved now; else None."""
@@ -174,6 +190,21 @@ class ReportService:
         while digests.digest_is_closed(tx, date):
             date, due = next_digest(due, self._policy.daily_at, self._zone)
         return date, due
+
+    # ---- task.created ----
+
+    def task_created(self, job: Job) -> Outcome:
+        """Note which task corrects a report; of several, the one that was made first."""
+        task = read_task(job.payload)
+        report_id = task.source.report_id if task.source else None
+        if report_id is None:
+            return Done()
+
+        def write(tx: Connection) -> None:
+            if not reports.link_task(tx, report_id, task.task_id):
+                raise NotFound(f"report {report_id}, which a task was made for, does not exist")
+
+        return Done(write)
 
     # ---- reports.digest ----
 
@@ -194,6 +225,37 @@ class ReportService:
             return (email_job(f"email:digest:{date}", digest_date=date),)
 
         return Done(write)
+
+
+def report_ready(event: IncidentEvent, narrative: Narrative, key: str, now: datetime) -> Event:
+    """What subscribers are told: once for each revision of a report."""
+    data = ReportReady(
+        report_id=event.incident_id,
+        incident_id=event.incident_id,
+        camera_id=event.camera_id,
+        zone=event.zone,
+        classes=tuple(sorted({violation.class_name for violation in event.violations})),
+        first_seen=event.first_seen,
+        last_seen=event.last_seen,
+        summary=_shortened(narrative.summary, EVENT_SUMMARY_CHARS),
+        corrective_actions=tuple(
+            _shortened(action, EVENT_ACTION_CHARS)
+            for action in narrative.corrective_actions[:EVENT_ACTIONS]
+        ),
+        pdf_key=key,
+        site_name=event.site.site_name,
+    )
+    return Event(
+        type=REPORT_READY,
+        id=f"{event.incident_id}:{event.revision}",
+        time=now,
+        subject=event.incident_id,
+        data=data.model_dump(mode="json"),
+    )
+
+
+def _shortened(text: str, chars: int) -> str:
+    return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def pdf_key(event: IncidentEvent) -> str:

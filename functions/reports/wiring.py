@@ -11,6 +11,7 @@ from functions.reports.service import ReportService
 from functions.reports.settings import BEDROCK, Settings
 from functions.reports.writer import NarrativeWriter
 from hearth.bootstrap import Platform
+from hearth.events import Publisher
 
 
 def build(settings: Settings, platform: Platform) -> tuple[ReportService, Mailroom]:
@@ -33,6 +34,7 @@ def build(settings: Settings, platform: Platform) -> tuple[ReportService, Mailro
         settings.bucket,
         zone,
         _writer(settings, platform, zone),
+        Publisher("reports", settings.subscribers),
         policy,
     )
     return service, Mailroom(platform.db, platform.store, zone, policy, mailer)

@@ -38,13 +38,14 @@ from functions.reports.writer import NarrativeWriter
 from hearth import migrations
 from hearth.aws import client
 from hearth.db import Database
+from hearth.events import Publisher
 from hearth.jobs import Ledger, NewJob
 from hearth.logging import logger
 from hearth.settings import AwsSettings
 from hearth.storage import S3Store
 from tests.support.fakes import LambdaContext, MemoryQueues, sqs_event
 from tests.support.ministack import ministack
-from tests.support.report_events import BUCKET, EVIDENCE_KEY, incident, jpeg, payload
+from tests.support.report_events import BUCKET, EVIDENCE_KEY, incident, jpeg, payload, violation_job
 
 ZONE = ZoneInfo("Europe/Berlin")
 REPEATS = 40
@@ -116,7 +117,9 @@ def batch_ms(folder: Path, batches: int = 15) -> float:
         sha256 = store.put(EVIDENCE_KEY, PICTURE, "image/jpeg")
         db = Database(url)
         ledger = Ledger(db, MemoryQueues())
-        service = ReportService(db, store, BUCKET, ZONE, NarrativeWriter(ZONE))
+        service = ReportService(
+            db, store, BUCKET, ZONE, NarrativeWriter(ZONE), Publisher("reports", {})
+        )
         logger.setLevel("ERROR")
         handler = make_handler(ledger, service, Mailroom(db, store, ZONE, None, None))
         samples = []
@@ -128,7 +131,7 @@ def batch_ms(folder: Path, batches: int = 15) -> float:
             with contextlib.redirect_stdout(io.StringIO()):  # metrics
                 handler(event, LambdaContext(60))
             samples.append((time.perf_counter() - began) * 1000)
-        done = ledger.summary()["reports.incident"]
+        done = ledger.summary()["safety.violation.detected"]
         if done != {"done": batches * 10}:
             raise AssertionError(f"not every report was made: {done}")
         db.close()
@@ -138,8 +141,7 @@ def batch_ms(folder: Path, batches: int = 15) -> float:
 def _job(number: int, sha256: str) -> NewJob:
     event = payload(incident_id=f"01KASVZEBRY4C1W9T6P0X{number:05}")
     event["evidence"]["sha256"] = sha256
-    key = f"report:{event['incident_id']}:1"
-    return NewJob("reports.incident", "reports", key, event)
+    return violation_job(event)
 
 
 def main() -> None:

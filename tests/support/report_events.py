@@ -11,6 +11,9 @@ from PIL import Image
 
 from functions.reports.schemas import IncidentEvent
 from hearth.consumer import Deadline
+from hearth.events import Event, Publisher
+from hearth.ids import parse_time
+from hearth.jobs import NewJob
 from tests.support.events import load_event
 
 BUCKET = "memory"
@@ -35,6 +38,20 @@ def payload(**changes: Any) -> dict[str, Any]:
         "sha256": hashlib.sha256(jpeg()).hexdigest(),
     }
     return event | changes
+
+
+def violation_job(event: dict[str, Any]) -> NewJob:
+    """The job in which `reports` gets it from detection."""
+    told = Event(
+        type="safety.violation.detected",
+        id=f"{event['incident_id']}:{event['revision']}",
+        time=parse_time(event["last_seen"]),
+        subject=event["incident_id"],
+        data=event,
+        version=2,
+    )
+    (job,) = Publisher("detection", {told.type: ["reports"]}).jobs(told)
+    return job
 
 
 def incident(**changes: Any) -> IncidentEvent:

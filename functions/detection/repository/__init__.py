@@ -110,6 +110,9 @@ incidents = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     # Since when its observations are deleted: it is final.
     Column("pruned_at", UtcDateTime),
+    # A person has dealt with it. That stays, whatever late frames make of the rest.
+    Column("closed_at", UtcDateTime),
+    Column("closed_by_task", Text),
     Index("ix_detection_incidents_place", "camera_id", "zone", "first_seen"),
     Index("ix_detection_incidents_state", "camera_id", "state"),
     Index("ix_detection_incidents_pruned", "camera_id", "pruned_at"),
@@ -323,6 +326,20 @@ def update_incident(tx: Connection, incident_id: str, values: dict[str, Any]) ->
     tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
 
 
+def close_incident(tx: Connection, incident_id: str, task_id: str, at: datetime) -> None:
+    """Note that a task was completed which closes the incident, unless an earlier one did.
+
+    `updated_at` stays: it tells when its frames changed it last.
+    """
+    c = incidents.c
+    earlier = or_(c.closed_at > at, and_(c.closed_at == at, c.closed_by_task > task_id))
+    tx.execute(
+        update(incidents)
+        .where(c.id == incident_id, or_(c.closed_at.is_(None), earlier))
+        .values(closed_at=at, closed_by_task=task_id)
+    )
+
+
 def delete_incident(tx: Connection, incident_id: str) -> None:
     tx.execute(delete(incidents).where(incidents.c.id == incident_id))
 
@@ -358,6 +375,7 @@ def list_incidents(
     state: str | None,
     since: datetime | None,
     until: datetime | None,
+    closed: bool | None,
     before_id: str | None,
     limit: int,
 ) -> Sequence[Row[Any]]:
@@ -376,6 +394,8 @@ def list_incidents(
         wanted.append(c.last_seen >= since)
     if until is not None:
         wanted.append(c.first_seen < until)
+    if closed is not None:
+        wanted.append(c.closed_at.is_not(None) if closed else c.closed_at.is_(None))
     if before_id is not None:
         wanted.append(c.id < before_id)
     return tx.execute(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select, tuple_
+from sqlalchemy import Connection, Row, or_, select, tuple_, update
 
 from functions.reports.repository.tables import PdfFile, insert_into, narratives, reports
 from functions.reports.schemas import IncidentEvent, Narrative
@@ -30,6 +30,7 @@ class ReportRow:
     narrative_source: str
     pdf_key: str
     pdf_sha256: str
+    task_id: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -44,7 +45,7 @@ def save_report(
 ) -> bool:
     """Insert the report, or replace an equal or older revision; False when a newer one is there.
 
-    A replacement keeps `created_at` and the digest that the report belongs to.
+    A replacement keeps `created_at`, the task and the digest that the report belongs to.
     """
     row: dict[str, Any] = {
         "id": event.incident_id,
@@ -62,10 +63,11 @@ def save_report(
         "pdf_sha256": pdf.sha256,
         "digest_date": digest_date,
         "digested_at": None,
+        "task_id": None,
         "created_at": now,
         "updated_at": now,
     }
-    kept = {"id", "digest_date", "digested_at", "created_at"}
+    kept = {"id", "digest_date", "digested_at", "task_id", "created_at"}
     statement = insert_into(tx, reports)
     saved = tx.execute(
         statement.on_conflict_do_update(
@@ -76,6 +78,17 @@ def save_report(
         row,
     )
     return saved.scalar_one_or_none() is not None
+
+
+def link_task(tx: Connection, report_id: str, task_id: str) -> bool:
+    """Note the task that corrects a report, unless an older one (by its id) does; False: no report.
+
+    So the same task is noted whichever is heard of first.
+    """
+    older = or_(reports.c.task_id.is_(None), reports.c.task_id > task_id)
+    tx.execute(update(reports).where(reports.c.id == report_id, older).values(task_id=task_id))
+    known = tx.execute(select(reports.c.id).where(reports.c.id == report_id))
+    return known.scalar_one_or_none() is not None
 
 
 def get_report(tx: Connection, report_id: str) -> ReportRow | None:

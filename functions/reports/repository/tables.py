@@ -29,6 +29,7 @@ reports = Table(
     Column("pdf_sha256", Text, nullable=False),
     Column("digest_date", Text),
     Column("digested_at", UtcDateTime),
+    Column("task_id", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index("ix_reports_last_seen_id", "last_seen", "id"),

@@ -47,7 +47,7 @@ def test_what_was_done_before_the_time_goes_and_what_was_done_at_it_stays(
 
 def test_other_kinds_and_jobs_that_are_not_done_stay(ledger: Ledger, clock: Clock) -> None:
     kind = "detection.frame"
-    finish(ledger, ["report"], "reports.incident")
+    finish(ledger, ["report"], "safety.violation.detected")
     new = [NewJob(kind, "detection", name, {}) for name in ("failed", "running", "queued")]
     failed, _ = ledger.claim([], new[:2], 100 * DAY)
     ledger.fail(failed, InvalidInput("no picture"))

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from functions.detection import repository
 from functions.detection.bootstrap import kinds
+from functions.detection.closing import ClosingService
 from functions.detection.handler import make_handler
 from functions.detection.policy import Policy, parse_policy
 from functions.detection.prune import PruneService
@@ -23,6 +24,7 @@ from functions.detection.service import FrameService
 from functions.detection.settle import EvidenceSettings, SettleService
 from hearth.consumer import Consumer
 from hearth.db import Database
+from hearth.events import Publisher, received
 from hearth.frames import FrameKind, frame_key
 from hearth.jobs import Job, JobState, Ledger
 from hearth.retention import Retention
@@ -45,6 +47,7 @@ INFO = DetectorInfo(
     fallback=False,
     notes=(),
 )
+SUBSCRIBERS = {"safety.violation.detected": ["reports", "analytics"]}
 DAYS = 10
 """After which the bucket expires frames."""
 RESTRICTED = b"""
@@ -115,9 +118,17 @@ class Stage:
         evidence = EvidenceSettings(
             "hearth", Site(site_name="Yard"), ZoneInfo("UTC"), ImageLimits(), None, "not blurred"
         )
-        settling = SettleService(self.ledger, self.store, self, lambda: evidence, self.clock)
+        settling = SettleService(
+            self.ledger,
+            self.store,
+            self,
+            Publisher("detection", SUBSCRIBERS),
+            lambda: evidence,
+            self.clock,
+        )
         pruning = PruneService(self.db, Retention(DAYS), self.clock)
-        return make_handler(self.ledger, kinds(frames, settling, pruning))
+        closing = ClosingService(self.db)
+        return make_handler(self.ledger, kinds(frames, settling, pruning, closing))
 
     # ---- what the outside does ----
 
@@ -195,7 +206,9 @@ class Stage:
         return next(row for row in rows if row.camera_id == camera_id)
 
     def events(self) -> list[dict[str, Any]]:
-        return [dict(job.payload) for job in self.jobs("reports.incident")]
+        """The data of what `reports` was told."""
+        told = [job for job in self.jobs("safety.violation.detected") if job.queue == "reports"]
+        return [dict(received(job.payload).data) for job in told]
 
     def facts(self) -> str:
         """Everything that must not depend on the order of arrival, as text."""

@@ -67,6 +67,8 @@ def stored(db: Database, zone: str) -> list[dict[str, Any]]:
         "watch_key",
         "updated_at",
         "pruned_at",
+        "closed_at",
+        "closed_by_task",
     }
     return [{name: getattr(row, name) for name in kept} for row in rows]
 

@@ -13,11 +13,13 @@ from functions.reports.mailroom import Mailer, Mailroom
 from functions.reports.service import ReportService
 from functions.reports.writer import NarrativeWriter
 from hearth.db import Database
+from hearth.events import Publisher
 from hearth.jobs import Job, JobState, Ledger, NewJob
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
-from tests.support.report_events import BUCKET, EVIDENCE_KEY, jpeg, payload
+from tests.support.report_events import BUCKET, EVIDENCE_KEY, jpeg, payload, violation_job
 
 BERLIN = ZoneInfo("Europe/Berlin")
+SUBSCRIBERS = {"safety.report.ready": ["tasks", "analytics"]}
 POLICY = MailPolicy("hearth@example.org", ("a@example.org", "b@example.org"))
 
 
@@ -40,7 +42,14 @@ class Bench:
     @property
     def service(self) -> ReportService:
         return ReportService(
-            self.db, self.store, BUCKET, BERLIN, self.writer, self.policy, self.clock
+            self.db,
+            self.store,
+            BUCKET,
+            BERLIN,
+            self.writer,
+            Publisher("reports", SUBSCRIBERS),
+            self.policy,
+            self.clock,
         )
 
     @property
@@ -55,20 +64,17 @@ class Bench:
     def run(self, rounds: int = 5) -> None:
         """Deliver what is on the queue until it is empty."""
         for _ in range(rounds):
-            hints = [message.body for message in self.queues.take() if message.delay_s == 0]
+            hints = [m.body for m in self.queues.take("reports") if m.delay_s == 0]
             if not hints:
                 return
             assert self.deliver(*hints) == {"batchItemFailures": []}
 
     def add(self, **changes: Any) -> Job:
         """Add and announce the job of an event, as detection does."""
-        event = payload(**changes)
-        new = NewJob(
-            "reports.incident",
-            "reports",
-            f"report:{event['incident_id']}:{event['revision']}",
-            event,
-        )
+        return self.put(violation_job(payload(**changes)))
+
+    def put(self, new: NewJob) -> Job:
+        """Add and announce a job, as its producer does."""
         (job,) = self.db.write(lambda tx: self.ledger.add(tx, [new]))
         self.ledger.announce([job])
         return job

@@ -11,14 +11,14 @@ from pydantic import BaseModel
 
 from functions.detection import schemas as producer
 from functions.reports import schemas as consumer
-from functions.reports.messages import read_event
+from functions.reports.messages import read_incident
 from tests.support.report_events import payload
 
 
 def test_a_produced_event_is_read_without_loss() -> None:
     produced = producer.SafetyViolationDetected.model_validate(payload())
     sent = json.loads(produced.model_dump_json())
-    received = json.loads(read_event(sent).model_dump_json())
+    received = json.loads(read_incident(sent).model_dump_json())
     again = producer.SafetyViolationDetected.model_validate(received)
     assert again == produced
 

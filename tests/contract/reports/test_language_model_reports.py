@@ -72,7 +72,7 @@ def test_a_batch_is_written_by_several_calls_at_once(asking: Bench, endpoint: En
         asking.add(incident_id=ulid(number))
     asking.run(rounds=1)
     assert len(endpoint.requests) == 10
-    assert asking.states("reports.incident") == [JobState.DONE] * 10
+    assert asking.states("safety.violation.detected") == [JobState.DONE] * 10
 
 
 def test_five_failed_reports_open_the_breaker_and_a_probe_closes_it(
@@ -85,7 +85,7 @@ def test_five_failed_reports_open_the_breaker_and_a_probe_closes_it(
     assert len(endpoint.requests) == 5
     assert "HTTP 401" in words(asking, 4)
     assert "paused after repeated failures" in words(asking, 6)
-    assert asking.states("reports.incident") == [JobState.DONE] * 7
+    assert asking.states("safety.violation.detected") == [JobState.DONE] * 7
     assert read(get_report, ulid(6)).narrative_source == "rules"
     asking.clock.advance(31)
     endpoint.otherwise = llm_server.says(json.dumps(llm_server.NARRATIVE))

@@ -40,7 +40,7 @@ def test_an_event_becomes_a_filed_report(bench: Bench, read: Read) -> None:
     assert report.narrative_source == "rules"
     assert bench.store.content_types[report.pdf_key] == "application/pdf"
     assert jpeg() in pdf
-    assert bench.states("reports.incident") == [JobState.DONE]
+    assert bench.states("safety.violation.detected") == [JobState.DONE]
     assert bench.jobs("reports.email") == bench.jobs("reports.digest") == []
 
 
@@ -77,7 +77,7 @@ def test_the_highest_revision_wins_in_any_order(
     pdf = bench.store.objects[report.pdf_key]
     assert hashlib.sha256(pdf).hexdigest() == report.pdf_sha256
     assert "revision 2" in words(pdf)
-    assert set(bench.states("reports.incident")) == {JobState.DONE}
+    assert set(bench.states("safety.violation.detected")) == {JobState.DONE}
 
 
 def test_an_old_revision_that_was_overtaken_while_it_worked_changes_nothing(
@@ -111,10 +111,9 @@ def test_one_bad_message_spoils_no_other(bench: Bench, read: Read) -> None:
     hints = [message.body for message in bench.queues.take()]
     assert bench.deliver("not json", broken, {"x": 1}, *hints) == {"batchItemFailures": []}
     assert [report.id for report in read(list_reports, limit=10)] == ["01KASVZEBRY4C1W9T6P0X2K8ME"]
-    assert sorted(bench.states("reports.incident")) == [JobState.DONE, JobState.FAILED]
-    failed = [job for job in bench.jobs("reports.incident") if job.state is JobState.FAILED]
-    assert failed[0].error is not None
-    assert "violations" in failed[0].error.message
+    assert sorted(bench.states("safety.violation.detected")) == [JobState.DONE, JobState.FAILED]
+    errors = [job.error for job in bench.jobs("safety.violation.detected") if job.error]
+    assert ["violations" in error.message for error in errors] == [True]
     assert bench.states("reports.unreadable") == [JobState.FAILED] * 3
 
 
@@ -133,12 +132,12 @@ def test_a_store_that_does_not_answer_delays_the_report(bench: Bench, read: Read
     bench.add()
     bench.store.offline = True
     bench.run()
-    assert bench.states("reports.incident") == [JobState.QUEUED]
+    assert bench.states("safety.violation.detected") == [JobState.QUEUED]
     bench.store.offline = False
     bench.clock.advance(60)
     bench.ledger.announce(bench.ledger.due(10))
     bench.run()
-    assert bench.states("reports.incident") == [JobState.DONE]
+    assert bench.states("safety.violation.detected") == [JobState.DONE]
     assert read(get_report, ID) is not None
 
 

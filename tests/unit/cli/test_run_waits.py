@@ -68,7 +68,7 @@ def test_a_run_is_over_when_all_is_done_or_failed_and_nothing_is_open() -> None:
         step({"queued": 3}, 0, opened={"detection.frame": {"queued": 3}}),
         step({"done": 2, "running": 1}, 0, opened={"detection.frame": {"running": 1}}),
         step({"done": 2, "failed": 1}, 0, opened={"detection.settle": {"queued": 1}}),
-        step({"done": 2, "failed": 1}, 1, opened={"reports.incident": {"running": 1}}),
+        step({"done": 2, "failed": 1}, 1, opened={"safety.violation.detected": {"running": 1}}),
         step({"done": 2, "failed": 1}, 1),
     )
     settled = wait(ledger, {"gate": 3}, summaries=[SUMMARY])

@@ -31,14 +31,14 @@ def test_the_summary_counts_by_kind_and_state(office: Office) -> None:
     office.start("b")
     office.clock.advance(20)
     office.add("c")
-    office.add("d", "reports.incident")
-    office.fail("e", "reports.incident")
+    office.add("d", "safety.violation.detected")
+    office.fail("e", "safety.violation.detected")
     office.clock.advance(2.5)
 
     assert office.get("/summary") == {
         "jobs": {
             "detection.frame": {"done": 1, "queued": 1, "running": 1},
-            "reports.incident": {"failed": 1, "queued": 1},
+            "safety.violation.detected": {"failed": 1, "queued": 1},
         },
         "open": 3,
         "failed": 1,
@@ -168,7 +168,7 @@ def test_the_list_is_newest_first_and_pages_end(office: Office) -> None:
 
 def test_the_list_is_filtered_by_state_and_kind(office: Office) -> None:
     failed = office.fail("a")
-    office.fail("b", "reports.incident")
+    office.fail("b", "safety.violation.detected")
     office.add("c")
 
     assert [job["id"] for job in office.get(state="failed", kind="detection.frame")["jobs"]] == [

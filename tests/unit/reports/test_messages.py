@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.reports.handler import translate
-from functions.reports.messages import job_from_body, read_event
+from functions.reports.messages import job_from_body, read_event, read_incident
 from hearth.errors import InvalidInput
 from hearth.jobs import NewJob
 from tests.support.events import load_event
-from tests.support.report_events import payload
+from tests.support.report_events import payload, violation_job
 
 
 def v1(**changes: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def test_a_v1_message_becomes_an_incident_seen_once() -> None:
     record = SQSRecord(load_event("reports/sqs_v1_violation")["Records"][0])
     (job,) = translate(record)
     event = read_event(job.payload)
-    assert (job.kind, job.queue) == ("reports.incident", "reports")
+    assert (job.kind, job.queue) == ("safety.violation.detected", "reports")
     assert event.camera_id == "CAM-01"
     assert event.site.company_name == "Acme Construction"
     assert event.violations[0].class_name == "no_goggle"
@@ -102,12 +102,12 @@ def test_what_is_neither_is_refused_with_the_field_named(body: Any, words: str) 
 
 def test_a_v2_event_that_comes_as_a_message_is_the_job_that_detection_adds() -> None:
     job = job_from_body(payload())
-    assert job.dedupe_key == "report:01KASVZEBRY4C1W9T6P0X2K8MD:1"
-    assert read_event(job.payload) == read_event(payload())
+    assert job.dedupe_key == violation_job(payload()).dedupe_key
+    assert read_event(job.payload) == read_incident(payload())
 
 
 def test_unknown_fields_of_a_newer_producer_are_ignored() -> None:
-    assert read_event(payload(mood="good")) == read_event(payload())
+    assert read_incident(payload(mood="good")) == read_incident(payload())
 
 
 def _lists_and_objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -135,4 +135,4 @@ def test_any_value_in_any_v1_field_is_read_or_refused(field: str, value: Any) ->
 @given(field=st.sampled_from(sorted(payload())), value=JSON)
 def test_any_value_in_any_v2_field_is_read_or_refused(field: str, value: Any) -> None:
     with contextlib.suppress(InvalidInput):
-        read_event(payload(**{field: value}))
+        read_incident(payload(**{field: value}))

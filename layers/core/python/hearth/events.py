@@ -13,15 +13,18 @@ and becomes visible alone. The schema of `data` is `events/schemas/<dataschema>.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from hearth.ids import format_time
+from hearth.errors import InvalidInput
+from hearth.ids import format_time, parse_time
 from hearth.jobs import NewJob
 
 SPEC_VERSION = "1.0"
+_VERSION = re.compile(r"\.v([1-9][0-9]{0,3})$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +86,32 @@ class Publisher:
             "dataschema": f"{event.type}.v{event.version}",
             "data": dict(event.data),
         }
+
+
+def received(payload: Mapping[str, Any]) -> Event:
+    """The event that a subscriber's job carries: the inverse of what `Publisher` does to it.
+
+    `data` is still as it came: who reads it checks the fields that it needs and ignores others.
+
+    Raises:
+        InvalidInput: Not such an event.
+    """
+    try:
+        texts = {name: payload[name] for name in ("type", "id", "time", "subject", "dataschema")}
+        data = payload["data"]
+    except KeyError as error:
+        raise InvalidInput(f"the job carries no CloudEvent: {error.args[0]} is missing") from error
+    wrong = next((name for name, value in texts.items() if not isinstance(value, str)), None)
+    if wrong is not None or not isinstance(data, Mapping):
+        raise InvalidInput(f"the job carries no CloudEvent: {wrong or 'data'} has the wrong type")
+    version = _VERSION.search(texts["dataschema"])
+    if version is None:
+        raise InvalidInput(f"dataschema {texts['dataschema'][:80]!r} names no version, such as .v1")
+    return Event(
+        type=texts["type"],
+        id=texts["id"],
+        time=parse_time(texts["time"]),
+        subject=texts["subject"],
+        data=data,
+        version=int(version[1]),
+    )
