@@ -15,13 +15,15 @@ from typing import Any
 
 from .attached import listening_address, seen_from, split_address
 from .aws_endpoint import AwsEndpoint, SqsClient
+from .container_images import BUILT_TAG, check_images, images
+from .containers import ContainerLauncher
 from .control import ControlServer
 from .custom_resources import Answers, CustomResources
 from .emulator import Emulator
 from .engine import Engine
 from .functions import FunctionStatus
 from .gateway import Gateway
-from .launchers import ProcessLauncher
+from .launchers import Launcher, ProcessLauncher
 from .library_logs import library_logs
 from .lifecycle import Lifecycle
 from .logs import LogStream
@@ -30,6 +32,7 @@ from .metrics import Metrics
 from .pollers import MappingMetrics, QueuePoller
 from .provision import provision
 from .records import JsonRecords
+from .reload import NO_BYTECODE, Reload, sources
 from .schedules import Schedules
 from .stack_state import UNFINISHED_RESTORE, SetupError, StackLock, StackState, write_state
 from .template import Template
@@ -48,8 +51,9 @@ class RuntimeConfig:
     `data` holds everything that outlives the process. `port` (gateway) and `control_port` of 0
     take free ports. `endpoint_url` None starts MiniStack on loopback. `parameters` override the
     template's defaults; `replicas` maps short function names to processes; `idle_s` is the idle
-    time in seconds after which a function's process ends. `log_format` says how records are shown
-    on standard error: "json", "text", or "none"; the log file has them all.
+    time in seconds after which a function's process ends. `containers` runs functions in images
+    with the tag `image_tag`; `reload` watches their sources. `log_format` says how records are
+    shown on standard error: "json", "text", or "none"; the log file has them all.
 
     `attached` is our "name:port" for containers that others start for the functions (attached.py);
     S3 and SQS then listen for them on port 4566. `memory_mb` is what all functions may take
@@ -68,6 +72,9 @@ class RuntimeConfig:
     idle_s: float = 300.0
     attached: str | None = None
     memory_mb: int | None = None
+    containers: bool = False
+    image_tag: str = BUILT_TAG
+    reload: bool = False
     log_format: str = "json"
 
 
@@ -129,9 +136,11 @@ class _Stack:
         self._started_at = datetime.now(UTC)
 
     async def start(self) -> StackState:
+        if self._config.containers:
+            await check_images(self._images().values())
         self._endpoint = endpoint = await self._find_endpoint()
         template = await self._provision()
-        engine = self._engine(template, endpoint)
+        engine = self._engine(template, endpoint, await self._launcher(endpoint))
         await engine.start()
         self._closing.push_async_callback(engine.stop, _GRACE_S)
         place = self._place()
@@ -182,6 +191,10 @@ class _Stack:
         )
         lifecycle.start()
         self._closing.push_async_callback(lifecycle.stop)
+        if self._config.reload:
+            reload = Reload(self._root, engine, self._logs)
+            reload.start()
+            self._closing.push_async_callback(reload.stop)
         state = self._state(template, gateway, control)
         write_state(self._config.data, state)
         control.set_ready(True)
@@ -237,12 +250,32 @@ class _Stack:
                 return Place(self._config.stack, region, account)
         return Place(self._config.stack, region)
 
-    def _engine(self, template: Template, endpoint: AwsEndpoint) -> Engine:
-        root = self._config.template.resolve().parent
+    @property
+    def _root(self) -> Path:
+        return self._config.template.resolve().parent
+
+    def _images(self) -> dict[str, str]:
+        return images(self._config.template, self._config.image_tag)
+
+    async def _launcher(self, endpoint: AwsEndpoint) -> Launcher:
+        environment = endpoint.environment() | (NO_BYTECODE if self._config.reload else {})
+        if not self._config.containers:
+            return ProcessLauncher(self._root, environment)
+        launcher = ContainerLauncher(
+            self._images(),
+            data=self._config.data,
+            environment=environment,
+            sources=sources(self._root) if self._config.reload else {},
+        )
+        self._closing.push_async_callback(launcher.close)
+        await launcher.open()
+        return launcher
+
+    def _engine(self, template: Template, endpoint: AwsEndpoint, launcher: Launcher) -> Engine:
         try:
             return Engine(
                 template.functions,
-                launcher=ProcessLauncher(root, endpoint.environment()),
+                launcher=launcher,
                 logs=self._logs,
                 metrics=self._metrics,
                 replicas=self._config.replicas,
@@ -317,6 +350,7 @@ class _Stack:
             "functions": [_shallow(function) for function in engine.status()],
             "mappings": [poller.status() for poller in self._pollers],
             "schedules": schedules.status(),
+            "containers": self._config.image_tag if self._config.containers else None,
             "ignored_resources": template.ignored,
             "emulator": None
             if self._emulator is None

@@ -64,6 +64,20 @@ LlmApiKey = Annotated[
     str | None,
     typer.Option("--llm-api-key", envvar="HEARTH_LLM_API_KEY", help="Better set in the variable."),
 ]
+Containers = Annotated[
+    bool, typer.Option("--containers", help="Run functions as containers of their images.")
+]
+ImageTag = Annotated[
+    str, typer.Option("--image-tag", help="Tag of the images; that of scripts/build by default.")
+]
+Replicas = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replicas",
+        metavar="FUNCTION=N",
+        help="Processes or containers for a function; repeatable.",
+    ),
+]
 Timezone = Annotated[str | None, typer.Option("--timezone", help="IANA zone of the site.")]
 SiteName = Annotated[str | None, typer.Option("--site-name", help="Printed on reports.")]
 

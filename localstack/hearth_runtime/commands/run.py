@@ -32,6 +32,7 @@ from hearth_runtime.commands.watch import (
     moment,
     watch_until_stopped,
 )
+from hearth_runtime.container_images import BUILT_TAG
 from hearth_runtime.stack_state import StackState, read_state
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def run(
     param: options.Parameter = None,
     port: Annotated[int, typer.Option(help="Port of the HTTP API; 0 takes a free one.")] = 0,
     endpoint_url: options.EndpointUrl = None,
+    containers: options.Containers = False,
+    image_tag: options.ImageTag = BUILT_TAG,
+    replicas: options.Replicas = None,
     model: options.Model = None,
     classes: options.Classes = None,
     backend: options.Backend = None,
@@ -142,6 +146,8 @@ def run(
         arguments = ["up", "--json", "--data", str(data), "--port", str(port)]
         arguments += ["--template", str(options.template_path(template))]
         arguments += ["--endpoint-url", endpoint_url] if endpoint_url else []
+        arguments += ["--containers", "--image-tag", image_tag] if containers else []
+        arguments += [f"--replicas={pair}" for pair in replicas or ()]
         ok = _Run(output, data, watched, watching, timeout, keep_going).run(
             arguments, parameters, serve
         )

@@ -23,6 +23,7 @@ from rich.table import Table
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.stack_client import request, running_stack
+from hearth_runtime.container_images import BUILT_TAG
 from hearth_runtime.server import RuntimeConfig, serve
 from hearth_runtime.stack_state import SetupError, StackState, read_state
 
@@ -45,13 +46,15 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the HTTP API; 0 takes a free one.")] = 0,
     control_port: Annotated[int, typer.Option(help="Port of the control API; 0: a free one.")] = 0,
     endpoint_url: options.EndpointUrl = None,
-    replicas: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FUNCTION=N", help="Processes for a function; repeatable."),
-    ] = None,
+    replicas: options.Replicas = None,
     idle: Annotated[
         float, typer.Option(help="Seconds after which an idle function's process ends.")
     ] = 300.0,
+    containers: options.Containers = False,
+    image_tag: options.ImageTag = BUILT_TAG,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Functions whose source has changed start anew.")
+    ] = False,
     model: options.Model = None,
     classes: options.Classes = None,
     backend: options.Backend = None,
@@ -111,6 +114,9 @@ def up(
         parameters=parameters,
         replicas=_replicas(replicas or []),
         idle_s=idle,
+        containers=containers,
+        image_tag=image_tag,
+        reload=reload,
         log_format="none" if quiet else "json" if output.json else "text",
     )
     asyncio.run(_serve(config, output))
