@@ -1,7 +1,7 @@
 """The control server: Lambda's Invoke API, status, metrics and health, on loopback only.
 
-Where functions run in containers of their own, it listens for them too. All they get is the address
-to which a custom resource answers, once, by a token.
+Where functions run in containers of their own, it listens for their network too. All it has for
+that is /metrics, and the addresses to which custom resources answer, once, by a token.
 """
 
 from __future__ import annotations
@@ -93,10 +93,13 @@ class ControlServer:
 
 @web.middleware
 async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    reason = refusal(request.headers)
-    if reason is None and not is_loopback(request.remote or ""):
+    if is_loopback(request.remote or ""):
+        reason = refusal(request.headers)
+    elif request.path == "/metrics" or request.path.startswith(f"{PATH}/"):
+        reason = None
+    else:
         reason = "it is for programs of this machine"
-    if reason is not None and not request.path.startswith(f"{PATH}/"):
+    if reason is not None:
         return web.json_response({"message": f"Forbidden: {reason}"}, status=403)
     try:
         return await handler(request)
