@@ -71,7 +71,12 @@ def test_the_import_contracts_hold() -> None:
 
 
 def requirement_files() -> list[Path]:
-    places = ("requirements*.txt", ".ci/requirements-*.txt", "*/requirements.txt", "functions/*/requirements.txt")
+    places = (
+        "requirements*.txt",
+        ".ci/requirements-*.txt",
+        "*/requirements.txt",
+        "functions/*/requirements.txt",
+    )
     return sorted(path for place in places for path in ROOT.glob(place))
 
 
