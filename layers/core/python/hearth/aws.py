@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from hearth.settings import AwsSettings
 
 if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
@@ -15,6 +16,10 @@ READ_TIMEOUT_S = 15
 MAX_ATTEMPTS = 3
 
 
+@overload
+def client(
+    service: Literal["cloudwatch"], settings: AwsSettings | None = None
+) -> CloudWatchClient: ...
 @overload
 def client(service: Literal["s3"], settings: AwsSettings | None = None) -> S3Client: ...
 @overload

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hearth.settings import CoreSettings
 
 if TYPE_CHECKING:
+    from hearth.cloudwatch import CloudWatch
     from hearth.db import Database
     from hearth.jobs import Ledger
     from hearth.queues import SqsQueues
@@ -40,6 +41,13 @@ class Platform:
         from hearth.queues import SqsQueues
 
         return SqsQueues(client("sqs"), self.settings.queue_urls)
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatch:
+        from hearth.aws import client
+        from hearth.cloudwatch import CloudWatch
+
+        return CloudWatch(client("cloudwatch"))
 
     @cached_property
     def ledger(self) -> Ledger:

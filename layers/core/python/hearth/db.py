@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, Text, create_engine, event
@@ -80,6 +81,9 @@ class Database:
     Args:
         url: `sqlite:////absolute/path` or `postgresql://user:password@host:port/name`.
 
+    Attributes:
+        file: Where SQLite keeps it; None for a server.
+
     Raises:
         InvalidInput: any other URL.
     """
@@ -87,6 +91,7 @@ class Database:
     def __init__(self, url: str) -> None:
         target = engine_url(url)
         self.is_sqlite = target.get_backend_name() == "sqlite"
+        self.file = Path(target.database) if self.is_sqlite and target.database else None
         self.engine: Engine = _sqlite_engine(target) if self.is_sqlite else _postgres_engine(target)
         self.writer = self.engine.execution_options(**{_WRITE: True})
         self._write_lock = threading.Lock()

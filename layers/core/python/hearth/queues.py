@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hearth.errors import Forbidden, InvalidInput, Unavailable
@@ -15,9 +16,18 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 * 1024
 MAX_DELAY_S = 900
 """SQS delays a message by at most 15 minutes."""
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 _BATCH_COUNT = 10
 _BATCH_BYTES = 256 * 1024
 """The smallest total that any SQS, real or emulated, admits for one batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """How many messages are ready, and how many are being worked on; SQS counts roughly."""
+
+    ready: int
+    in_flight: int
 
 
 class Queues(Protocol):
@@ -87,7 +97,7 @@ class SqsQueues:
                 answer = self._client.send_message_batch(QueueUrl=url, Entries=entries)
             except ClientError as error:
                 code = error.response.get("Error", {}).get("Code", "")
-                if code in {"AccessDenied", "AccessDeniedException"}:
+                if code in _DENIED:
                     raise Forbidden(f"sending to queue {queue!r} is not allowed") from error
                 raise Unavailable(f"queue {queue!r} refused a batch ({code})") from error
             except BotoCoreError as error:
@@ -100,6 +110,37 @@ class SqsQueues:
                     f"queue {queue!r} refused {len(refused)} of {len(entries)} messages "
                     f"({refused[0]['Code']})"
                 )
+
+    def depths(self) -> dict[str, QueueDepth | None]:
+        """Each queue that is known by its URL; None for one that does not answer.
+
+        Raises:
+            Forbidden: Looking at one is not allowed.
+        """
+        return {queue: self._depth(queue, url) for queue, url in sorted(self._urls.items())}
+
+    def _depth(self, queue: str, url: str) -> QueueDepth | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            answer = self._client.get_queue_attributes(
+                QueueUrl=url,
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",
+                ],
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _DENIED:
+                raise Forbidden(f"looking at queue {queue!r} is not allowed") from error
+            return None
+        except BotoCoreError:
+            return None
+        found = answer["Attributes"]
+        return QueueDepth(
+            int(found["ApproximateNumberOfMessages"]),
+            int(found["ApproximateNumberOfMessagesNotVisible"]),
+        )
 
     def _url(self, queue: str) -> str:
         try:

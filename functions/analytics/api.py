@@ -1,0 +1,69 @@
+"""`/api/v1/analytics`: events in, usage, errors and health out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Body, FastAPI, Query
+
+from functions.analytics.schemas import (
+    NO_NUL,
+    DashboardOut,
+    ErrorsOut,
+    ErrorsQuery,
+    EventBatch,
+    EventIn,
+    HealthOut,
+    Recorded,
+    UsageOut,
+    UsageQuery,
+)
+from hearth.auth import Principal, require
+from hearth.http import create_app as create_http_app
+
+Zone = Annotated[
+    str | None,
+    Query(min_length=1, max_length=64, pattern=NO_NUL, description="IANA name of a time zone."),
+]
+
+
+class Service(Protocol):
+    def record(self, principal: Principal, events: Sequence[EventIn]) -> list[str]: ...
+    def usage(self, query: UsageQuery) -> UsageOut: ...
+    def errors(self, query: ErrorsQuery) -> ErrorsOut: ...
+    def dashboard(self, timezone: str | None = None) -> DashboardOut: ...
+    def health(self) -> HealthOut: ...
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application that answers with what `service` knows."""
+    router = APIRouter(prefix="/api/v1/analytics", tags=["analytics"])
+    may_read = require("analytics:read")
+
+    @router.post("/events", status_code=201)
+    async def record_events(
+        principal: Annotated[Principal, require("analytics:write")],
+        body: Annotated[EventIn | EventBatch, Body()],
+    ) -> Recorded:
+        batch = isinstance(body, EventBatch)
+        ids = service.record(principal, body.events if isinstance(body, EventBatch) else [body])
+        return Recorded(event_id=None if batch else ids[0], event_ids=ids)
+
+    @router.get("/usage", dependencies=[may_read])
+    async def get_usage(query: Annotated[UsageQuery, Query()]) -> UsageOut:
+        return service.usage(query)
+
+    @router.get("/errors", dependencies=[may_read])
+    async def get_errors(query: Annotated[ErrorsQuery, Query()]) -> ErrorsOut:
+        return service.errors(query)
+
+    @router.get("/health", dependencies=[may_read])
+    async def get_health() -> HealthOut:
+        return service.health()
+
+    @router.get("/dashboard", dependencies=[may_read])
+    async def get_dashboard(timezone: Zone = None) -> DashboardOut:
+        return service.dashboard(timezone)
+
+    return create_http_app("Hearth analytics", router)

@@ -1,0 +1,12 @@
+"""Builds the real things. The template names `functions.analytics.main.lambda_handler`."""
+
+from __future__ import annotations
+
+from functions.analytics.handler import make_handler
+from functions.analytics.messages import Intake, subscribed
+from functions.analytics.settings import Settings
+from hearth.bootstrap import connect
+
+settings = Settings()
+platform = connect(settings)
+lambda_handler = make_handler(platform.ledger, Intake(), subscribed(settings.subscribers))

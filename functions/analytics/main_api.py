@@ -1,0 +1,23 @@
+"""Builds the real things. The template names `functions.analytics.main_api.lambda_handler`."""
+
+from __future__ import annotations
+
+from functions.analytics.api import create_app
+from functions.analytics.health import HealthCheck
+from functions.analytics.machine import Machine
+from functions.analytics.service import AnalyticsService
+from functions.analytics.settings import Settings
+from hearth.bootstrap import connect
+from hearth.http import lambda_handler_for
+
+settings = Settings()
+platform = connect(settings)
+health = HealthCheck(
+    platform.db,
+    lambda: platform.cloudwatch,
+    lambda: platform.queues,
+    Machine(platform.db.file),
+    settings.function_names,
+)
+service = AnalyticsService(platform.db, settings.timezone, health.look)
+lambda_handler = lambda_handler_for(create_app(service))

@@ -1,0 +1,85 @@
+"""Domain events as they are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from functions.analytics.buckets import EARLIEST, LATEST
+from functions.analytics.repository.events import EventRow, add_events
+from hearth.consumer import Deadline, Done, Failed, Outcome
+from hearth.errors import InvalidInput
+from hearth.http import TimeParameter
+from hearth.ids import utc_now
+from hearth.jobs import Job
+
+QUEUE = "analytics"
+_SOURCE = "/hearth/"
+
+
+class CloudEvent(BaseModel):
+    """What is read of an event; its `data` is not, and not kept: it may name people."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+    source: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+    type: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+    time: TimeParameter
+    subject: Annotated[str, Field(max_length=1024, pattern=r"^[^\x00]*$")] = ""
+
+
+def subscribed(subscribers: Mapping[str, Sequence[str]]) -> list[str]:
+    """The types of events that come here."""
+    return [event_type for event_type, queues in subscribers.items() if QUEUE in queues]
+
+
+class Intake:
+    """Counts domain events.
+
+    Args:
+        now: The present, timezone-aware.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+        self._now = now
+
+    def work(self, jobs: Sequence[Job], _: Deadline) -> Iterator[tuple[Job, Outcome]]:
+        """A `Work`: one row for each event."""
+        for job in jobs:
+            try:
+                row = self._row(job.payload)
+            except InvalidInput as error:
+                yield job, Failed(error)
+            else:
+                yield job, Done(partial(_write, row=row))
+
+    def _row(self, payload: Mapping[str, Any]) -> EventRow:
+        try:
+            event = CloudEvent.model_validate(dict(payload))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InvalidInput(
+                f"the event is no CloudEvent: {where or 'it'}: {first['msg']}"
+            ) from error
+        if not EARLIEST <= event.time < LATEST:
+            raise InvalidInput(f"the event's time {event.time.isoformat()} is out of range")
+        return EventRow(
+            key=f"{event.source}/{event.type}/{event.id}",
+            event_type=event.type,
+            service=event.source.removeprefix(_SOURCE),
+            severity="",
+            user_id=None,
+            metadata={"subject": event.subject},
+            at=event.time,
+            received_at=self._now(),
+        )
+
+
+def _write(tx: Any, row: EventRow) -> None:
+    add_events(tx, [row])

@@ -1,0 +1,143 @@
+"""Counts events: roll-ups and what is not rolled up yet, in one statement (see the package)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    CTE,
+    Connection,
+    Integer,
+    column,
+    func,
+    literal,
+    select,
+    union_all,
+    values,
+)
+
+from functions.analytics.repository.tables import events_table, rollups_table
+from hearth.db import UtcDateTime
+
+_e = events_table.c
+_r = rollups_table.c
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """Events of one type, service and severity."""
+
+    event_type: str
+    service: str
+    severity: str
+    events: int
+    first_at: datetime
+    last_at: datetime
+
+
+def count_by_bucket(
+    tx: Connection,
+    buckets: Sequence[tuple[datetime, datetime]],
+    event_types: Sequence[str] = (),
+) -> dict[tuple[int, str], int]:
+    """How many events of each type are in each bucket; zeros are left out.
+
+    Args:
+        buckets: Begin and end of each, whole quarters of an hour.
+        event_types: Only these; empty means all, counted together under "".
+    """
+    spans = _spans(buckets)
+    label = (_r.event_type, _e.event_type) if event_types else (literal(""), literal(""))
+    rolled = select(spans.c.number, label[0].label("metric"), func.sum(_r.events).label("n")).where(
+        _r.quarter >= spans.c.begins, _r.quarter < spans.c.ends
+    )
+    raw = select(spans.c.number, label[1].label("metric"), func.count().label("n")).where(
+        _e.rolled.is_(False), _e.at >= spans.c.begins, _e.at < spans.c.ends
+    )
+    if event_types:
+        rolled = rolled.where(_r.event_type.in_(event_types))
+        raw = raw.where(_e.event_type.in_(event_types))
+    both = union_all(
+        rolled.group_by(spans.c.number, "metric"), raw.group_by(spans.c.number, "metric")
+    ).subquery()
+    query = select(both.c.number, both.c.metric, func.sum(both.c.n)).group_by(
+        both.c.number, both.c.metric
+    )
+    return {(number, metric): int(n) for number, metric, n in tx.execute(query)}
+
+
+def busiest_types(
+    tx: Connection, begins: datetime, ends: datetime, limit: int
+) -> list[tuple[str, int]]:
+    """The event types of a time with their numbers, the most frequent first."""
+    rolled = (
+        select(_r.event_type.label("metric"), func.sum(_r.events).label("n"))
+        .where(_r.quarter >= begins, _r.quarter < ends)
+        .group_by(_r.event_type)
+    )
+    raw = (
+        select(_e.event_type.label("metric"), func.count().label("n"))
+        .where(_e.rolled.is_(False), _e.at >= begins, _e.at < ends)
+        .group_by(_e.event_type)
+    )
+    both = union_all(rolled, raw).subquery()
+    total = func.sum(both.c.n)
+    query = (
+        select(both.c.metric, total)
+        .group_by(both.c.metric)
+        .order_by(total.desc(), both.c.metric)
+        .limit(limit)
+    )
+    return [(metric, int(n)) for metric, n in tx.execute(query)]
+
+
+def error_groups(
+    tx: Connection,
+    begins: datetime,
+    ends: datetime,
+    severities: Sequence[str],
+    service: str | None = None,
+) -> list[ErrorRow]:
+    """Events of `severities` by type, service and severity; whole quarters of an hour."""
+    rolled = select(
+        _r.event_type, _r.service, _r.severity, _r.events.label("n"), _r.first_at, _r.last_at
+    ).where(_r.quarter >= begins, _r.quarter < ends, _r.severity.in_(severities))
+    raw = select(
+        _e.event_type,
+        _e.service,
+        _e.severity,
+        literal(1).label("n"),
+        _e.at.label("first_at"),
+        _e.at.label("last_at"),
+    ).where(_e.rolled.is_(False), _e.at >= begins, _e.at < ends, _e.severity.in_(severities))
+    if service is not None:
+        rolled = rolled.where(_r.service == service)
+        raw = raw.where(_e.service == service)
+    both = union_all(rolled, raw).subquery()
+    group = (both.c.event_type, both.c.service, both.c.severity)
+    query = select(
+        *group,
+        func.sum(both.c.n),
+        func.min(both.c.first_at, type_=UtcDateTime),
+        func.max(both.c.last_at, type_=UtcDateTime),
+    ).group_by(*group)
+    return [
+        ErrorRow(event_type, of, severity, int(n), first, last)
+        for event_type, of, severity, n, first, last in tx.execute(query)
+    ]
+
+
+def _spans(buckets: Sequence[tuple[datetime, datetime]]) -> CTE:
+    """The buckets as a table to join with, so that the database adds up each by its index."""
+    return (
+        values(
+            column("number", Integer),
+            column("begins", UtcDateTime),
+            column("ends", UtcDateTime),
+            name="spans",
+        )
+        .data([(number, begins, ends) for number, (begins, ends) in enumerate(buckets)])
+        .cte("spans")
+    )
