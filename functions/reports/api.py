@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
 from pydantic import Field
 
 from functions.reports.schemas import ReportDetail, ReportPage
+from hearth.auth import require
 from hearth.http import PageQuery, TimeParameter
 from hearth.http import create_app as create_http_app
 
@@ -41,7 +42,9 @@ class ReportQuery(PageQuery):
 
 def create_app(archive: Archive) -> FastAPI:
     """The application that answers with what `archive` knows."""
-    router = APIRouter(prefix="/api/v1/reports", tags=["reports"])
+    router = APIRouter(
+        prefix="/api/v1/reports", tags=["reports"], dependencies=[require("reports:read")]
+    )
 
     @router.get("")
     async def list_reports(query: Annotated[ReportQuery, Query()]) -> ReportPage:

@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from functions.reports.correspondence import MailPolicy, digest_email, incident_email
-from functions.reports.mail import (
-    Delivery,
-    EmailContent,
-    MailRefused,
-    build_message,
-    message_id_for,
-)
+from functions.reports.mail import EmailContent, build_message
 from functions.reports.messages import read_payload
 from functions.reports.repository import digests, emails, reports
 from functions.reports.schemas import EmailJob
@@ -25,6 +19,7 @@ from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
 from hearth.errors import Conflict, HearthError, InvalidInput, NotFound, Unavailable
 from hearth.ids import utc_now
 from hearth.jobs import Job
+from hearth.mail import Delivery, MailRefused, message_id_for
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
@@ -43,7 +38,7 @@ class Session(Protocol):
 
 
 class Mailer(Protocol):
-    """Delivers messages; `functions.reports.mail.SmtpMailer` is one."""
+    """Delivers messages; `hearth.mail.SmtpMailer` is one."""
 
     def session(self) -> AbstractContextManager[Session]: ...
 

@@ -16,7 +16,7 @@ from functions.reports.narrative import local_time, utc_time
 from functions.reports.pdf_layout import BODY, BOLD, CELL, CELL_BOLD, LABEL, MARGIN, SMALL, Cell
 from functions.reports.pdf_text import MISSING, Style, unavailable, wrap
 from functions.reports.schemas import IncidentEvent, Narrative, Violation
-from functions.reports.text import clean
+from hearth.text import clean
 
 _NOT_STATED = "not stated"
 _TITLE = Style(size=19, leading=24, bold=True, color=page.WHITE)

@@ -18,7 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from functions.reports.pdf_text import Style, runs, wrap
 from functions.reports.pdf_text import width as text_width
-from functions.reports.text import clean
+from hearth.text import clean
 
 # The ASCII encoding of binary streams is the main cost of a report with a picture (5 to 1).
 rl_config.useA85 = 0

@@ -19,7 +19,7 @@ from io import BytesIO
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
-from functions.reports.text import clean
+from hearth.text import clean
 
 MISSING = "\N{REPLACEMENT CHARACTER}"
 # Scripts that Noto Sans sets correctly without shaping: Latin, Greek and Cyrillic; their additions;

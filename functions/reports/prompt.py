@@ -17,7 +17,7 @@ from functions.reports.chat import ChatRefused
 from functions.reports.guidance import guidance_for
 from functions.reports.narrative import local_time
 from functions.reports.schemas import IncidentEvent, Narrative
-from functions.reports.text import clean
+from hearth.text import clean
 
 SYSTEM = """\
 You write the narrative of a workplace safety incident report for the people who run the site.

@@ -3,61 +3,16 @@
 from __future__ import annotations
 
 from datetime import time
-from email.errors import MessageError
-from email.headerregistry import Address
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from hearth.mail import SmtpServer, checked_address
 from hearth.settings import CoreSettings
 
 BEDROCK = "bedrock"
-_DEFAULT_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-
-
-class SmtpServer(BaseModel):
-    """Where e-mail is handed over, and how the connection is protected.
-
-    `smtp` uses STARTTLS where the server offers it, unless the server is this very machine;
-    `smtp+starttls` insists on it; `smtps` is TLS from the first byte. Certificates are verified.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    scheme: Literal["smtp", "smtp+starttls", "smtps"]
-    host: str
-    port: int
-    user: str = ""
-    password: SecretStr = SecretStr("")
-
-    @classmethod
-    def from_url(cls, url: str) -> SmtpServer:
-        """Read `smtp://user:password@host:port`.
-
-        Raises:
-            ValueError: Not such a URL; the message never holds the password.
-        """
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise ValueError("SMTP_URL is not a URL; use smtp://user:password@host:587") from error
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0:
-            raise ValueError(
-                f"SMTP_URL has scheme {parts.scheme!r} and host {parts.hostname!r}; use "
-                "smtp://, smtp+starttls:// or smtps:// and a host"
-            )
-        return cls.model_validate(
-            {
-                "scheme": parts.scheme,
-                "host": parts.hostname,
-                "port": port or _DEFAULT_PORTS[parts.scheme],
-                "user": unquote(parts.username or ""),
-                "password": unquote(parts.password or ""),
-            }
-        )
 
 
 class Settings(CoreSettings):
@@ -103,12 +58,12 @@ class Settings(CoreSettings):
     @field_validator("email_from")
     @classmethod
     def _sender(cls, address: str) -> str:
-        return _checked(address) if address else address
+        return checked_address(address) if address else address
 
     @field_validator("email_to")
     @classmethod
     def _recipients(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(_checked(address) for address in addresses))
+        return tuple(dict.fromkeys(checked_address(address) for address in addresses))
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -123,18 +78,3 @@ class Settings(CoreSettings):
         """The server, or None where e-mail is off."""
         url = self.smtp_url.get_secret_value()
         return SmtpServer.from_url(url) if url else None
-
-
-def _checked(address: str) -> str:
-    """A bare ASCII address without anything that could end a header line."""
-    try:
-        parsed = Address(addr_spec=address)
-        well_formed = bool(parsed.username and parsed.domain) and address.isascii()
-    except (MessageError, ValueError, IndexError):
-        well_formed = False
-    if not well_formed or not address.isprintable() or " " in address:
-        raise ValueError(
-            f"{address[:80]!r} is not an e-mail address; use the form name@example.org "
-            "(international domains as xn--…)"
-        )
-    return address

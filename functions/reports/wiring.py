@@ -19,7 +19,7 @@ def build(settings: Settings, platform: Platform) -> tuple[ReportService, Mailro
     zone = ZoneInfo(settings.timezone)
     policy = mailer = None
     if settings.smtp is not None:
-        from functions.reports.mail import SmtpMailer
+        from hearth.mail import SmtpMailer
 
         mailer = SmtpMailer(settings.smtp)
         policy = MailPolicy(

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from functions.reports.mail import Delivery, MailRefused, SmtpMailer
 from functions.reports.repository.emails import get_email
-from functions.reports.settings import SmtpServer
 from hearth.errors import Unavailable
 from hearth.jobs import JobState
+from hearth.mail import Delivery, MailRefused, SmtpMailer, SmtpServer
 from tests.contract.reports.conftest import POLICY, Bench
 from tests.support.smtp_server import Delivered, Mailbox, self_signed, smtp_server
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.reports.correspondence import next_digest
-from functions.reports.mail import EmailContent, build_message, message_id_for
+from functions.reports.mail import EmailContent, build_message
+from hearth.mail import message_id_for
 
 WHEN = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
 PDF = b"%PDF-1.4 not a real one"

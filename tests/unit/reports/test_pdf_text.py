@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.reports.pdf_text import MISSING, Style, runs, unavailable, width, wrap
-from functions.reports.text import clean
+from hearth.text import clean
 
 BODY = Style()
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=200)  # surrogates included

@@ -5,7 +5,8 @@ from datetime import time
 import pytest
 from pydantic import ValidationError
 
-from functions.reports.settings import Settings, SmtpServer
+from functions.reports.settings import Settings
+from hearth.mail import SmtpServer
 
 BASE = {"DATABASE_URL": "sqlite:////tmp/x.db", "BUCKET": "hearth"}
 MAIL = {
