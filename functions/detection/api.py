@@ -16,6 +16,7 @@ from functions.detection.schemas import (
     IncidentsAnswer,
     IncidentState,
 )
+from hearth.auth import require
 from hearth.http import PageQuery, TimeParameter
 from hearth.http import create_app as create_http_app
 
@@ -52,11 +53,11 @@ def create_app(service: Service) -> FastAPI:
     """The application that answers with what `service` knows."""
     router = APIRouter(prefix="/api/v1", tags=["detection"])
 
-    @router.get("/cameras")
+    @router.get("/cameras", dependencies=[require("cameras:read")])
     async def list_cameras() -> CamerasAnswer:
         return service.cameras()
 
-    @router.get("/incidents")
+    @router.get("/incidents", dependencies=[require("incidents:read")])
     async def list_incidents(query: Annotated[IncidentQuery, Query()]) -> IncidentsAnswer:
         return service.incidents(
             query.camera_id,
@@ -68,12 +69,13 @@ def create_app(service: Service) -> FastAPI:
             query.cursor,
         )
 
-    @router.get("/incidents/{incident_id}")
+    @router.get("/incidents/{incident_id}", dependencies=[require("incidents:read")])
     async def get_incident(incident_id: IncidentId) -> IncidentDetail:
         return service.incident(incident_id)
 
     @router.get(
         "/incidents/{incident_id}/evidence",
+        dependencies=[require("incidents:read")],
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not modified"}},
     )

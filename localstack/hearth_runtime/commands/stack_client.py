@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +16,7 @@ from typing import Any
 from hearth_runtime.commands.output import MISUSED, CommandError
 from hearth_runtime.stack_state import StackState, read_state
 
+TOKEN = "HEARTH_TOKEN"  # noqa: S105 (its name)
 # The stack is on this machine: a proxy of the environment could not reach it.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -92,10 +94,19 @@ def _answer(status: int, headers: Any, body: bytes) -> Answer:
 
 
 class Api:
-    """The product's HTTP API behind the gateway."""
+    """The product's HTTP API behind the gateway. A gateway that is open to other machines wants to
+    know who calls: `HEARTH_TOKEN` is an access token or an API key."""
 
     def __init__(self, gateway_url: str) -> None:
         self._base = f"{gateway_url.rstrip('/')}/api/v1"
+        token = os.environ.get(TOKEN, "").strip()
+        if not (token.isascii() and token.isprintable()):
+            raise CommandError(
+                f"{TOKEN} holds characters that no token has.",
+                "Copy the token or the API key again.",
+                code=MISUSED,
+            )
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str, **query: str | int | None) -> Any:
         """JSON of a GET.
@@ -103,16 +114,16 @@ class Api:
         Raises:
             CommandError: The stack does not answer, or answers with an error.
         """
-        return self._ok(request(self._url(path, query))).json()
+        return self._ok(self._request(self._url(path, query))).json()
 
     def get_bytes(self, path: str) -> Answer:
         """A file; 404 is an answer, any other error is raised as CommandError."""
-        answer = request(self._url(path, {}))
+        answer = self._request(self._url(path, {}))
         return answer if answer.status == 404 else self._ok(answer)
 
     def post(self, path: str) -> Any:
         """JSON of a POST without a body; errors as for `get`."""
-        return self._ok(request(self._url(path, {}), method="POST", body=b"")).json()
+        return self._ok(self._request(self._url(path, {}), "POST", b"")).json()
 
     def pages(self, path: str, field: str, **query: str | int | None) -> Iterator[dict[str, Any]]:
         """The items of a list, page after page."""
@@ -124,6 +135,9 @@ class Api:
             if not cursor:
                 return
 
+    def _request(self, url: str, method: str = "GET", body: bytes | None = None) -> Answer:
+        return request(url, method=method, body=body, headers=self._headers)
+
     def _url(self, path: str, query: Mapping[str, str | int | None]) -> str:
         given = {name: value for name, value in query.items() if value is not None}
         return f"{self._base}{path}" + (f"?{urllib.parse.urlencode(given)}" if given else "")
@@ -132,6 +146,11 @@ class Api:
     def _ok(answer: Answer) -> Answer:
         if answer.status < 400:
             return answer
+        if answer.status == 401:
+            raise CommandError(
+                "The stack wants to know who calls, and did not take what it was shown.",
+                f"Set {TOKEN} to an access token or an API key that is still valid.",
+            )
         try:
             error = json.loads(answer.body)["error"]
             said = f"{error['message']} (request {error.get('request_id', 'unknown')})"

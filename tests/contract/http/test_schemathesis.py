@@ -18,6 +18,8 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import load_all_checks
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.parameters import ParameterLocation
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.detection.api import create_app as detection_app
 from functions.detection.queries import Queries
@@ -31,6 +33,7 @@ from hearth.migrations import upgrade
 from hearth.paging import encode_cursor
 from tests.contract.detection.stage import Stage, picture
 from tests.contract.reports.conftest import Bench
+from tests.support.callers import acting_as, caller
 from tests.support.report_events import payload
 
 load_all_checks()
@@ -80,10 +83,24 @@ IDS: dict[str, list[str]] = {}
 CURSORS: dict[str, str] = {}
 
 
+SHOWN = {"Authorization": "Bearer token-of-an-administrator"}
+
+
+def behind_the_gateway(app: FastAPI) -> ASGIApp:
+    """`app` as the gateway with its authorizer shows it: one token is known, and nobody else."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        shown = dict(scope.get("headers", ())).get(b"authorization", b"").decode("latin-1")
+        known = shown == SHOWN["Authorization"]
+        await acting_as(app, caller() if known else None)(scope, receive, send)
+
+    return asked
+
+
 def schema_of(app: FastAPI) -> Any:
     config = SchemathesisConfig()
     config.projects.default.generation.update(deterministic=True)
-    return schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
+    return schemathesis.openapi.from_asgi("/openapi.json", behind_the_gateway(app), config=config)
 
 
 def check(case: schemathesis.Case) -> None:
@@ -97,7 +114,8 @@ def check(case: schemathesis.Case) -> None:
     cursor = case.query.get("cursor")
     if isinstance(cursor, str) and len(cursor) <= 2048:
         case.query["cursor"] = CURSORS[case.path]
-    case.call_and_validate()
+    wrong_headers = case.meta is not None and case.meta.is_negative_at(ParameterLocation.HEADER)
+    case.call_and_validate(headers=None if wrong_headers else SHOWN)
 
 
 APPS = {
@@ -139,8 +157,10 @@ def test_jobs_keeps_to_its_document(case: schemathesis.Case) -> None:
 
 def ask(service: str, url: str, method: str = "GET", body: bytes = b"") -> httpx.Response:
     async def call() -> httpx.Response:
-        transport = httpx.ASGITransport(APPS[service])
-        async with httpx.AsyncClient(transport=transport, base_url="http://home") as client:
+        transport = httpx.ASGITransport(behind_the_gateway(APPS[service]))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://home", headers=SHOWN
+        ) as client:
             return await client.request(method, url, content=body)
 
     return asyncio.run(call())
