@@ -35,23 +35,28 @@ class AttachedLauncher:
     """Starts functions in containers that wait for it."""
 
     def __init__(
-        self, host: str, port: int, environment: Mapping[str, str], *, logs: LogStream
+        self,
+        host: str,
+        functions: Iterable[str],
+        environment: Mapping[str, str],
+        *,
+        logs: LogStream,
     ) -> None:
         """
         Args:
             host: Our name in the network of the functions' containers. A loopback name or
                 address listens there alone, any other one on all addresses.
-            port: Where they wait; 0 takes a free one.
+            functions: Short names; containers of others are refused.
             environment: Credentials, AWS_ENDPOINT_URL and what else every function gets.
         """
         self.host = host
-        self.port = port
+        self.port = 0
         self._environment = {
             name: seen_from(host, value) if name == "AWS_ENDPOINT_URL" else value
             for name, value in environment.items()
         }
         self._logs = logs
-        self._known: frozenset[str] = frozenset()
+        self._known = frozenset(functions)
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._greeting: set[asyncio.Task[None]] = set()
@@ -63,10 +68,9 @@ class AttachedLauncher:
         """Where the Runtime API of an instance has to listen."""
         return listening_address(self.host)
 
-    def start(self, functions: Iterable[str]) -> None:
-        """Listen for containers of these functions (short names). Raises OSError."""
-        self._known = frozenset(functions)
-        self._socket = socket.create_server((self.runtime_api_host, self.port), backlog=128)
+    async def start(self, port: int) -> None:
+        """Listen on a port; 0 takes a free one. Raises OSError."""
+        self._socket = socket.create_server((self.runtime_api_host, port), backlog=128)
         self._socket.setblocking(False)
         self.port = self._socket.getsockname()[1]
         self._accepting = asyncio.get_running_loop().create_task(self._accept(self._socket))

@@ -91,6 +91,7 @@ class Gateway:
         )
         self._runner: web.ServerRunner | None = None
         self._on_loopback = True
+        self._owners_port: int | None = None
         self.port = 0
         self.url = ""
 
@@ -106,6 +107,22 @@ class Gateway:
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
+
+    async def start_for_owner(self) -> None:
+        """Listen on loopback as well, for `hearth` in the same container: who may run programs
+        there needs to show nothing. `url` then is that address."""
+        if self._runner is None:
+            raise RuntimeError("the gateway has not been started")
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._owners_port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._owners_port}"
+        await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
+
+    def _came_over_loopback(self, incoming: web.BaseRequest) -> bool:
+        if self._on_loopback:
+            return True
+        own = incoming.transport.get_extra_info("sockname") if incoming.transport else None
+        return self._owners_port is not None and bool(own) and own[1] == self._owners_port
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -145,7 +162,8 @@ class Gateway:
     async def _answer(
         self, incoming: web.BaseRequest, match: Match | None, path: str, request_id: str
     ) -> HttpAnswer:
-        reason = refusal(incoming.headers, self._trusts) if self._on_loopback else None
+        local = self._came_over_loopback(incoming)
+        reason = refusal(incoming.headers, self._trusts) if local else None
         if reason is not None:
             return _message(403, f"Forbidden: {reason}")
         rules, origin = self._api.cors, incoming.headers.get("Origin")
@@ -177,7 +195,7 @@ class Gateway:
             protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",
         )
         event = http_event(request, match, request_id, self._account, datetime.now(UTC))
-        is_local = self._on_loopback and is_owner(incoming.headers)
+        is_local = self._came_over_loopback(incoming) and is_owner(incoming.headers)
         try:
             # Before the body is read: who may not call sends nothing.
             caller = await self._gatekeeper.admit(match, event, is_local=is_local)

@@ -8,6 +8,8 @@ from typing import Any
 
 from .intrinsics import TemplateError
 
+PARAMETER_PREFIX = "HEARTH_PARAM_"  # of environment variables that give values to `hearth up`
+
 
 def parameter_values(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
     """Value of every declared parameter; lists for list types, texts otherwise.

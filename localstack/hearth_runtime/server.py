@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .attached import listening_address, seen_from, split_address
+from .attached import AttachedLauncher, listening_address, seen_from, split_address
 from .aws_endpoint import AwsEndpoint, SqsClient
 from .container_images import BUILT_TAG, check_images, images
 from .containers import ContainerLauncher
@@ -28,6 +28,7 @@ from .library_logs import library_logs
 from .lifecycle import Lifecycle
 from .logs import LogStream
 from .loopback import require_authorizers
+from .memory_limits import limited
 from .metrics import Metrics
 from .pollers import MappingMetrics, QueuePoller
 from .provision import provision
@@ -140,7 +141,7 @@ class _Stack:
             await check_images(self._images().values())
         self._endpoint = endpoint = await self._find_endpoint()
         template = await self._provision()
-        engine = self._engine(template, endpoint, await self._launcher(endpoint))
+        engine = self._engine(template, endpoint, await self._launcher(template, endpoint))
         await engine.start()
         self._closing.push_async_callback(engine.stop, _GRACE_S)
         place = self._place()
@@ -182,6 +183,8 @@ class _Stack:
             "port", self._config.port, lambda port: gateway.start(self._config.host, port)
         )
         self._closing.push_async_callback(gateway.stop)
+        if self._config.attached is not None:
+            await gateway.start_for_owner()
         lifecycle = Lifecycle(
             template.buckets,
             endpoint,
@@ -257,8 +260,10 @@ class _Stack:
     def _images(self) -> dict[str, str]:
         return images(self._config.template, self._config.image_tag)
 
-    async def _launcher(self, endpoint: AwsEndpoint) -> Launcher:
+    async def _launcher(self, template: Template, endpoint: AwsEndpoint) -> Launcher:
         environment = endpoint.environment() | (NO_BYTECODE if self._config.reload else {})
+        if self._config.attached is not None:
+            return await self._attach(self._config.attached, template, environment)
         if not self._config.containers:
             return ProcessLauncher(self._root, environment)
         launcher = ContainerLauncher(
@@ -271,10 +276,23 @@ class _Stack:
         await launcher.open()
         return launcher
 
+    async def _attach(
+        self, address: str, template: Template, environment: Mapping[str, str]
+    ) -> Launcher:
+        host, port = split_address(address)
+        functions = [spec.short_name for spec in template.functions]
+        launcher = AttachedLauncher(host, functions, environment, logs=self._logs)
+        self._closing.push_async_callback(launcher.stop)
+        await _listen("runtime-api", port, launcher.start)
+        return launcher
+
     def _engine(self, template: Template, endpoint: AwsEndpoint, launcher: Launcher) -> Engine:
+        functions, memory_mb = template.functions, self._config.memory_mb
         try:
+            if memory_mb is not None:
+                functions = limited(functions, memory_mb, self._config.replicas)
             return Engine(
-                template.functions,
+                functions,
                 launcher=launcher,
                 logs=self._logs,
                 metrics=self._metrics,

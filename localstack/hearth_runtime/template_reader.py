@@ -31,7 +31,7 @@ QUEUE = "AWS::SQS::Queue"
 BUCKET = "AWS::S3::Bucket"
 
 # Permissions, monitoring and the cloud's own database: nothing at home depends on them.
-_NEEDS_NOTHING = (
+NEEDS_NOTHING = (
     "AWS::IAM::",
     "AWS::Logs::",
     "AWS::CloudWatch::",
@@ -44,7 +44,7 @@ _NEEDS_NOTHING = (
     "AWS::Serverless::Application",
 )
 # How AWS deploys, permits and logs. Not resolved: it may name resources that home does without.
-_NOT_AT_HOME = {
+NOT_AT_HOME: Mapping[str, tuple[str, ...]] = {
     FUNCTION: ("AutoPublishAlias", "DeploymentPreference", "LoggingConfig", "Policies"),
     HTTP_API: ("AccessLogSettings",),
 }
@@ -192,7 +192,7 @@ class _Reader:
         if section is not None:
             shared = (self._document.get("Globals") or {}).get(section) or {}
             properties = _merged(shared, properties)
-            left_out = _NOT_AT_HOME[resource["Type"]]
+            left_out = NOT_AT_HOME[resource["Type"]]
             properties = {key: properties[key] for key in properties if key not in left_out}
         resolved: dict[str, Any] = self._resolver.resolve(properties, logical_id)
         return resolved
@@ -312,7 +312,7 @@ class _Reader:
                 continue
             if kind == "AWS::CloudFormation::CustomResource":
                 continue
-            if not kind.startswith(_NEEDS_NOTHING):
+            if not kind.startswith(NEEDS_NOTHING):
                 raise TemplateError(
                     f"{logical_id}: the local runtime has no {kind}; give the resource a"
                     " Condition that is false at home, or remove it."

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from hearth_runtime.commands.output import MISUSED, CommandError, set_json
+from hearth_runtime.parameters import PARAMETER_PREFIX
 
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="JSON instead of text.", callback=set_json, is_eager=True)
@@ -33,6 +34,7 @@ EndpointUrl = Annotated[
     str | None,
     typer.Option(
         "--endpoint-url",
+        envvar="HEARTH_ENDPOINT_URL",
         help="An S3 and SQS server that runs already; by default one is started.",
     ),
 ]
@@ -115,15 +117,22 @@ def template_parameters(
     policy: Path | None = None,
     values: Mapping[str, str | float | None],
 ) -> dict[str, str]:
-    """Parameters for the template, from --param and from the flags that stand for some of them.
+    """Parameters for the template, from --param, the flags that stand for some of them, and the
+    environment (HEARTH_PARAM_SiteName).
 
-    A flag wins over a --param of the same meaning. Paths become absolute, because functions run in
+    A flag wins over a --param of the same meaning, and that over the environment. Paths become absolute, because functions run in
     a folder of their own.
 
     Raises:
         CommandError: A file is missing, or a --param is not NAME=VALUE.
     """
-    parameters: dict[str, str] = dict(json.loads(os.environ.pop(PARAMETERS, "") or "{}"))
+    # As compose.yaml sets them: one that is empty was not given.
+    parameters: dict[str, str] = {
+        variable.removeprefix(PARAMETER_PREFIX): value
+        for variable, value in os.environ.items()
+        if variable.startswith(PARAMETER_PREFIX) and value
+    }
+    parameters |= json.loads(os.environ.pop(PARAMETERS, "") or "{}")
     for pair in given or ():
         name, equals, value = pair.partition("=")
         if not (equals and name):

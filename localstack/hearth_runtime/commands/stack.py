@@ -20,6 +20,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from hearth_runtime.attached import DEFAULT_ADDRESS
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.stack_client import request, running_stack
@@ -55,6 +56,18 @@ def up(
     reload: Annotated[
         bool, typer.Option("--reload", help="Functions whose source has changed start anew.")
     ] = False,
+    attached: Annotated[
+        bool,
+        typer.Option("--attached", help="Functions run in containers that Compose starts."),
+    ] = False,
+    runtime_api: Annotated[
+        str | None,
+        typer.Option(metavar="NAME:PORT", help="Where those find us; runtime:9001 by default."),
+    ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(metavar="MB", min=1, help="What all functions together may take."),
+    ] = None,
     model: options.Model = None,
     classes: options.Classes = None,
     backend: options.Backend = None,
@@ -85,6 +98,12 @@ def up(
         child = start_stack(arguments, data, detached=True)
         _tell(output, await_ready(child, data))
         return
+    if attached and containers:
+        raise CommandError(
+            "--attached and --containers exclude each other.",
+            "Containers are started either by Compose or by this program.",
+            code=MISUSED,
+        )
     parameters = options.template_parameters(
         param,
         model=model,
@@ -112,7 +131,9 @@ def up(
         control_port=control_port,
         endpoint_url=endpoint_url,
         parameters=parameters,
-        replicas=_replicas(replicas or []),
+        replicas=replica_counts(replicas or []),
+        attached=(runtime_api or DEFAULT_ADDRESS) if attached else None,
+        memory_mb=memory,
         idle_s=idle,
         containers=containers,
         image_tag=image_tag,
@@ -285,7 +306,8 @@ def _cell(value: Any) -> str:
     return "" if value is None else escape(str(value))
 
 
-def _replicas(pairs: list[str]) -> dict[str, int]:
+def replica_counts(pairs: list[str]) -> dict[str, int]:
+    """What --replicas says. Raises CommandError."""
     wanted: dict[str, int] = {}
     for pair in pairs:
         name, _, number = pair.partition("=")
