@@ -66,7 +66,9 @@ def compose_files(plan: ComposePlan) -> dict[str, str]:
     try:
         functions = list(limited(functions, plan.total_mb - RUNTIME_MB - WATCH_MB, plan.replicas))
     except ValueError as error:
-        raise SetupError(f"Beside {RUNTIME_MB + WATCH_MB} MB for runtime and cameras, {error}")
+        raise SetupError(
+            f"Beside {RUNTIME_MB + WATCH_MB} MB for runtime and cameras, {error}"
+        ) from error
     names = [spec.short_name for spec in functions]
     up = _up(plan)
     context = _relative(plan.template.parent, plan.folder)
@@ -180,7 +182,7 @@ def _development(plan: ComposePlan, functions: list[FunctionSpec], up: list[str]
         f"{_relative(path, plan.folder)}:{target}:ro" for target, path in sources(root).items()
     ]
     lines = [
-        "# Written by `hearth compose`. Code of this folder instead of the images', and hot reload:",
+        "# Written by `hearth compose`. The code of this folder, not the images', and hot reload:",
         "#",
         f"#     docker compose -f {COMPOSE} -f {DEVELOPMENT} up",
         "",
@@ -203,9 +205,9 @@ def _development(plan: ComposePlan, functions: list[FunctionSpec], up: list[str]
 
 def _example(parameters: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
-        "# Settings of a stack under Docker Compose. Copy to .env beside compose.yaml, take away the #",
-        "# in front of what you change; `docker compose up -d` then applies it. Written by",
-        "# `hearth compose`.",
+        "# Written by `hearth compose`. Settings of a stack under Docker Compose: copy this file to",
+        "# .env beside compose.yaml, and take away the # in front of what you change.",
+        "# `docker compose up -d` then applies it.",
         "",
         "# Cameras, separated by blanks: NAME=SOURCE. They need the profile `watch`.",
         "#CAMERAS=gate=rtsp://user:password@192.0.2.7/stream yard=/media/yard.mp4",

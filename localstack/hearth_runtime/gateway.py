@@ -121,8 +121,10 @@ class Gateway:
     def _came_over_loopback(self, incoming: web.BaseRequest) -> bool:
         if self._on_loopback:
             return True
-        own = incoming.transport.get_extra_info("sockname") if incoming.transport else None
-        return self._owners_port is not None and bool(own) and own[1] == self._owners_port
+        if self._owners_port is None or incoming.transport is None:
+            return False
+        reached: tuple[str, int] = incoming.transport.get_extra_info("sockname")
+        return reached[1] == self._owners_port
 
     async def stop(self) -> None:
         if self._runner is not None:

@@ -120,8 +120,8 @@ def template_parameters(
     """Parameters for the template, from --param, the flags that stand for some of them, and the
     environment (HEARTH_PARAM_SiteName).
 
-    A flag wins over a --param of the same meaning, and that over the environment. Paths become absolute, because functions run in
-    a folder of their own.
+    A flag wins over a --param of the same meaning, and that over the environment. Paths become
+    absolute, because functions run in a folder of their own.
 
     Raises:
         CommandError: A file is missing, or a --param is not NAME=VALUE.

@@ -73,8 +73,8 @@ async def attached_bench(
 ) -> AsyncIterator[tuple[Bench, list[list[int]]]]:
     """An engine whose function runs on `containers` leashes."""
     logs = LogStream(tmp_path / "launcher.jsonl")
-    launcher = AttachedLauncher("127.0.0.1", 0, {"GIVEN": "to all"}, logs=logs)
-    launcher.start(["behaviour"])
+    launcher = AttachedLauncher("127.0.0.1", ["behaviour"], {"GIVEN": "to all"}, logs=logs)
+    await launcher.start(0)
     address = f"127.0.0.1:{launcher.port}"
     kept = [container(tmp_path, address) for _ in range(containers)]
     options = {"replicas": {"behaviour": containers}}
@@ -198,8 +198,8 @@ def test_two_containers_work_side_by_side(tmp_path: Path) -> None:
 
 
 def test_containers_outlive_the_runtime_and_attach_to_the_next(tmp_path: Path) -> None:
-    async def session(launcher: AttachedLauncher) -> int:
-        launcher.start(["behaviour"])
+    async def session(launcher: AttachedLauncher, port: int) -> int:
+        await launcher.start(port)
         try:
             async with started(spec(), launcher=launcher) as bench:
                 return int((await bench.call(do="describe"))["pid"])
@@ -208,14 +208,15 @@ def test_containers_outlive_the_runtime_and_attach_to_the_next(tmp_path: Path) -
 
     async def scenario() -> None:
         logs = LogStream(tmp_path / "launcher.jsonl")
-        first = AttachedLauncher("127.0.0.1", 0, {}, logs=logs)
-        first.start([])  # takes a port that stays ours
+        known = ["behaviour"]
+        first = AttachedLauncher("127.0.0.1", known, {}, logs=logs)
+        await first.start(0)
         port = first.port
         await first.stop()
         with container(tmp_path, f"127.0.0.1:{port}"):
-            before = await session(AttachedLauncher("127.0.0.1", port, {}, logs=logs))
+            before = await session(AttachedLauncher("127.0.0.1", known, {}, logs=logs), port)
             await until(lambda: not alive(before))
-            after = await session(AttachedLauncher("127.0.0.1", port, {}, logs=logs))
+            after = await session(AttachedLauncher("127.0.0.1", known, {}, logs=logs), port)
             assert after != before
         logs.close()
 
@@ -229,8 +230,8 @@ def test_without_a_container_the_caller_is_told_what_to_do(
 
     async def scenario() -> None:
         logs = LogStream(tmp_path / "launcher.jsonl")
-        launcher = AttachedLauncher("127.0.0.1", 0, {}, logs=logs)
-        launcher.start(["behaviour"])
+        launcher = AttachedLauncher("127.0.0.1", ["behaviour"], {}, logs=logs)
+        await launcher.start(0)
         async with started(spec(), launcher=launcher) as bench:
             error = await bench.error()
             assert error["errorType"] == "Runtime.LaunchError"
@@ -258,8 +259,8 @@ def test_a_stranger_is_refused_and_the_log_says_why(
 
     async def scenario() -> None:
         logs = LogStream(tmp_path / "launcher.jsonl")
-        launcher = AttachedLauncher("127.0.0.1", 0, {}, logs=logs)
-        launcher.start(["behaviour"])
+        launcher = AttachedLauncher("127.0.0.1", ["behaviour"], {}, logs=logs)
+        await launcher.start(0)
         reader, writer = await asyncio.open_connection("127.0.0.1", launcher.port)
         writer.write(said)
         async with asyncio.timeout(5):
@@ -280,9 +281,9 @@ def test_a_name_from_the_wrong_address_is_refused(
 
     async def scenario() -> None:
         logs = LogStream(tmp_path / "launcher.jsonl")
-        launcher = AttachedLauncher("127.0.0.1", 0, {}, logs=logs)
+        launcher = AttachedLauncher("127.0.0.1", ["jobs", "localhost"], {}, logs=logs)
         monkeypatch.setattr(attached, "listening_address", lambda host: "127.0.0.1")
-        launcher.start(["jobs", "localhost"])
+        await launcher.start(0)
         for name, taken in (("jobs", False), ("localhost", True)):
             reader, writer = await asyncio.open_connection("127.0.0.1", launcher.port)
             writer.write(f"{name}\n".encode())
