@@ -94,8 +94,11 @@ def test_a_wrong_argument_of_deploy_is_named(arguments: list[str], complaint: st
 # ---- smoke ----
 
 
+TOKEN = "api-key-of-a-developer"
+
+
 class Gateway(BaseHTTPRequestHandler):
-    """Answers signed requests as the API does; `status` and `body` are what a route answers."""
+    """Answers those it knows as the API does; `status` and `body` are what a route answers."""
 
     status = 200
     body = b"{}"
@@ -103,11 +106,10 @@ class Gateway(BaseHTTPRequestHandler):
     seen: list[str]
 
     def do_GET(self) -> None:
-        signature = self.headers.get("Authorization", "")
-        self.seen.append(signature)
-        signed = signature.startswith("AWS4-HMAC-SHA256") and "/execute-api/" in signature
-        allowed = signed or self.open_to_all
-        self.send_response(self.status if allowed else 403)
+        shown = self.headers.get("Authorization", "")
+        self.seen.append(f"{self.path} {shown}".strip())
+        allowed = shown == f"Bearer {TOKEN}" or self.path == "/openapi.json" or self.open_to_all
+        self.send_response(self.status if allowed else 403 if shown else 401)
         self.end_headers()
         self.wfile.write(self.body if allowed else b"{}")
 
@@ -127,16 +129,10 @@ def gateway() -> Iterator[tuple[type[Gateway], str]]:
     thread.join()
 
 
-def smoke(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    keys = {
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "none",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+def smoke(url: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "smoke.py"), "--url", url, "--pause", "0.01"],
-        env={**os.environ, **keys, **environment},
+        env={**os.environ, "HEARTH_TOKEN": token},
         capture_output=True,
         text=True,
         check=False,
@@ -144,16 +140,32 @@ def smoke(url: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_an_api_that_answers_signed_requests_and_refuses_others_is_well(
+def test_an_api_that_answers_those_it_knows_and_refuses_others_is_well(
     gateway: tuple[type[Gateway], str],
 ) -> None:
     handler, url = gateway
     result = smoke(url)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.count(" 200\n") == 3
-    assert "Credential=AKIDEXAMPLE/" in handler.seen[0]
-    assert "/eu-west-1/execute-api/aws4_request" in handler.seen[0]
-    assert handler.seen[-1] == ""
+    assert result.stdout.count(" 200\n") == 4
+    assert handler.seen == [
+        "/openapi.json",
+        f"/api/v1/cameras Bearer {TOKEN}",
+        f"/api/v1/jobs/summary Bearer {TOKEN}",
+        f"/api/v1/reports Bearer {TOKEN}",
+        "/api/v1/cameras",
+        "/api/v1/cameras Bearer not-a-token",
+    ]
+    assert TOKEN not in result.stdout
+
+
+def test_without_a_token_only_what_needs_none_is_asked(
+    gateway: tuple[type[Gateway], str],
+) -> None:
+    handler, url = gateway
+    result = smoke(url, "")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "HEARTH_TOKEN is not set" in result.stdout
+    assert len(handler.seen) == 3
 
 
 def test_an_api_that_anyone_may_ask_is_not_well(gateway: tuple[type[Gateway], str]) -> None:
@@ -161,16 +173,17 @@ def test_an_api_that_anyone_may_ask_is_not_well(gateway: tuple[type[Gateway], st
     handler.open_to_all = True
     result = smoke(url)
     assert result.returncode == 1
-    assert "an unsigned GET /api/v1/cameras answered 200 and not 403" in result.stderr
+    assert "an anonymous GET /api/v1/cameras answered 200 and not 401 or 403" in result.stderr
+    assert "a forged GET /api/v1/cameras answered 200" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("status", "body", "complaint", "requests"),
     [
-        (500, b"broken", "GET /api/v1/cameras answered 500: broken", 16),
-        (404, b"{}", "GET /api/v1/jobs/summary answered 404", 4),
-        (200, b"<html>", "GET /api/v1/reports answered no JSON object", 4),
-        (200, b"[]", "GET /api/v1/cameras answered no JSON object", 4),
+        (500, b"broken", "GET /api/v1/cameras answered 500: broken", 22),
+        (404, b"{}", "GET /api/v1/jobs/summary answered 404", 6),
+        (200, b"<html>", "GET /openapi.json answered no JSON object", 6),
+        (200, b"[]", "GET /api/v1/cameras answered no JSON object", 6),
     ],
 )
 def test_an_api_that_does_not_answer_is_asked_again_only_when_it_may_help(
@@ -184,13 +197,10 @@ def test_an_api_that_does_not_answer_is_asked_again_only_when_it_may_help(
     assert len(handler.seen) == requests
 
 
-def test_smoke_without_credentials_or_a_server_says_so(tmp_path: Path) -> None:
-    nothing = {"AWS_CONFIG_FILE": str(tmp_path / "c"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path)}
-    without = smoke("http://127.0.0.1:1", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", **nothing)
-    assert "no AWS credentials" in without.stderr
+def test_smoke_without_a_server_says_so() -> None:
     silent = smoke("http://127.0.0.1:1")
     assert silent.returncode == 1
-    assert "GET /api/v1/cameras answered 599" in silent.stderr
+    assert "GET /openapi.json answered 599" in silent.stderr
 
 
 # ---- rollback ----
