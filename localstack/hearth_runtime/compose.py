@@ -205,8 +205,8 @@ def _development(plan: ComposePlan, functions: list[FunctionSpec], up: list[str]
 
 def _example(parameters: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
-        "# Written by `hearth compose`. Settings of a stack under Docker Compose: copy this file to",
-        "# .env beside compose.yaml, and take away the # in front of what you change.",
+        "# Written by `hearth compose`. Settings of a stack under Docker Compose: copy it to .env",
+        "# beside compose.yaml, and take away the # in front of what you change.",
         "# `docker compose up -d` then applies it.",
         "",
         "# Cameras, separated by blanks: NAME=SOURCE. They need the profile `watch`.",

@@ -45,7 +45,13 @@ NEEDS_NOTHING = (
 )
 # How AWS deploys, permits and logs. Not resolved: it may name resources that home does without.
 NOT_AT_HOME: Mapping[str, tuple[str, ...]] = {
-    FUNCTION: ("AutoPublishAlias", "DeploymentPreference", "LoggingConfig", "Policies"),
+    FUNCTION: (
+        "AutoPublishAlias",
+        "AutoPublishCodeSha256",
+        "DeploymentPreference",
+        "LoggingConfig",
+        "Policies",
+    ),
     HTTP_API: ("AccessLogSettings",),
 }
 _QUEUE_ATTRIBUTES = (
