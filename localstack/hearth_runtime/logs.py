@@ -70,7 +70,11 @@ class LogStream:
     def function_line(
         self, function: str, instance: str, request_id: str | None, line: bytes
     ) -> None:
-        """Write one line that a function wrote, without its line end."""
+        """Write one line that a function wrote, without its line end.
+
+        A JSON line that names its request itself is believed: what a container writes comes a
+        moment late.
+        """
         about: dict[str, Any] = {"function": function, "instance": instance}
         if request_id is not None:
             about["request_id"] = request_id
@@ -80,6 +84,9 @@ class LogStream:
                 entry["message"] = ": ".join(
                     str(entry[key]) for key in ("errorType", "errorMessage") if key in entry
                 )
+            own = entry.get("requestId") or entry.get("function_request_id")
+            if own and isinstance(own, str):
+                about["request_id"] = own
             self._emit({**entry, "time": _now(), "level": level, **about})
         elif line.strip():
             text = line.decode("utf-8", "replace").replace("\r", "\n")

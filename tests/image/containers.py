@@ -1,19 +1,24 @@
-"""Starts functions as containers of their images, the way a NUC does: hardened."""
+"""The images as the tests build them, and functions in containers of them."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from hearth_runtime import containers
+from hearth_runtime.container_images import images
 from hearth_runtime.functions import FunctionSpec
 from hearth_runtime.launchers import LocalProcess, Process
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "public.ecr.aws/docker/library/python:3.13-slim"
+TAG = "test"
 IMAGES = tuple(sorted(path.parent.name for path in ROOT.glob("functions/*/Dockerfile")))
 
 HARDENED = (
@@ -47,7 +52,7 @@ def missing() -> str | None:
 
 def tag(name: str) -> str:
     """The image of a capability, as the tests build it."""
-    return f"hearth-{name}:test"
+    return f"hearth-{name}:{TAG}"
 
 
 def run(name: str, *command: str, image: str | None = None, network: str = "none") -> str:
@@ -60,6 +65,27 @@ def run(name: str, *command: str, image: str | None = None, network: str = "none
         image or tag(name),
         *command[1:],
     ).stdout
+
+
+@asynccontextmanager
+async def launcher(
+    data: Path, functions: Mapping[str, str] | None = None, **options: Any
+) -> AsyncIterator[containers.ContainerLauncher]:
+    """The product's launcher, for the template's functions or for these (image by handler)."""
+    if functions is None:
+        functions = images(ROOT / "template.yaml", TAG)
+    opened = containers.ContainerLauncher(functions, data=data, **options)
+    await opened.open()
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def left(data: Path) -> list[str]:
+    """Containers of a stack that exist, whatever their state."""
+    label = f"--filter=label=hearth.data={data.resolve()}"
+    return docker("ps", "--all", "--quiet", "--no-trunc", label).stdout.split()
 
 
 @dataclass(frozen=True)

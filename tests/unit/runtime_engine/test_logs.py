@@ -53,6 +53,19 @@ def test_a_json_line_keeps_its_keys_and_gets_ours(tmp_path: Path) -> None:
     assert second["message"] == "ValueError: no"
 
 
+@pytest.mark.parametrize("key", ["requestId", "function_request_id"])
+@pytest.mark.parametrize(
+    ("named", "believed"), [("", "second"), ("first", "first"), (None, "second"), (7, "second")]
+)
+def test_a_json_line_that_names_its_request_belongs_to_it(
+    tmp_path: Path, key: str, named: object, believed: str
+) -> None:
+    logs = LogStream(tmp_path / "log")
+    logs.function_line("f", "f-1", "second", json.dumps({"message": "m", key: named}).encode())
+    logs.close()
+    assert json.loads((tmp_path / "log").read_text())["request_id"] == believed
+
+
 def test_the_file_rotates_and_keeps_so_many(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     logs = LogStream(path, max_bytes=300, backups=2)
