@@ -1,0 +1,89 @@
+"""Answers in a form in which two places can be compared."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pypdf
+
+# What differs from run to run, and may: identifiers, moments, durations.
+_VARYING = (
+    (re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b"), "<ulid>"),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"), "<time>"),
+    (re.compile(r"\b(\d{1,3}\.){3}\d{1,3}:\d+"), "<address>"),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"), "<token>"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "<sha256>"),
+)
+# What a web server adds to a function's headers.
+_OF_THE_SERVER = frozenset({"connection", "content-length", "date", "keep-alive", "server"})
+
+
+def comparable(answer: Any) -> Any:
+    """A function's answer without what differs from run to run; an HTTP body is decoded."""
+    if isinstance(answer, Mapping) and "statusCode" in answer:
+        return http_answer(
+            answer["statusCode"], answer.get("headers") or {}, _bytes_of_body(answer)
+        )
+    return _steady(answer)
+
+
+def http_answer(status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    """The same for an answer that came over HTTP."""
+    own = {
+        name.lower(): value for name, value in headers.items() if name.lower() not in _OF_THE_SERVER
+    }
+    return _steady(
+        {
+            "statusCode": int(status),
+            "headers": own,
+            "body": _decoded(body, own.get("content-type", "")),
+        }
+    )
+
+
+def missing(expected: Any, answer: Any, where: str = "answer") -> list[str]:
+    """What of `expected` is not in `answer`, in words; mappings may hold more than is expected."""
+    if isinstance(expected, Mapping):
+        if not isinstance(answer, Mapping):
+            return [f"{where} is {answer!r}, not {dict(expected)!r}"]
+        # An empty mapping means that nothing may be in it.
+        if not expected and answer:
+            return [f"{where} is {answer!r}, not empty"]
+        found: list[str] = []
+        for name, value in expected.items():
+            if name not in answer:
+                found.append(f"{where} has no {name}: {answer!r}")
+            else:
+                found += missing(value, answer[name], f"{where}.{name}")
+        return found
+    return [] if expected == answer else [f"{where} is {answer!r}, not {expected!r}"]
+
+
+def _bytes_of_body(answer: Mapping[str, Any]) -> bytes:
+    text = answer.get("body") or ""
+    return base64.b64decode(text) if answer.get("isBase64Encoded") else str(text).encode()
+
+
+def _decoded(body: bytes, kind: str) -> Any:
+    if body.startswith(b"%PDF-"):
+        return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(body)).pages]
+    if "json" in kind:
+        return json.loads(body)
+    return body.decode(errors="replace")
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _steady(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_steady(item) for item in value]
+    if isinstance(value, str):
+        for pattern, stand_in in _VARYING:
+            value = pattern.sub(stand_in, value)
+    return value

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from tests.image.containers import missing
+from tests.image.places import images, ministack_lambda, rie, runtime, sam
+from tests.image.places.backing import backing
+from tests.image.places.contract import CASES
+from tests.image.places.place import Place
+from tests.image.places.story import Told, live
+
+PROCESS = Place("process", runtime.processes, "")
+PLACES = (
+    PROCESS,
+    Place("container", runtime.containers),
+    Place("rie", rie.emulated),
+    Place("sam-invoke", sam.invoke, "runtime", sam.is_first_of_its_function),
+    Place("sam-start-lambda", sam.start_lambda, "runtime"),
+    Place("sam-start-api", sam.start_api, "runtime", sam.is_http),
+    Place("ministack", ministack_lambda.functions, "with-rie"),
+)
+
+Database = Callable[[], str]
+
+
+@pytest.fixture(scope="session")
+def database(postgres_server: str) -> Iterator[Database]:
+    """Makes an empty PostgreSQL database; gives its URL."""
+    names: list[str] = []
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as admin:
+
+        def create() -> str:
+            names.append(f"t_{uuid4().hex}")
+            admin.execute(f"CREATE DATABASE {names[-1]}")
+            return f"{postgres_server}/{names[-1]}"
+
+        yield create
+        for name in names:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def reference(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """What the functions answer as plain processes."""
+    with backing(_folder(tmp_path_factory, "process"), database()) as around:
+        return live(PROCESS, around, CASES)
+
+
+@pytest.fixture(scope="session", params=PLACES, ids=lambda place: place.name)
+def place(request: pytest.FixtureRequest) -> Place:
+    """A place that this run tries, with its images built."""
+    it: Place = request.param
+    if not it.wanted():
+        pytest.skip(f"HEARTH_PLACES does not name {it.name}")
+    if it.stage:
+        need(it.stage)
+    return it
+
+
+@pytest.fixture(scope="session")
+def told(
+    place: Place,
+    reference: Told,
+    database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Told:
+    """What the functions answer in a place."""
+    if place is PROCESS:
+        return reference
+    lambdas = place.stage == "with-rie"
+    with backing(_folder(tmp_path_factory, place.name), database(), lambdas=lambdas) as around:
+        return live(place, around, CASES)
+
+
+def need(stage: str) -> None:
+    """Have the images of every function of the table, or skip with the reason."""
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    for capability in images.capabilities():
+        images.build(capability, stage)
+
+
+def _folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    folder = tmp_path_factory.mktemp(name)
+    folder.chmod(0o777)  # a container's user is nobody here
+    for parent in folder.parents[:2]:
+        parent.chmod(0o755)
+    return folder

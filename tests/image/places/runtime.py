@@ -1,0 +1,51 @@
+"""Our own runtime: functions as processes of this virtual environment, or as containers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.launchers import Launcher, ProcessLauncher
+from tests.image.containers import ROOT, ContainerLauncher
+from tests.image.places.answers import comparable
+from tests.image.places.backing import Backing
+from tests.image.places.place import Invoke
+from tests.support.engines import started
+
+
+@contextlib.contextmanager
+def processes(backing: Backing) -> Iterator[Invoke]:
+    """`hearth up`."""
+    with _engine(backing, ProcessLauncher(ROOT, backing.endpoint.environment())) as invoke:
+        yield invoke
+
+
+@contextlib.contextmanager
+def containers(backing: Backing) -> Iterator[Invoke]:
+    """`hearth up --containers`."""
+    launcher = ContainerLauncher(backing.folder, backing.endpoint.environment())
+    try:
+        with _engine(backing, launcher) as invoke:
+            yield invoke
+    finally:
+        launcher.remove()
+
+
+@contextlib.contextmanager
+def _engine(backing: Backing, launcher: Launcher) -> Iterator[Invoke]:
+    with asyncio.Runner() as runner:
+        engine = started(*backing.template.functions, launcher=launcher, init_timeout_s=60)
+        bench = runner.run(engine.__aenter__())
+
+        def invoke(spec: FunctionSpec, event: Mapping[str, Any]) -> Any:
+            result = runner.run(bench.engine.invoke(spec.name, json.dumps(event).encode()))
+            return comparable(json.loads(result.payload))
+
+        try:
+            yield invoke
+        finally:
+            runner.run(engine.__aexit__(None, None, None))
