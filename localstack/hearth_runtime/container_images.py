@@ -46,7 +46,7 @@ def images(template: Path, tag: str) -> dict[str, str]:
     return found
 
 
-def connect(**options: Any) -> Docker:
+async def connect(**options: Any) -> Docker:
     """A client of the engine that DOCKER_HOST, the chosen context or the usual socket names.
 
     Raises:
@@ -57,6 +57,7 @@ def connect(**options: Any) -> Docker:
     except (AssertionError, ValueError, OSError, DockerError) as error:
         raise no_engine(str(error) or "there is no /var/run/docker.sock") from error
     if not docker.docker_host.startswith("unix://"):
+        await docker.close()
         raise EngineError(
             f"The Docker engine at {docker.docker_host} may be another machine's; containers share"
             " this machine's network and files: unset DOCKER_HOST, or leave out --containers."
@@ -78,8 +79,7 @@ async def check_images(wanted: Iterable[str]) -> str:
     Raises:
         EngineError: It does not, an image is not there, or is for other processors.
     """
-    docker = connect()
-    async with docker:
+    async with await connect() as docker:
         try:
             version = await docker.version()
         except (DockerError, OSError) as error:

@@ -18,7 +18,7 @@ from aiodocker.containers import DockerContainer
 from aiodocker.stream import Stream
 
 from .container_cleanup import Reaper, remove
-from .container_images import connect, missing_images, no_engine
+from .container_images import EngineError, connect, missing_images, no_engine
 from .functions import FunctionSpec
 from .launchers import Memory, Process, memory_of
 
@@ -34,10 +34,10 @@ _HARDENED: Mapping[str, Any] = {
     "SecurityOpt": ["no-new-privileges"],
     "Tmpfs": {"/tmp": "size=512m,mode=1777"},  # noqa: S108  Lambda's size; it counts as memory
 }
-_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<file>[^?]+)")
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<file>[^?]+)(?:\?.*)?")
 _PATIENCE = aiohttp.ClientTimeout(total=60)  # of one request; an engine on a busy disk is slow
 _AGAIN_S = 1.0
-_Failed = (DockerError, aiohttp.ClientError, OSError, TimeoutError)
+_Failed = (DockerError, EngineError, aiohttp.ClientError, OSError, TimeoutError)
 
 
 class ContainerError(OSError):
@@ -79,7 +79,7 @@ class ContainerLauncher:
 
     async def open(self) -> None:
         """Connect, and remove what an earlier runtime left. Raises EngineError."""
-        self._docker = connect(timeout=_PATIENCE)
+        self._docker = await connect(timeout=_PATIENCE)
         try:
             await remove(self._docker, self._stack)
         except _Failed as error:
@@ -140,7 +140,7 @@ class ContainerLauncher:
             raise ContainerError(_start_failed(image, error)) from error
         except _Failed as error:
             raise ContainerError(_start_failed(image, error)) from error
-        process = Container(container, connect, output, self._keep)
+        process = Container(container, output, self._keep)
         try:
             await process.start()
         except BaseException as error:
@@ -167,7 +167,6 @@ class Container:
     def __init__(
         self,
         container: DockerContainer,
-        connect: Callable[[], Docker],
         output: Callable[[bytes], None],
         keep: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
@@ -175,8 +174,6 @@ class Container:
         self.address = "127.0.0.1"  # the host's network
         self.out_of_memory = False
         self._container = container
-        # A connection of its own: a client's are limited, and this one lasts.
-        self._client = connect()
         self._output = output
         self._keep = keep
         self._visible = False
@@ -185,19 +182,20 @@ class Container:
 
     async def start(self) -> None:
         """Raises DockerError, aiohttp.ClientError, TimeoutError, OSError."""
-        stream = self._client.containers.container(self._container.id).attach(
-            stdout=True, stderr=True
-        )
+        # A connection of its own: a client's are limited, and this one lasts.
+        client = await connect()
+        attached = client.containers.container(self._container.id)
+        stream = attached.attach(stdout=True, stderr=True)
         try:
             await stream.__aenter__()  # before it starts: its first words count
             await self._container.start()
             state = (await self._container.show())["State"]
         except BaseException:
-            await self._hang_up(stream)
+            await _hang_up(client, stream)
             raise
         self.pid = int(state["Pid"])
         self._visible = _is_here(self.pid, self._container.id)
-        self._keep(self._follow(stream))
+        self._keep(self._follow(client, stream))
 
     def drain(self) -> None:
         """What it writes comes by itself, up to a millisecond late."""
@@ -224,11 +222,11 @@ class Container:
             # The engine may be busy, or gone for a moment: a time-out must end the function.
             await asyncio.wait((self._exited,), timeout=_AGAIN_S)
 
-    async def _follow(self, stream: Stream) -> None:
+    async def _follow(self, client: Docker, stream: Stream) -> None:
         with suppress(*_Failed):
             while (message := await stream.read_out()) is not None:
                 self._output(message.data)
-        await self._hang_up(stream)
+        await _hang_up(client, stream)
         status = -signal.SIGKILL  # of a container that was removed by somebody
         with suppress(*_Failed):
             await self._container.wait(timeout=None)
@@ -238,11 +236,6 @@ class Container:
         # A container's status is a shell's: above 128 it is a signal's number.
         self._exited.set_result(128 - status if status > 128 else status)
         await _forget(self._container)
-
-    async def _hang_up(self, stream: Stream) -> None:
-        with suppress(AssertionError, *_Failed):  # aiodocker's: the engine was first
-            await stream.close()
-        await self._client.close()
 
 
 def container_user() -> tuple[int, int]:
@@ -303,6 +296,12 @@ def _is_here(pid: int, container: str) -> bool:
         return container in Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
         return False
+
+
+async def _hang_up(client: Docker, stream: Stream) -> None:
+    with suppress(AssertionError, *_Failed):  # aiodocker's: the engine was first
+        await stream.close()
+    await client.close()
 
 
 async def _forget(container: DockerContainer) -> None:

@@ -1,0 +1,128 @@
+"""Sources are watched; a change recycles the functions it belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.launchers import ProcessLauncher
+from hearth_runtime.logs import LogStream
+from hearth_runtime.reload import NO_BYTECODE, Reload
+from tests.support.engines import Bench, alive, started, until
+
+HANDLER = """
+from shared import WORD
+
+def lambda_handler(event, context):
+    return {word!r} + WORD
+"""
+
+
+def greeter(name: str) -> FunctionSpec:
+    handler = f"functions.{name}.main.lambda_handler"
+    return FunctionSpec(f"hearth-{name}", name, handler, timeout_s=10)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project of two functions and a layer that both use."""
+    for name in ("greeter", "other"):
+        folder = tmp_path / "functions" / name
+        folder.mkdir(parents=True)
+        (folder / "main.py").write_text(HANDLER.format(word="old"))
+    layer = tmp_path / "layers/core/python"
+    layer.mkdir(parents=True)
+    (layer / "shared.py").write_text("WORD = '!'\n")
+    (tmp_path / "shared.py").symlink_to(layer / "shared.py")
+    return tmp_path
+
+
+@asynccontextmanager
+async def watched(root: Path) -> AsyncIterator[Bench]:
+    launcher = ProcessLauncher(root, NO_BYTECODE)
+    async with started(greeter("greeter"), greeter("other"), launcher=launcher) as bench:
+        logs = LogStream(bench.log_file)
+        reload = Reload(root, bench.engine, logs)
+        reload.start()
+        try:
+            # Watching begins in a thread of its own.
+            await asyncio.sleep(0.3)
+            yield bench
+        finally:
+            await reload.stop()
+            logs.close()
+
+
+def pids(bench: Bench) -> list[tuple[int, ...]]:
+    return [status.pids for status in bench.engine.status()]
+
+
+async def both(bench: Bench) -> tuple[str, str]:
+    first, second = await asyncio.gather(bench.call("greeter"), bench.call("other"))
+    return first, second
+
+
+def test_a_changed_function_answers_with_its_new_code_and_the_other_stays(root: Path) -> None:
+    async def scenario() -> None:
+        async with watched(root) as bench:
+            assert await both(bench) == ("old!", "old!")
+            (changed,), (kept,) = pids(bench)
+            (root / "functions/greeter/main.py").write_text(HANDLER.format(word="new"))
+            await until(lambda: not alive(changed))
+            assert await both(bench) == ("new!", "old!")
+            assert pids(bench)[1] == (kept,)
+            (record,) = [r for r in bench.records() if "code has changed" in r["message"]]
+            assert record["files"] == ["functions/greeter/main.py"]
+            assert record["functions"] == ["hearth-greeter"]
+
+    asyncio.run(scenario())
+
+
+def test_a_changed_layer_is_everybodys(root: Path) -> None:
+    async def scenario() -> None:
+        async with watched(root) as bench:
+            await both(bench)
+            before = pids(bench)
+            (root / "layers/core/python/shared.py").write_text("WORD = '?'\n")
+            await until(lambda: not any(alive(pid) for (pid,) in before))
+            assert await both(bench) == ("old?", "old?")
+
+    asyncio.run(scenario())
+
+
+def test_a_function_that_cannot_be_imported_for_a_moment_is_mended_by_the_next_save(
+    root: Path,
+) -> None:
+    async def scenario() -> None:
+        async with watched(root) as bench:
+            main = root / "functions/greeter/main.py"
+            await both(bench)
+            ((first,), _) = pids(bench)
+            main.write_text("def lambda_handler(")
+            await until(lambda: not alive(first))
+            error = await bench.error("greeter")
+            assert error["errorType"] == "Runtime.UserCodeSyntaxError"
+            main.write_text(HANDLER.format(word="new"))
+            await until(lambda: len([r for r in bench.records() if "files" in r]) == 2)
+            assert await bench.call("greeter") == "new!"
+
+    asyncio.run(scenario())
+
+
+def test_files_that_are_no_python_change_nothing(root: Path) -> None:
+    async def scenario() -> None:
+        async with watched(root) as bench:
+            await both(bench)
+            before = pids(bench)
+            (root / "functions/greeter/notes.txt").write_text("x")
+            (root / "functions/greeter/__pycache__").mkdir()
+            (root / "functions/greeter/__pycache__/main.py").write_text("x")
+            await asyncio.sleep(0.5)
+            assert pids(bench) == before
+
+    asyncio.run(scenario())
