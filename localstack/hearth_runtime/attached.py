@@ -27,7 +27,7 @@ from .loopback import is_loopback
 from .stack_state import SetupError
 
 DEFAULT_ADDRESS = "runtime:9001"  # the runtime's service in compose.yaml
-PATIENCE_S = 30.0  # for a container that Docker starts again; its pauses double from 0.1 s
+PATIENCE_S = 20.0  # for a container that Docker starts again; its pauses double from 0.1 s
 _GREETING_S = 5.0
 
 
