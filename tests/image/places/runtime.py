@@ -10,7 +10,7 @@ from typing import Any
 
 from hearth_runtime.functions import FunctionSpec
 from hearth_runtime.launchers import Launcher, ProcessLauncher
-from tests.image.containers import ROOT, ContainerLauncher
+from tests.image.containers import ROOT, launcher
 from tests.image.places.answers import comparable
 from tests.image.places.backing import Backing
 from tests.image.places.place import Invoke
@@ -20,32 +20,34 @@ from tests.support.engines import started
 @contextlib.contextmanager
 def processes(backing: Backing) -> Iterator[Invoke]:
     """`hearth up`."""
-    with _engine(backing, ProcessLauncher(ROOT, backing.endpoint.environment())) as invoke:
+    launcher = ProcessLauncher(ROOT, backing.endpoint.environment())
+    with asyncio.Runner() as runner, _engine(runner, backing, launcher) as invoke:
         yield invoke
 
 
 @contextlib.contextmanager
 def containers(backing: Backing) -> Iterator[Invoke]:
     """`hearth up --containers`."""
-    launcher = ContainerLauncher(backing.folder, backing.endpoint.environment())
-    try:
-        with _engine(backing, launcher) as invoke:
-            yield invoke
-    finally:
-        launcher.remove()
+    with asyncio.Runner() as runner:
+        opening = launcher(backing.folder, environment=backing.endpoint.environment())
+        opened = runner.run(opening.__aenter__())
+        try:
+            with _engine(runner, backing, opened) as invoke:
+                yield invoke
+        finally:
+            runner.run(opening.__aexit__(None, None, None))
 
 
 @contextlib.contextmanager
-def _engine(backing: Backing, launcher: Launcher) -> Iterator[Invoke]:
-    with asyncio.Runner() as runner:
-        engine = started(*backing.template.functions, launcher=launcher, init_timeout_s=60)
-        bench = runner.run(engine.__aenter__())
+def _engine(runner: asyncio.Runner, backing: Backing, starter: Launcher) -> Iterator[Invoke]:
+    engine = started(*backing.template.functions, launcher=starter, init_timeout_s=60)
+    bench = runner.run(engine.__aenter__())
 
-        def invoke(spec: FunctionSpec, event: Mapping[str, Any]) -> Any:
-            result = runner.run(bench.engine.invoke(spec.name, json.dumps(event).encode()))
-            return comparable(json.loads(result.payload))
+    def invoke(spec: FunctionSpec, event: Mapping[str, Any]) -> Any:
+        result = runner.run(bench.engine.invoke(spec.name, json.dumps(event).encode()))
+        return comparable(json.loads(result.payload))
 
-        try:
-            yield invoke
-        finally:
-            runner.run(engine.__aexit__(None, None, None))
+    try:
+        yield invoke
+    finally:
+        runner.run(engine.__aexit__(None, None, None))
