@@ -79,7 +79,7 @@ def visible(viewer: str | None) -> ColumnElement[bool]:
     return or_(_t.created_by == viewer, _t.assignee == viewer)
 
 
-def insert(tx: Connection, task: TaskRow, now: datetime) -> bool:
+def insert(tx: Connection, task: TaskRow, by: str, now: datetime) -> bool:
     """Add a task and its first history entry; False when the id is taken."""
     added = tx.execute(
         insert_into(tx, tasks).on_conflict_do_nothing(index_elements=["id"]).returning(_t.id),
@@ -89,7 +89,7 @@ def insert(tx: Connection, task: TaskRow, now: datetime) -> bool:
         return False
     # A task that was deleted and is imported again has the id, and so the history, that it had.
     tx.execute(delete(history).where(history.c.task_id == task.id))
-    record(tx, task.id, task.version, task.created_by, now, [])
+    record(tx, task.id, task.version, by, now, [])
     return True
 
 

@@ -91,12 +91,16 @@ def find(
     key = _KEYS[sort]
     wanted = _conditions(filters, key)
     if filters.words or filters.tags:
-        found = select(key.label("key"), _t.id.label("id")).where(*wanted).cte("found")
+        # One pass over the table: SQLite would walk it twice, once along the index.
+        found = (
+            select(key.label("key"), _t.id.label("id"))
+            .where(*wanted)
+            .cte("found")
+            .prefix_with("MATERIALIZED")
+        )
         counted = select(func.count()).select_from(found).scalar_subquery()
         page = _paged(select(found.c.id, counted), found.c.key, found.c.id, descending)
         page = _from(page, found.c.key, found.c.id, descending, after)
-        # One pass over the table: SQLite would walk it twice, once along the index.
-        found.prefix_with("MATERIALIZED")
         rows = tx.execute(page.limit(limit).offset(skip)).all()
         ids = [row[0] for row in rows]
         total = rows[0][1] if rows else tx.execute(select(counted)).scalar_one()

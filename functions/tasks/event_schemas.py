@@ -1,0 +1,69 @@
+"""What `tasks` tells its subscribers: `data` of each event, version 1."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from functions.tasks.schemas import PriorityName, SourceOut, Status
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TaskCreated(_Told):
+    """`task.created`: there is a new task."""
+
+    task_id: str
+    title: str
+    description: str
+    priority: PriorityName
+    category: str
+    status: Status
+    created_by: str
+    assignee: str | None
+    due_at: datetime | None
+    source: SourceOut | None
+    created_at: datetime
+
+
+class TaskUpdated(_Told):
+    """`task.updated`: fields of a task changed, and it was not completed by that."""
+
+    task_id: str
+    changed: list[str]
+    updated_by: str
+    version: int
+    updated_at: datetime
+
+
+class TaskCompleted(_Told):
+    """`task.completed`: it is done; `close_incident` asks to close the incident behind it."""
+
+    task_id: str
+    title: str
+    completed_by: str
+    completed_at: datetime
+    seconds_open: int
+    close_incident: bool
+    source: SourceOut | None
+
+
+class TaskDeleted(_Told):
+    """`task.deleted`: it is gone."""
+
+    task_id: str
+    deleted_by: str
+    deleted_at: datetime
+
+
+class TaskDue(_Told):
+    """`task.due`: a reminder's time has come; `reminder` names it."""
+
+    task_id: str
+    title: str
+    assignee: str | None
+    due_at: datetime
+    reminder: str

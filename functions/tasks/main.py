@@ -1,0 +1,18 @@
+"""Builds the real things. The template names `functions.tasks.main.lambda_handler`."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from functions.tasks.corrective import Inbox
+from functions.tasks.handler import make_handler
+from functions.tasks.settings import Settings
+from functions.tasks.writer import Writer
+from hearth.bootstrap import connect
+from hearth.events import Publisher
+
+settings = Settings()
+platform = connect(settings)
+publisher = Publisher("tasks", settings.subscribers)
+writer = Writer(publisher, ZoneInfo(settings.timezone))
+lambda_handler = make_handler(platform.ledger, Inbox(platform.ledger, writer, publisher))

@@ -1,0 +1,18 @@
+"""Builds the real things. The template names `functions.tasks.main_api.lambda_handler`."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from functions.tasks.api import create_app
+from functions.tasks.service import TaskService
+from functions.tasks.settings import Settings
+from functions.tasks.writer import Writer
+from hearth.bootstrap import connect
+from hearth.events import Publisher
+from hearth.http import lambda_handler_for
+
+settings = Settings()
+platform = connect(settings)
+writer = Writer(Publisher("tasks", settings.subscribers), ZoneInfo(settings.timezone))
+lambda_handler = lambda_handler_for(create_app(TaskService(platform.db, platform.ledger, writer)))

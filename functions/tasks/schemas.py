@@ -1,0 +1,451 @@
+"""What `tasks` takes and gives over HTTP. Times are RFC 3339 in UTC; hours are decimal."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from hearth.errors import InvalidInput
+from hearth.ids import parse_time
+from hearth.paging import MAX_LIMIT
+
+Status = Literal["pending", "in_progress", "blocked", "completed", "cancelled"]
+PriorityName = Literal["low", "medium", "high", "urgent"]
+SortKey = Literal["created_at", "updated_at", "due_date", "priority"]
+_PENDING: Status = "pending"
+_MEDIUM: PriorityName = "medium"
+CLOSED: frozenset[str] = frozenset({"completed", "cancelled"})
+
+MAX_DESCRIPTION = 4_000
+"""Characters; a job's payload of 64 kB holds as many of any script."""
+MAX_TAGS = 10
+MAX_REMINDERS = 3
+MAX_BULK = 100
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+NO_NUL = r"^[^\x00]*$"
+_LINE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+"""One line with something on it."""
+TASK_ID = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+
+Title = Annotated[str, StringConstraints(max_length=200, pattern=_LINE)]
+_TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+"""Lines and tabs, but no other control characters: no file format carries those."""
+Text = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION, pattern=_TEXT)]
+Category = Annotated[str, StringConstraints(max_length=50, pattern=_LINE)]
+Person = Annotated[
+    str,
+    StringConstraints(max_length=64, pattern=r"^[!-~]+$"),
+    Field(description="Id of a user."),
+]
+Tag = Annotated[
+    str, StringConstraints(max_length=32, pattern=r"^[^\s|,\x00-\x1f\x7f]+$", to_lower=True)
+]
+Hours = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
+Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
+TaskId = Annotated[str, StringConstraints(pattern=TASK_ID)]
+RepeatRule = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[ -~]+$"),
+    Field(
+        description="An RFC 5545 recurrence rule without RRULE: in front. FREQ is DAILY or longer.",
+        examples=["FREQ=WEEKLY;BYDAY=MO,TH"],
+    ),
+]
+
+
+def _day_or_time(value: Any) -> Any:
+    """A date stays one; anything else is a time with an offset.
+
+    pydantic's own datetime would take numbers, which no document mentions, and times without an
+    offset, which name no moment.
+    """
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"there is no day {value}") from error
+    try:
+        return parse_time(value)
+    except InvalidInput as error:
+        raise ValueError(f"{error.message}, nor a date such as 2026-11-02") from error
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return parse_time(value) if isinstance(value, str) else value
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+DueDate = Annotated[
+    datetime | date,
+    BeforeValidator(_day_or_time),
+    Field(description="RFC 3339, or a date, which means the last second of that day at the site."),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TaskIn(_Strict):
+    """A new task."""
+
+    title: Title
+    description: Text = ""
+    status: Literal["pending", "in_progress", "blocked"] = "pending"
+    priority: PriorityName = "medium"
+    category: Category = "general"
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)] = Field(default_factory=list)
+    assignee: Person | None = None
+    due_date: DueDate | None = None
+    estimated_hours: Hours | None = None
+    actual_hours: Hours | None = None
+    progress: Annotated[int, Field(ge=0, le=100, description="Per cent.")] = 0
+    parent_id: TaskId | None = Field(None, description="The task that this one is part of.")
+    reminders: Annotated[list[Minutes], Field(max_length=MAX_REMINDERS)] = Field(
+        default_factory=lambda: [0],
+        description="Minutes before the due date at which `task.due` is told.",
+    )
+    repeat_rule: RepeatRule | None = None
+
+
+class TaskChanges(_Strict):
+    """What shall be different; a field that is left out stays, null empties it."""
+
+    # Defaults that no document shows, and that nobody reads: `given` has only what was sent.
+    title: Title = Field(default_factory=str)
+    description: Text = Field(default_factory=str)
+    status: Status = Field(default_factory=lambda: _PENDING)
+    priority: PriorityName = Field(default_factory=lambda: _MEDIUM)
+    category: Category = Field(default_factory=str)
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)] = Field(default_factory=list)
+    assignee: Person | None = None
+    due_date: DueDate | None = None
+    estimated_hours: Hours | None = None
+    actual_hours: Hours | None = None
+    progress: Annotated[int, Field(ge=0, le=100)] = Field(default_factory=int)
+    parent_id: TaskId | None = None
+    reminders: Annotated[list[Minutes], Field(max_length=MAX_REMINDERS)] = Field(
+        default_factory=list
+    )
+    repeat_rule: RepeatRule | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The fields that the caller named, with their values."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Completion(_Strict):
+    """How a task is completed."""
+
+    force: bool = Field(False, description="Also when tasks that it depends on are open.")
+    close_incident: bool | None = Field(
+        None,
+        description="Whether the incident behind it is closed too; left out: yes, if there is one.",
+    )
+
+
+class SourceOut(_Strict):
+    """The report that a task was made from."""
+
+    type: Literal["report"] = "report"
+    report_id: str
+    incident_id: str
+
+
+class TaskOut(BaseModel):
+    """One task."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    version: int
+    uid: str
+    title: str
+    description: str
+    status: Status
+    priority: PriorityName
+    category: str
+    tags: list[str]
+    created_by: str
+    assignee: str | None
+    due_date: datetime | None
+    estimated_hours: float | None
+    actual_hours: float | None
+    progress: int
+    parent_id: str | None
+    reminders: list[int]
+    repeat_rule: str | None
+    occurrence: Annotated[int, Field(description="Which of a repeated task's, from 1.")]
+    next_id: Annotated[str | None, Field(description="The occurrence after this one.")]
+    source: SourceOut | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    completed_by: str | None
+
+
+class TaskAnswer(BaseModel):
+    """One task."""
+
+    task: TaskOut
+
+
+class CreatedAnswer(TaskAnswer):
+    """The new task."""
+
+    id: str
+
+
+class DeletedAnswer(BaseModel):
+    """It is gone."""
+
+    success: Literal[True] = True
+
+
+class TaskFilter(_Strict):
+    """Which tasks."""
+
+    status: Annotated[list[Status], Field(max_length=5, description="Any of these.")] = Field(
+        default_factory=list
+    )
+    priority: Annotated[list[PriorityName], Field(max_length=4)] = Field(default_factory=list)
+    category: Annotated[str, StringConstraints(max_length=50, pattern=NO_NUL)] | None = None
+    tags: Annotated[
+        list[Tag], Field(max_length=MAX_TAGS, description="All of these; repeat the parameter.")
+    ] = Field(default_factory=list)
+    assignee: Person | None = None
+    due_before: DueDate | None = Field(None, description="Due before this time or day's end.")
+    due_after: DueDate | None = Field(None, description="Due at this time, or later.")
+    overdue: bool = Field(False, description="Only open tasks whose due date has passed.")
+    search: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = Field(
+        None, description="Words that are all in title, description, category or tags."
+    )
+    sort: SortKey = Field(
+        "created_at", description="Tasks without a due date count as due after all others."
+    )
+    order: Literal["asc", "desc"] = "desc"
+    cursor: str | None = Field(
+        None, max_length=2048, description="`next_cursor` of the page before; `page` is ignored."
+    )
+
+
+class TaskQuery(TaskFilter):
+    """The query of the list."""
+
+    page: int = Field(1, ge=1, le=1_000_000)
+    limit: int = Field(20, ge=1, le=MAX_LIMIT, description="How many to return.")
+
+
+class ExportQuery(TaskFilter):
+    """The query of an export."""
+
+    format: Literal["csv", "ics"] = "csv"
+
+
+class TasksAnswer(BaseModel):
+    """One page of tasks."""
+
+    tasks: list[TaskOut]
+    total: int
+    page: int
+    limit: int
+    total_pages: int
+    has_next: bool
+    has_prev: bool
+    next_cursor: Annotated[
+        str | None, Field(description="Where the next page begins, also when tasks come and go.")
+    ]
+
+
+class StatsAnswer(BaseModel):
+    """Counts of the tasks that the caller may see."""
+
+    total: int
+    by_status: dict[Status, int]
+    by_priority: dict[PriorityName, int]
+    completion_rate: Annotated[float, Field(description="Completed of all, 0..1.")]
+    overdue: Annotated[int, Field(description="Open and due before now.")]
+    average_completion_time_hours: Annotated[
+        float | None, Field(description="From creation to completion; null: none is completed.")
+    ]
+
+
+# ---- comments, history, dependencies ----
+
+
+class CommentIn(_Strict):
+    """A new comment."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=NO_NUL)]
+
+
+class CommentOut(BaseModel):
+    """One comment."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    author: str
+    text: str
+    created_at: datetime
+
+
+class CommentAnswer(BaseModel):
+    """One comment."""
+
+    comment: CommentOut
+
+
+class CommentsAnswer(BaseModel):
+    """Comments, oldest first."""
+
+    comments: list[CommentOut]
+    next_cursor: str | None
+
+
+class FieldChange(BaseModel):
+    """One field, before and after."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+class HistoryEntry(BaseModel):
+    """What made one version; the first, and that of a copy, has no changes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: int
+    changed_by: str
+    changed_at: datetime
+    changes: list[FieldChange]
+
+
+class HistoryAnswer(BaseModel):
+    """Versions of a task, the latest first."""
+
+    history: list[HistoryEntry]
+    next_cursor: str | None
+
+
+class DependenciesAnswer(BaseModel):
+    """What a task waits for, and what waits for it, as far as the caller may see."""
+
+    depends_on: list[TaskOut]
+    needed_by: list[TaskOut]
+    hidden: Annotated[int, Field(description="How many more there are that the caller cannot see.")]
+
+
+class SubtasksAnswer(BaseModel):
+    """The parts of a task, oldest first."""
+
+    subtasks: list[TaskOut]
+
+
+# ---- many at once ----
+
+
+class BulkOperation(_Strict):
+    """One of many changes."""
+
+    op: Literal["create", "update", "complete", "reopen", "delete"]
+    id: TaskId | None = Field(None, description="Which task; not for create.")
+    task: TaskIn | None = Field(None, description="For create.")
+    changes: TaskChanges | None = Field(None, description="For update.")
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        None, description="Only if it still has this version."
+    )
+    force: bool = False
+    close_incident: bool | None = None
+
+
+class BulkIn(_Strict):
+    """Up to 100 changes; each succeeds or fails by itself."""
+
+    operations: Annotated[list[BulkOperation], Field(min_length=1, max_length=MAX_BULK)]
+
+
+class ItemError(BaseModel):
+    """Why one item was refused."""
+
+    code: str
+    message: str
+
+
+class BulkItem(BaseModel):
+    """What became of one operation."""
+
+    index: int
+    op: str
+    id: str | None
+    status: Annotated[int, Field(description="As if it had been a request of its own.")]
+    version: int | None = None
+    error: ItemError | None = None
+
+
+class BulkAnswer(BaseModel):
+    """What became of each operation, in their order."""
+
+    succeeded: int
+    failed: int
+    items: list[BulkItem]
+
+
+class ImportItem(BaseModel):
+    """What became of one imported task."""
+
+    index: Annotated[int, Field(description="Place in the file, from 0.")]
+    uid: str | None
+    id: str | None
+    outcome: Literal["created", "updated", "unchanged", "failed"]
+    error: ItemError | None = None
+
+
+class ImportAnswer(BaseModel):
+    """What became of a file."""
+
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
+    items: list[ImportItem]
+
+
+class SafetyReport(BaseModel):
+    """What `safety.report.ready` tells, as far as a task needs it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    report_id: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_NUL)]
+    incident_id: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_NUL)]
+    camera_id: str
+    zone: str | None = None
+    classes: list[str] = Field(default_factory=list)
+    summary: str = ""
+    corrective_actions: list[str] = Field(default_factory=list)
+    site_name: str | None = None
+
+
+class ImportedTask(_Strict):
+    """One task as a file gives it; checked like one that is sent."""
+
+    uid: Annotated[
+        str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
+    ]
+    task: TaskIn
+    status: Status | None = None
+    created_at: Moment | None = None
+    completed_at: Moment | None = None
