@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: roles, permissions, and how an authorizer's answer tells of both.
+"""Who calls, and what they may do: roles, permissions, and what an authorizer says of both.
 
 Apart from `hearth.auth`, so that the authorizer, which serves no HTTP, need not import FastAPI.
 """
