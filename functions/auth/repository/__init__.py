@@ -1,0 +1,1 @@
+"""The tables of `auth`. Every function takes the caller's transaction."""

@@ -1,0 +1,56 @@
+"""Failed attempts, counted before they are made, so that a hundred at once count as a hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select, update
+
+from functions.auth.repository.tables import attempts, insert_into
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What is known of one subject. No attempt is made before `retry_at`."""
+
+    subject: str
+    failures: int
+    retry_at: datetime
+    expires_at: datetime
+
+
+def hold_attempts(tx: Connection, subject: str, now: datetime) -> Attempts:
+    """The subject's row, held until the end of the transaction; a fresh one where there is none.
+
+    Others who ask for the same row wait (PostgreSQL), or run again (Aurora DSQL).
+    """
+    fresh = {"subject": subject, "failures": 0, "retry_at": now, "expires_at": now}
+    row = tx.execute(
+        insert_into(tx, attempts)
+        .on_conflict_do_update(index_elements=["subject"], set_={"failures": attempts.c.failures})
+        .returning(attempts),
+        fresh,
+    ).one()
+    return Attempts(**row._mapping)
+
+
+def save_attempts(tx: Connection, row: Attempts) -> None:
+    tx.execute(
+        update(attempts)
+        .where(attempts.c.subject == row.subject)
+        .values(failures=row.failures, retry_at=row.retry_at, expires_at=row.expires_at)
+    )
+
+
+def known_subjects(tx: Connection, subjects: Collection[str], now: datetime) -> set[str]:
+    """Those of `subjects` that have a row which is not expired."""
+    query = select(attempts.c.subject).where(
+        attempts.c.subject.in_(subjects), attempts.c.expires_at > now
+    )
+    return set(tx.execute(query).scalars())
+
+
+def forget_attempts(tx: Connection, subject: str) -> None:
+    tx.execute(delete(attempts).where(attempts.c.subject == subject))

@@ -1,0 +1,128 @@
+"""Sessions, and the refresh tokens that prolong them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from functions.auth.repository.tables import refresh_tokens, sessions, users
+from hearth.principal import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session with what counts of its user."""
+
+    id: str
+    user_id: str
+    email: str
+    role: Role
+    expires_at: datetime
+    revoked_at: datetime | None
+    disabled_at: datetime | None
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether it still lets its user in."""
+        return self.revoked_at is None and self.disabled_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """One refresh token; `used_at` is when it was exchanged for the next one."""
+
+    id: str
+    session_id: str
+    digest: str
+    used_at: datetime | None
+    expires_at: datetime
+
+
+def add_session(
+    tx: Connection, session_id: str, user_id: str, now: datetime, until: datetime
+) -> None:
+    tx.execute(
+        insert(sessions),
+        {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": until},
+    )
+
+
+def get_session(tx: Connection, session_id: str) -> Session | None:
+    """The session with its user, found by keys; None also when the user is gone."""
+    query = (
+        select(
+            sessions.c.id,
+            sessions.c.user_id,
+            users.c.email,
+            users.c.role,
+            sessions.c.expires_at,
+            sessions.c.revoked_at,
+            users.c.disabled_at,
+        )
+        .join(users, users.c.id == sessions.c.user_id)
+        .where(sessions.c.id == session_id)
+    )
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        return None
+    return Session(
+        row.id,
+        row.user_id,
+        row.email,
+        Role(row.role),
+        row.expires_at,
+        row.revoked_at,
+        row.disabled_at,
+    )
+
+
+def prolong(tx: Connection, session_id: str, until: datetime) -> None:
+    tx.execute(update(sessions).where(sessions.c.id == session_id).values(expires_at=until))
+
+
+def revoke_session(tx: Connection, session_id: str, now: datetime) -> bool:
+    """End the session; False when something had ended it before."""
+    revoked = tx.execute(
+        update(sessions)
+        .where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return revoked.rowcount == 1
+
+
+def revoke_sessions_of(
+    tx: Connection, user_id: str, now: datetime, except_id: str | None = None
+) -> None:
+    """End all sessions of a user, or all but one."""
+    tx.execute(
+        update(sessions)
+        .where(
+            sessions.c.user_id == user_id,
+            sessions.c.revoked_at.is_(None),
+            sessions.c.id != (except_id or ""),
+        )
+        .values(revoked_at=now)
+    )
+
+
+def add_refresh_token(tx: Connection, token: RefreshToken) -> None:
+    tx.execute(
+        insert(refresh_tokens),
+        {name: getattr(token, name) for name in RefreshToken.__dataclass_fields__},
+    )
+
+
+def get_refresh_token(tx: Connection, token_id: str) -> RefreshToken | None:
+    row = tx.execute(select(refresh_tokens).where(refresh_tokens.c.id == token_id)).one_or_none()
+    return None if row is None else RefreshToken(**row._mapping)
+
+
+def use_refresh_token(tx: Connection, token_id: str, now: datetime) -> bool:
+    """Become the one who uses the token; False when it was used before."""
+    used = tx.execute(
+        update(refresh_tokens)
+        .where(refresh_tokens.c.id == token_id, refresh_tokens.c.used_at.is_(None))
+        .values(used_at=now)
+    )
+    return used.rowcount == 1

@@ -1,0 +1,119 @@
+"""Users, and the one row that keeps administrators in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
+
+from functions.auth.repository.tables import (
+    api_keys,
+    insert_into,
+    invitations,
+    refresh_tokens,
+    sessions,
+    setup,
+    users,
+)
+from hearth.principal import Role
+
+_FIRST_ADMIN = "first_admin"
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """One user as it is stored; `disabled_at` None: they may log in."""
+
+    id: str
+    email: str
+    password_hash: str
+    role: Role
+    disabled_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def claim_setup(tx: Connection, now: datetime) -> bool:
+    """Become the one who sets the site up; False when somebody has."""
+    claimed = tx.execute(
+        insert_into(tx, setup).on_conflict_do_nothing().returning(setup.c.name),
+        {"name": _FIRST_ADMIN, "changes": 0, "created_at": now},
+    )
+    return claimed.scalar_one_or_none() is not None
+
+
+def is_set_up(tx: Connection) -> bool:
+    return tx.execute(select(setup.c.name)).first() is not None
+
+
+def hold_administrators(tx: Connection) -> None:
+    """Wait for everybody else who changes who is an administrator.
+
+    PostgreSQL holds the row until the end of the transaction, Aurora DSQL lets one of two commit,
+    SQLite has one writer.
+    """
+    tx.execute(update(setup).values(changes=setup.c.changes + 1))
+
+
+def has_other_administrator(tx: Connection, user_id: str) -> bool:
+    """Whether an administrator who is not disabled would be left without `user_id`."""
+    others = select(func.count()).where(
+        users.c.role == Role.ADMIN, users.c.disabled_at.is_(None), users.c.id != user_id
+    )
+    return tx.execute(others).scalar_one() > 0
+
+
+def add_user(tx: Connection, row: UserRow) -> bool:
+    """Insert the user; False when the address belongs to another."""
+    added = tx.execute(
+        insert_into(tx, users).on_conflict_do_nothing().returning(users.c.id),
+        {name: getattr(row, name) for name in UserRow.__dataclass_fields__},
+    )
+    return added.scalar_one_or_none() is not None
+
+
+def get_user(tx: Connection, user_id: str) -> UserRow | None:
+    return _one(tx, select(users).where(users.c.id == user_id))
+
+
+def find_user(tx: Connection, email: str) -> UserRow | None:
+    return _one(tx, select(users).where(users.c.email == email))
+
+
+def list_users(tx: Connection, limit: int, before: str | None) -> list[UserRow]:
+    """Users, newest first; `before` is the id of the last one of the page before."""
+    query = select(users).order_by(users.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(users.c.id < before)
+    return [_user(row) for row in tx.execute(query).all()]
+
+
+def update_user(tx: Connection, user_id: str, changes: Mapping[str, Any], now: datetime) -> bool:
+    """Set columns of one user; False when there is no such user."""
+    changed = tx.execute(
+        update(users).where(users.c.id == user_id).values(**changes, updated_at=now)
+    )
+    return changed.rowcount == 1
+
+
+def delete_user(tx: Connection, user: UserRow) -> None:
+    """Delete the user with everything that could let them in again."""
+    theirs = select(sessions.c.id).where(sessions.c.user_id == user.id)
+    tx.execute(delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(theirs)))
+    tx.execute(delete(sessions).where(sessions.c.user_id == user.id))
+    tx.execute(delete(api_keys).where(api_keys.c.user_id == user.id))
+    tx.execute(delete(invitations).where(invitations.c.email == user.email))
+    tx.execute(delete(users).where(users.c.id == user.id))
+
+
+def _one(tx: Connection, query: Select[Any]) -> UserRow | None:
+    row = tx.execute(query).one_or_none()
+    return None if row is None else _user(row)
+
+
+def _user(row: Row[Any]) -> UserRow:
+    values = dict(row._mapping)
+    return UserRow(**values | {"role": Role(values["role"])})
