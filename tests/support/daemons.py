@@ -68,6 +68,15 @@ def running(
             _stop(process)
 
 
+def until(ready: Callable[[], bool], timeout_s: float, why: Callable[[], str]) -> None:
+    """Wait for a server that somebody else started. Raises TimeoutError with `why()`."""
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not ready within {timeout_s} s: {why()}")
+        time.sleep(0.05)
+
+
 def answers(url: str) -> Callable[[], bool]:
     """A readiness probe: whether a GET of `url` is answered with a status below 400."""
 

@@ -8,21 +8,21 @@ import psycopg
 import pytest
 
 from tests.image.containers import missing
-from tests.image.places import images, ministack_lambda, rie, runtime, sam
-from tests.image.places.backing import backing
+from tests.image.places import images, localemu_lambda, ministack_lambda, rie, runtime, sam
 from tests.image.places.contract import CASES
 from tests.image.places.place import Place
 from tests.image.places.story import Told, live
 
-PROCESS = Place("process", runtime.processes, "")
+PROCESS = Place("process", runtime.processes, stage="")
 PLACES = (
     PROCESS,
     Place("container", runtime.containers),
     Place("rie", rie.emulated),
-    Place("sam-invoke", sam.invoke, "runtime", sam.is_first_of_its_function),
+    Place("sam-invoke", sam.invoke, "runtime", asks=sam.is_first_of_its_function),
     Place("sam-start-lambda", sam.start_lambda, "runtime"),
-    Place("sam-start-api", sam.start_api, "runtime", sam.is_http),
-    Place("ministack", ministack_lambda.functions, "with-rie"),
+    Place("sam-start-api", sam.start_api, "runtime", asks=sam.is_http),
+    Place("ministack", ministack_lambda.functions, "with-rie", ministack_lambda.around),
+    Place("localemu", localemu_lambda.functions, around=localemu_lambda.around),
 )
 
 Database = Callable[[], str]
@@ -47,7 +47,7 @@ def database(postgres_server: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def reference(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """What the functions answer as plain processes."""
-    with backing(_folder(tmp_path_factory, "process"), database()) as around:
+    with PROCESS.around(_folder(tmp_path_factory, "process"), database()) as around:
         return live(PROCESS, around, CASES)
 
 
@@ -72,8 +72,7 @@ def told(
     """What the functions answer in a place."""
     if place is PROCESS:
         return reference
-    lambdas = place.stage == "with-rie"
-    with backing(_folder(tmp_path_factory, place.name), database(), lambdas=lambdas) as around:
+    with place.around(_folder(tmp_path_factory, place.name), database()) as around:
         return live(place, around, CASES)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from hearth_runtime.functions import FunctionSpec
 from tests.image.places.answers import comparable
 from tests.image.places.backing import Backing
+from tests.image.places.place import Invoke, Open
 
 ROLE = "arn:aws:iam::000000000000:role/hearth"
 
@@ -17,6 +19,26 @@ def ask(api: Any, name: str, event: Mapping[str, Any]) -> Any:
     """What a function answers, comparable."""
     answer = api.invoke(FunctionName=name, Payload=json.dumps(event).encode())
     return comparable(json.loads(answer["Payload"].read()))
+
+
+def place(image_of: Callable[[FunctionSpec], str]) -> Open:
+    """The place of an emulator's Lambda, which runs these images."""
+
+    @contextlib.contextmanager
+    def functions(backing: Backing) -> Iterator[Invoke]:
+        """Each function is created when it is first asked for."""
+        api = backing.client("lambda")
+        created: set[str] = set()
+
+        def invoke(spec: FunctionSpec, event: Mapping[str, Any]) -> Any:
+            if spec.name not in created:
+                create(api, spec, image_of(spec), backing.environment(spec))
+                created.add(spec.name)
+            return ask(api, spec.name, event)
+
+        yield invoke
+
+    return functions
 
 
 def create(api: Any, spec: FunctionSpec, image: str, variables: Mapping[str, str]) -> None:
@@ -36,12 +58,12 @@ def create(api: Any, spec: FunctionSpec, image: str, variables: Mapping[str, str
     )
 
 
-def map_queues(backing: Backing, api: Any, wanted: Callable[[str], bool]) -> None:
-    """The template's event source mappings, for the functions that are wanted."""
+def map_queues(backing: Backing, functions: Container[str]) -> None:
+    """The template's event source mappings of these functions."""
     queues = {queue.logical_id: queue.name for queue in backing.template.queues}
-    sqs = backing.client("sqs")
+    api, sqs = backing.client("lambda"), backing.client("sqs")
     for mapping in backing.template.mappings:
-        if not wanted(mapping.function):
+        if mapping.function not in functions:
             continue
         url = sqs.get_queue_url(QueueName=queues[mapping.queue_id])["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])

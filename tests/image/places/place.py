@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from hearth_runtime.functions import FunctionSpec
-from tests.image.places.backing import Backing
+from tests.image.places.backing import Backing, backing
 from tests.image.places.contract import Case
 
 EVERY_TIME = "process,container,sam-invoke"
@@ -26,6 +27,13 @@ class Open(Protocol):
         """Start what the place needs; end it and every container of it afterwards."""
 
 
+class Around(Protocol):
+    def __call__(
+        self, folder: Path, database_url: str, **parameters: str
+    ) -> AbstractContextManager[Backing]:
+        """S3, SQS and the database, with the template's resources and these parameters."""
+
+
 @dataclass(frozen=True)
 class Place:
     """One way to run the functions.
@@ -34,6 +42,7 @@ class Place:
         name: As in `HEARTH_PLACES`.
         open: Starts it.
         stage: Stage of the image that it runs; empty where it needs no image.
+        around: Makes what the functions need around them.
         asks: Whether it is asked an event, given those that it was asked before. The others are
             handled by a process, so that the database is in the same state everywhere.
     """
@@ -41,6 +50,7 @@ class Place:
     name: str
     open: Open
     stage: str = "hardened"
+    around: Around = backing
     asks: Callable[[Case, Mapping[str, Any], Sequence[Case]], bool] = lambda case, event, done: True
 
     def wanted(self) -> bool:
