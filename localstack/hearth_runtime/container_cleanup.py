@@ -58,10 +58,10 @@ class Reaper:
     def pid(self) -> int:
         return self._process.pid
 
-    def dismiss(self) -> None:
-        """There is nothing to remove any more."""
+    def dismiss(self, *, clean: bool) -> None:
+        """Wait for its end; unless all is `clean` already, it tries to remove what is left."""
         with suppress(OSError):  # it was killed
-            self._process.communicate(b"\n")
+            self._process.communicate(b"\n" if clean else None)
 
 
 async def _clean_up(label: str) -> None:

@@ -91,15 +91,15 @@ class ContainerLauncher:
         if self._docker is None:
             return
         docker, self._docker = self._docker, None
-        try:
-            if self._reaper is not None:
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with docker:
+            if self._reaper is None:
+                return
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            clean = False
+            with suppress(*_Failed):
                 await remove(docker, self._run)
-                self._reaper.dismiss()
-        except _Failed:  # the engine has gone; the reaper tries again when we have
-            return
-        finally:
-            await docker.close()
+                clean = True
+        await asyncio.to_thread(self._reaper.dismiss, clean=clean)
 
     async def launch(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib
 import os
@@ -22,8 +23,9 @@ from rich.markup import escape
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, CommandError, output_of
 from hearth_runtime.commands.stack_client import request
+from hearth_runtime.container_images import BUILT_TAG, check_images, images
 from hearth_runtime.disk_history import DiskHistory
-from hearth_runtime.stack_state import read_state
+from hearth_runtime.stack_state import SetupError, read_state
 
 _MODULES = (
     *("aiohttp", "alembic", "awslambdaric", "boto3", "cv2", "fastapi", "mangum", "ministack"),
@@ -53,6 +55,10 @@ def doctor(
     model: options.Model = None,
     endpoint_url: options.EndpointUrl = None,
     port: Annotated[int, typer.Option(help="Port you mean to use; 0: any.")] = 0,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="Look at the Docker engine and the images too.")
+    ] = False,
+    image_tag: options.ImageTag = BUILT_TAG,
     json_: options.JsonFlag = False,
 ) -> None:
     """Check this machine: each line says ok, or what is wrong and how to mend it."""
@@ -68,6 +74,8 @@ def doctor(
         lambda: _stack(data),
         lambda: _model(model),
     ]
+    if containers:
+        checks.append(lambda: _containers(template, image_tag))
     if endpoint_url is not None:
         checks.append(lambda: _endpoint(endpoint_url))
     findings = [check() for check in checks]
@@ -209,6 +217,15 @@ def _model(model: Path | None) -> Finding:
     if size == 0:
         return Finding("model", "wrong", f"{model} is empty.", "Copy it again.")
     return Finding("model", "ok", f"{model} ({size / 1e6:.1f} MB, sha256 {digest})")
+
+
+def _containers(template: Path | None, tag: str) -> Finding:
+    try:
+        wanted = set(images(options.template_path(template), tag).values())
+        version = asyncio.run(check_images(wanted))
+    except (CommandError, SetupError) as error:
+        return Finding("containers", "wrong", str(error), getattr(error, "remedy", ""))
+    return Finding("containers", "ok", f"Docker {version} has the {len(wanted)} images ({tag})")
 
 
 def _endpoint(url: str) -> Finding:
