@@ -1,0 +1,111 @@
+"""Domain events arrive by themselves, as jobs of the ledger."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from sqlalchemy import select
+
+from functions.analytics.messages import subscribed
+from functions.analytics.repository.tables import events_table
+from hearth.events import Event
+from hearth.jobs import JobState, NewJob
+from tests.contract.analytics.conftest import EVENT_TYPES, at
+from tests.support.events import load_event
+from tests.support.fakes import LambdaContext
+
+if TYPE_CHECKING:
+    from tests.contract.analytics.conftest import Desk
+
+
+def created(number: int) -> Event:
+    return Event("task.created", f"t{number}:1", at(6, number), f"t{number}", {"title": "Ask Ann"})
+
+
+def test_every_subscribed_event_is_counted_with_its_source(desk: Desk) -> None:
+    desk.publish(*(Event(name, "1", at(6), "x") for name in EVENT_TYPES))
+    assert desk.deliver() == {"batchItemFailures": []}
+    found = desk.get("/usage", metric=list(EVENT_TYPES), start_date="2026-11-02")["usage"]
+    assert [point["count"] for point in found] == [1] * len(EVENT_TYPES)
+    assert desk.ledger.summary() == {name: {"done": 1} for name in EVENT_TYPES}
+
+
+def test_the_data_of_an_event_is_not_kept(desk: Desk) -> None:
+    desk.publish(created(1))
+    desk.deliver()
+    row = desk.db.read(lambda tx: tx.execute(select(events_table)).one())
+    assert (row.service, row.metadata, row.user_id) == ("tasks", {"subject": "t1"}, None)
+    assert row.at == at(6, 1)
+
+
+def test_repeated_and_shuffled_messages_count_each_event_once(desk: Desk) -> None:
+    jobs = desk.publish(*map(created, range(8)))
+    hints = [{"job_id": job.id, "kind": job.kind} for job in jobs] * 3
+    random.Random(7).shuffle(hints)
+    desk.queues.send("analytics", hints)
+    desk.deliver()
+    desk.deliver()
+    assert desk.get("/usage")["total"] == 8
+
+
+def test_the_same_fact_told_by_another_job_is_counted_once(desk: Desk) -> None:
+    (job,) = desk.publish(created(1))
+    again = NewJob("task.created", "analytics", "another key", job.payload)
+    desk.ledger.announce(desk.db.write(lambda tx: desk.ledger.add(tx, [again])))
+    desk.deliver()
+    assert desk.get("/usage")["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"id": "1"},
+        {"id": "1", "source": "/hearth/tasks", "type": "task.created", "time": "noon"},
+        {
+            "id": "1",
+            "source": "/hearth/tasks",
+            "type": "task.created",
+            "time": "1999-01-01T00:00:00Z",
+        },
+        {"id": 1, "source": [], "type": "task.created", "time": "2026-11-02T07:00:00Z"},
+        {"id": "1\x00", "source": "/hearth/tasks", "type": "x", "time": "2026-11-02T07:00:00Z"},
+    ],
+    ids=str,
+)
+def test_a_malformed_event_fails_alone_and_shows(desk: Desk, payload: dict[str, object]) -> None:
+    bad = NewJob("task.created", "analytics", "bad", payload)
+    jobs = desk.db.write(lambda tx: desk.ledger.add(tx, [bad]))
+    desk.ledger.announce(jobs)
+    desk.publish(created(1))
+    assert desk.deliver() == {"batchItemFailures": []}
+    assert desk.ledger.get(jobs[0].id).state is JobState.FAILED
+    assert desk.get("/usage")["total"] == 1
+    desk.clock.advance(1)
+    (error,) = desk.get("/errors")["errors"]
+    assert (error["type"], error["job_kind"]) == ("VALIDATION_ERROR", "task.created")
+
+
+def test_a_message_that_is_no_hint_is_recorded_and_let_go(desk: Desk) -> None:
+    answer = desk.consumer(load_event("analytics/sqs_no_hint"), LambdaContext())
+    assert answer == {"batchItemFailures": []}
+    (job,) = desk.ledger.list().jobs
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert "POST /api/v1/analytics/events" in job.error.message
+
+
+def test_the_subscriptions_are_those_of_the_template() -> None:
+    from pathlib import Path
+
+    text = (Path(__file__).parents[3] / "template.yaml").read_text()
+    wired = text.split("SUBSCRIBERS: >-")[1].split("TIMEZONE")[0]
+    assert set(subscribed(yaml.safe_load(wired))) == set(EVENT_TYPES)
+
+
+def test_nobody_subscribes_to_nothing() -> None:
+    assert subscribed({}) == []
+    assert subscribed({"a": ["tasks"], "b": ["tasks", "analytics"]}) == ["b"]
