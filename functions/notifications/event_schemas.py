@@ -1,0 +1,118 @@
+"""What is read of the domain events that people are told; other fields are ignored."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
+
+from hearth.text import clean
+
+
+def _line(value: object) -> object:
+    return clean(value).strip() if isinstance(value, str) else value
+
+
+Line = Annotated[str, BeforeValidator(_line), Field(max_length=6_000)]
+"""One line of text that can be shown anywhere."""
+Name = Annotated[str, BeforeValidator(_line), Field(max_length=200)]
+Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Time = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(UTC))]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Site(_Told):
+    site_name: Name = ""
+
+
+class Violation(_Told):
+    class_name: Name
+    description: Line = ""
+    confidence: float = Field(ge=0, le=1)
+
+
+class Model(_Told):
+    name: Name = ""
+    fallback: bool = False
+
+
+class ViolationDetected(_Told):
+    """`safety.violation.detected`, version 2."""
+
+    incident_id: Id
+    revision: int = Field(ge=1)
+    camera_id: Name
+    zone: Name | None = None
+    site: Site = Site()
+    first_seen: Time
+    last_seen: Time
+    persons_max: int | None = None
+    violations: Annotated[tuple[Violation, ...], Field(min_length=1, max_length=100)]
+    model: Model = Model()
+
+
+class ReportReady(_Told):
+    """`safety.report.ready`, version 1."""
+
+    report_id: Id
+    incident_id: Id
+    camera_id: Name
+    zone: Name | None = None
+    classes: Annotated[tuple[Name, ...], Field(max_length=100)]
+    first_seen: Time
+    last_seen: Time
+    summary: Line
+    corrective_actions: Annotated[tuple[Line, ...], Field(max_length=100)] = ()
+    site_name: Name = ""
+
+
+class Source(_Told):
+    """What a task was made for."""
+
+    report_id: Id | None = None
+    incident_id: Id | None = None
+
+
+class TaskCreated(_Told):
+    """`task.created`, version 1."""
+
+    task_id: Id
+    title: Line
+    description: str = Field("", max_length=100_000)
+    priority: Name = ""
+    created_by: Id
+    assignee: Id | None = None
+    due_at: Time | None = None
+    source: Source | None = None
+
+
+class TaskCompleted(_Told):
+    """`task.completed`, version 1."""
+
+    task_id: Id
+    title: Line
+    completed_by: Id
+    completed_at: Time
+    close_incident: bool = False
+    source: Source | None = None
+
+
+class TaskDue(_Told):
+    """`task.due`, version 1."""
+
+    task_id: Id
+    title: Line
+    assignee: Id | None = None
+    due_at: Time
+    reminder: Id

@@ -1,0 +1,13 @@
+"""Builds the real things. The template names `functions.notifications.main_api.lambda_handler`."""
+
+from __future__ import annotations
+
+from functions.notifications.api import create_app
+from functions.notifications.office import Office
+from functions.notifications.settings import ApiSettings
+from hearth.bootstrap import connect
+from hearth.http import lambda_handler_for
+
+settings = ApiSettings()
+platform = connect(settings)
+lambda_handler = lambda_handler_for(create_app(Office(platform.ledger, settings.channels)))

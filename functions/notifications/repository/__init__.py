@@ -1,0 +1,1 @@
+"""Notifications: the tables and what is asked of them."""

@@ -1,0 +1,95 @@
+"""The tables of `notifications`, and what all their queries share."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hearth.db import JsonText, UtcDateTime
+
+metadata = MetaData()
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("event_type", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("lines", JsonText, nullable=False),
+    Column("details", JsonText, nullable=False),
+    # Whom it concerns: everybody, or two people at most.
+    Column("for_everybody", Boolean, nullable=False),
+    Column("person", Text),
+    Column("second_person", Text),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_notifications_event_type_id", "event_type", "id"),
+)
+"""One row an event that some channel wants; its id is made of the event, and sorts by its time."""
+
+deliveries = Table(
+    "notification_deliveries",
+    metadata,
+    Column("notification_id", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("not_before", UtcDateTime),
+    Column("message_id", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_notification_deliveries_waiting", "channel", "state", "not_before"),
+)
+"""What was decided for each channel: `suppressed`, `waiting`, or `sent` with a message."""
+
+messages = Table(
+    "notification_messages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("content", JsonText, nullable=False),
+    Column("carries", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+)
+"""What goes over a channel, with how many notifications: `queued`, then `sent` or `failed`."""
+
+attempts = Table(
+    "notification_attempts",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+channels = Table(
+    "notification_channels",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("window_began_at", UtcDateTime, nullable=False),
+    Column("told", Integer, nullable=False),
+    Column("changes", Integer, nullable=False),
+)
+"""How many messages went to a channel since its window began."""
+
+topics = Table(
+    "notification_topics",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("told_at", UtcDateTime, nullable=False),
+    Index("ix_notification_topics_told_at", "channel", "told_at"),
+)
+"""What a channel was told of lately."""
+
+
+def insert_into(tx: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert of the engine at hand, which knows ON CONFLICT."""
+    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)

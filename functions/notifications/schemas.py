@@ -1,0 +1,144 @@
+"""What is stored of messages, what send jobs carry, and what the API shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from hearth.http import PageQuery
+
+Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+ChannelName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")]
+DeliveryState = Literal["suppressed", "waiting", "queued", "sent", "failed"]
+MessageState = Literal["queued", "sent", "failed"]
+Outcome = Literal["begun", "sent", "deferred", "refused"]
+
+
+class Told(BaseModel):
+    """One event in a message."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    id: str
+    subject: str
+    time: datetime
+    title: str
+    lines: tuple[str, ...]
+    details: dict[str, Any]
+
+
+class MessageContent(BaseModel):
+    """All that a message's bytes are made of, besides its id: an attempt to send it says the same.
+
+    `told` are the first of the `total` events; more than one make a digest.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str
+    total: int
+    told: tuple[Told, ...]
+
+
+class SendJob(BaseModel):
+    """Payload of `notifications.send`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    message_id: Ulid
+
+
+class DigestJob(BaseModel):
+    """Payload of `notifications.digest`: what waited on a channel up to a time."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    channel: ChannelName
+    until: datetime
+
+
+# ---- the API ----
+
+
+class NotificationQuery(PageQuery):
+    """The query of the list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str | None = Field(
+        None, max_length=100, pattern=r"^[^\x00]*$", description="Only of this type of event."
+    )
+
+
+class AttemptOut(BaseModel):
+    """One attempt to send a message; `begun` means that its end was never recorded."""
+
+    number: int
+    began_at: datetime
+    ended_at: datetime | None
+    outcome: Outcome
+    detail: str
+
+
+class DeliveryOut(BaseModel):
+    """What became of a notification on one channel.
+
+    `suppressed`: not told, for the reason in `reason`. `waiting`: until `not_before`, because of
+    `reason`. Then the state of the message that carried it, alone or with others (`in_digest`).
+    """
+
+    channel: str
+    state: DeliveryState
+    reason: str | None
+    not_before: datetime | None
+    message_id: str | None
+    in_digest: bool
+    error: str | None
+    sent_at: datetime | None
+    attempts: list[AttemptOut]
+
+
+class NotificationOut(BaseModel):
+    """One event that somebody wanted to be told of."""
+
+    id: str
+    type: str
+    subject: str
+    title: str
+    lines: list[str]
+    details: dict[str, Any]
+    occurred_at: datetime
+    created_at: datetime
+    deliveries: list[DeliveryOut]
+
+
+class NotificationsOut(BaseModel):
+    """Notifications, newest event first."""
+
+    notifications: list[NotificationOut]
+    next_cursor: Annotated[str | None, Field(description="None: this is the last page.")]
+
+
+class ChannelOut(BaseModel):
+    """A channel, without what is secret about it."""
+
+    name: str
+    kind: Literal["mail", "mqtt", "slack", "discord", "webhook"]
+    host: str
+    events: list[str]
+    urgent: list[str]
+
+
+class ChannelsOut(BaseModel):
+    channels: list[ChannelOut]
+
+
+class TrialIn(BaseModel):
+    """Which channel to test; None tests all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: ChannelName | None = None

@@ -1,0 +1,148 @@
+"""Messages over MQTT 5, for Home Assistant, Node-RED and their like.
+
+Version 5, because only it says in the acknowledgement that a message was not let through; with
+3.1.1 a broker drops it in silence. Quality of service 1: the broker may get a message twice, and
+its `id` tells.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from typing import Any, Final
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from functions.notifications.channels import Broker, Channel
+from functions.notifications.render import machine, plain
+from functions.notifications.senders import TIMEOUT_S, ChannelRefused, Message
+from hearth.errors import Unavailable
+
+TEXT_CHARS: Final = 500
+_TRY_AGAIN: Final = frozenset({0x80, 0x83, 0x88, 0x89, 0x96, 0x97, 0x9F})
+"""Unspecified, implementation specific, unavailable, busy, rate or quota exceeded
+(https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html, 2.4)."""
+
+
+class MqttSender:
+    """Publishes messages; one connection a message.
+
+    Args:
+        timeout_s: Most seconds for each of connecting, log-in and publishing.
+    """
+
+    def __init__(self, timeout_s: float = TIMEOUT_S / 2) -> None:
+        self._timeout_s = timeout_s
+
+    def send(self, channel: Channel, message: Message) -> str:
+        broker = channel.target
+        assert isinstance(broker, Broker)  # noqa: S101  # what its kind means
+        conversation = _Conversation(broker, self._timeout_s)
+        return conversation.publish(payload(message))
+
+
+def payload(message: Message) -> bytes:
+    """A short text for a display, and ids for automations; no line is told twice."""
+    body = machine(message.content, message.id, message.created_at)
+    events = [{k: v for k, v in one.items() if k != "lines"} for one in body["data"]["events"]]
+    return json.dumps(
+        {
+            "id": message.id,
+            "type": body["type"],
+            "time": body["timestamp"],
+            "title": message.content.title,
+            "text": plain(message.content, TEXT_CHARS),
+            "events": events,
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+class _Conversation:
+    """One connection; the library's thread fills in what the broker says."""
+
+    def __init__(self, broker: Broker, timeout_s: float) -> None:
+        self._broker = broker
+        self._timeout_s = timeout_s
+        self._where = f"{broker.host}:{broker.port}"
+        self._said: ReasonCode | None = None
+        self._heard = threading.Event()
+        self._client = client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+        )
+        client.connect_timeout = timeout_s
+        if broker.user:
+            client.username_pw_set(broker.user, broker.password)
+        if broker.tls:
+            client.tls_set_context(ssl.create_default_context())
+        client.on_connect = self._on_connect
+        client.on_publish = self._on_publish
+        client.on_disconnect = self._on_disconnect
+
+    def publish(self, body: bytes) -> str:
+        """Log in, publish, wait for the acknowledgement, leave.
+
+        Raises:
+            ChannelRefused: The broker, or its certificate, says no.
+            Unavailable: It does not answer, or not in time.
+        """
+        broker = self._broker
+        try:
+            self._client.connect(broker.host, broker.port, keepalive=30)
+        except ssl.SSLCertVerificationError as error:
+            raise ChannelRefused(
+                f"the certificate of {self._where} is not trusted: {error.verify_message}; "
+                "SSL_CERT_FILE may name the authority that signed it"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise self._no_answer(type(error).__name__) from error
+        self._client.loop_start()
+        try:
+            self._listen("let us in")
+            self._client.publish(broker.topic, body, qos=1)
+            self._listen("take the message")
+        finally:
+            self._client.disconnect()
+            self._client.loop_stop()
+        return f"{self._where} took it for {broker.topic}"
+
+    def _listen(self, what: str) -> None:
+        """Wait until the broker has said something, and raise if it is not yes."""
+        if not self._heard.wait(self._timeout_s):
+            raise Unavailable(f"{self._where} did not {what} within {self._timeout_s:g} s")
+        self._heard.clear()
+        said = self._said
+        if said is None:
+            raise self._no_answer("the connection was lost")
+        if said.is_failure:
+            words = f"{self._where} did not {what}: {said}"
+            raise Unavailable(words) if said.value in _TRY_AGAIN else ChannelRefused(words)
+
+    def _no_answer(self, why: str) -> Unavailable:
+        return Unavailable(f"MQTT broker {self._where} does not answer ({why})")
+
+    # ---- called by the library's thread ----
+
+    def _on_connect(
+        self, client: mqtt.Client, data: Any, flags: Any, code: ReasonCode, more: Properties | None
+    ) -> None:
+        self._hear(code)
+
+    def _on_publish(
+        self, client: mqtt.Client, data: Any, number: int, code: ReasonCode, more: Properties
+    ) -> None:
+        self._hear(code)
+
+    def _on_disconnect(
+        self, client: mqtt.Client, data: Any, flags: Any, code: ReasonCode, more: Properties | None
+    ) -> None:
+        if not self._heard.is_set():
+            self._hear(None)
+
+    def _hear(self, code: ReasonCode | None) -> None:
+        self._said = code
+        self._heard.set()

@@ -1,0 +1,81 @@
+"""What `notifications` reads from its environment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from functions.notifications.channels import Channel, parse_channels
+from functions.notifications.quiet import QuietHours
+from hearth.mail import SmtpServer, checked_address
+from hearth.settings import CoreSettings
+
+
+class ApiSettings(CoreSettings):
+    """What the HTTP side needs: it names channels and reaches none."""
+
+    # An error at start-up goes to the log, and the input holds passwords.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    notification_channels: SecretStr = SecretStr("")
+    """Addresses separated by spaces, see `channels`."""
+
+    @field_validator("notification_channels")
+    @classmethod
+    def _readable(cls, text: SecretStr) -> SecretStr:
+        parse_channels(text.get_secret_value())
+        return text
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        return parse_channels(self.notification_channels.get_secret_value())
+
+
+class Settings(ApiSettings):
+    """What the queue side needs as well."""
+
+    smtp_url: SecretStr = SecretStr("")
+    email_from: str = ""
+    quiet_hours: str = ""
+    notification_cooldown_minutes: float = Field(15, ge=0, le=10_080)
+    notification_burst: int = Field(30, ge=1, le=1_000)
+    """Most messages of one channel in an hour; what goes beyond waits and becomes one digest."""
+    site_name: str = Field("", max_length=200)
+
+    @field_validator("email_from")
+    @classmethod
+    def _sender(cls, address: str) -> str:
+        return checked_address(address) if address else address
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        _ = self.smtp, self.quiet
+        if any(channel.kind == "mail" for channel in self.channels) and not (
+            self.smtp and self.email_from
+        ):
+            raise ValueError(
+                "NOTIFICATION_CHANNELS names a mailto: address; SMTP_URL and EMAIL_FROM are "
+                "needed as well"
+            )
+        return self
+
+    @property
+    def smtp(self) -> SmtpServer | None:
+        """The server, or None where there is no e-mail."""
+        url = self.smtp_url.get_secret_value()
+        return SmtpServer.from_url(url) if url else None
+
+    @property
+    def quiet(self) -> QuietHours | None:
+        """The quiet hours, or None where there are none."""
+        zone = ZoneInfo(self.timezone)
+        return QuietHours.parse(self.quiet_hours, zone) if self.quiet_hours else None
+
+    @property
+    def cooldown(self) -> timedelta:
+        return timedelta(minutes=self.notification_cooldown_minutes)
