@@ -9,4 +9,4 @@ from hearth.bootstrap import connect
 from hearth.http import lambda_handler_for
 
 platform = connect(ApiSettings())
-lambda_handler = lambda_handler_for(create_app(Queries(platform)))
+lambda_handler = lambda_handler_for(create_app(Queries(platform)), platform.limits)

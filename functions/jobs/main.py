@@ -11,4 +11,4 @@ from hearth.http import lambda_handler_for
 
 platform = connect(Settings())
 service = JobsService(platform.ledger, JobCounts(platform.db))
-lambda_handler = lambda_handler_for(create_app(service))
+lambda_handler = lambda_handler_for(create_app(service), platform.limits)

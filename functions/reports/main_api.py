@@ -9,4 +9,5 @@ from hearth.http import lambda_handler_for
 from hearth.settings import CoreSettings
 
 platform = connect(CoreSettings())
-lambda_handler = lambda_handler_for(create_app(ReportArchive(platform.db, platform.store)))
+archive = ReportArchive(platform.db, platform.store)
+lambda_handler = lambda_handler_for(create_app(archive), platform.limits)

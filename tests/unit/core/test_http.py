@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import pytest
@@ -8,6 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from hearth.auth import Principal, Role
 from hearth.errors import (
     Conflict,
     Forbidden,
@@ -15,18 +18,32 @@ from hearth.errors import (
     InvalidInput,
     ModelFailed,
     NotFound,
+    PreconditionFailed,
     RateLimited,
     TooLarge,
+    Unauthenticated,
     Unavailable,
 )
 from hearth.http import PageQuery, create_app, lambda_handler_for
+from hearth.limits import Quota
 from tests.support.fakes import LambdaContext
 
 router = APIRouter()
 ERRORS = {
     error.__name__: error
-    for error in (InvalidInput, Forbidden, NotFound, Conflict, TooLarge, RateLimited, ModelFailed)
-} | {"Unavailable": Unavailable}
+    for error in (
+        InvalidInput,
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        Conflict,
+        PreconditionFailed,
+        TooLarge,
+        RateLimited,
+        ModelFailed,
+        Unavailable,
+    )
+}
 
 
 class Thing(BaseModel):
@@ -100,9 +117,11 @@ def test_bytes_are_answered_as_base64() -> None:
     ("name", "status", "code"),
     [
         ("InvalidInput", 400, "VALIDATION_ERROR"),
+        ("Unauthenticated", 401, "UNAUTHENTICATED"),
         ("Forbidden", 403, "FORBIDDEN"),
         ("NotFound", 404, "NOT_FOUND"),
         ("Conflict", 409, "CONFLICT"),
+        ("PreconditionFailed", 412, "PRECONDITION_FAILED"),
         ("TooLarge", 413, "TOO_LARGE"),
         ("RateLimited", 429, "RATE_LIMIT_EXCEEDED"),
         ("ModelFailed", 500, "MODEL_FAILED"),
@@ -112,13 +131,20 @@ def test_bytes_are_answered_as_base64() -> None:
 def test_each_error_has_its_status_and_the_one_shape(name: str, status: int, code: str) -> None:
     answered, headers, body = call("GET", f"/raise/{name}")
     assert answered == status
+    assert headers["content-type"] == "application/problem+json"
+    assert ("www-authenticate" in headers) is (status == 401)
     assert body == {
+        "type": f"urn:hearth:error:{code.lower().replace('_', '-')}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": "what went wrong",
+        "instance": "urn:hearth:request:request-1",
         "error": {
             "code": code,
             "message": "what went wrong",
             "details": [{"field": "f", "message": "m"}],
             "request_id": "request-1",
-        }
+        },
     }
     assert headers["x-request-id"] == "request-1"
 
@@ -212,6 +238,98 @@ def test_the_openapi_document_can_be_made() -> None:
     status, _, body = call("GET", "/openapi.json")
     assert status == 200
     assert body["info"]["title"] == "test"
+
+
+def test_the_openapi_document_gives_errors_their_media_type() -> None:
+    responses = call("GET", "/openapi.json")[2]["paths"]["/things"]["post"]["responses"]
+    assert list(responses["201"]["content"]) == ["application/json"]
+    assert list(responses["4XX"]["content"]) == ["application/problem+json"]
+    assert list(responses["5XX"]["content"]) == ["application/problem+json"]
+
+
+# ---- limits ----
+
+
+class Counting:
+    """Limits that admit two requests of each caller."""
+
+    def __init__(self) -> None:
+        self.callers: list[str] = []
+
+    async def take(self, caller: str) -> Quota:
+        self.callers.append(caller)
+        remaining = 2 - self.callers.count(caller)
+        resets_at = datetime(2026, 11, 2, 7, 31, tzinfo=UTC)
+        return Quota(remaining >= 0, 2, max(0, remaining), resets_at, 42)
+
+
+@pytest.fixture
+def counting() -> Counting:
+    return Counting()
+
+
+def ask(
+    counting: Counting, caller: Principal | None, ip: str = "192.0.2.1", path: str = "/things"
+) -> tuple[int, dict[str, str], Any]:
+    context: dict[str, Any] = {
+        "requestId": "request-1",
+        "http": {"method": "GET", "path": path, "sourceIp": ip},
+        "stage": "$default",
+    }
+    if caller:
+        context["authorizer"] = {"lambda": caller.context()}
+    event = {"version": "2.0", "rawPath": path, "headers": {}, "requestContext": context}
+    limited = lambda_handler_for(create_app("test", router), limits=counting)
+    answer = limited(event | {"isBase64Encoded": False}, LambdaContext())
+    return answer["statusCode"], answer["headers"], json.loads(answer["body"])
+
+
+USER = Principal("u1", "user", Role.USER, frozenset(), "session-1")
+
+
+def test_every_answer_says_how_much_is_left(counting: Counting) -> None:
+    status, headers, _ = ask(counting, USER)
+    assert status == 200
+    told = {name: value for name, value in headers.items() if "ratelimit" in name}
+    assert told == {
+        "ratelimit-policy": '"user";q=2;w=60',
+        "ratelimit": '"user";r=1;t=42',
+        "x-ratelimit-limit": "2",
+        "x-ratelimit-remaining": "1",
+        "x-ratelimit-reset": "1793604660",
+    }
+    assert "retry-after" not in headers
+    assert ask(counting, USER, path="/nowhere")[1]["ratelimit"] == '"user";r=0;t=42'
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(counting: Counting) -> None:
+    for _ in range(2):
+        assert ask(counting, USER)[0] == 200
+    status, headers, body = ask(counting, USER)
+    assert (status, body["error"]["code"]) == (429, "RATE_LIMIT_EXCEEDED")
+    assert body["detail"] == "2 requests a minute are allowed; come back in 42 s"
+    assert headers["retry-after"] == "42"
+    assert headers["ratelimit"] == '"user";r=0;t=42'
+    assert headers["x-request-id"] == "request-1"
+
+
+@pytest.mark.parametrize(
+    ("caller", "ip", "counted"),
+    [
+        (USER, "192.0.2.1", "user:u1"),
+        (Principal("u1", "api_key", Role.USER, frozenset(), "k1"), "192.0.2.1", "key:k1"),
+        (None, "192.0.2.1", "address:192.0.2.1"),
+        (None, "2001:db8:1:2:3:4:5:6", "address:2001:db8:1:2::/64"),
+        (None, "no:address", "address:no:address"),
+        (None, "", None),
+        (Principal("local", "local", Role.ADMIN, frozenset()), "127.0.0.1", None),
+    ],
+)
+def test_requests_are_counted_by_user_key_or_address_and_the_owners_are_not(
+    counting: Counting, caller: Principal | None, ip: str, counted: str | None
+) -> None:
+    assert ask(counting, caller, ip)[0] == 200
+    assert counting.callers == ([counted] if counted else [])
 
 
 def test_without_api_gateway_the_invocation_s_id_is_used() -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hearth.cloudwatch import CloudWatch
     from hearth.db import Database
     from hearth.jobs import Ledger
+    from hearth.limits import RateLimits
     from hearth.queues import SqsQueues
     from hearth.storage import S3Store
 
@@ -54,6 +55,12 @@ class Platform:
         from hearth.jobs import Ledger
 
         return Ledger(self.db, _QueuesOnDemand(self))
+
+    @cached_property
+    def limits(self) -> RateLimits:
+        from hearth.limits import RateLimits
+
+        return RateLimits(self.db, self.settings.requests_per_minute)
 
 
 class _QueuesOnDemand:

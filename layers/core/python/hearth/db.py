@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, Text, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Table, Text, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -24,6 +24,10 @@ from sqlalchemy.types import TypeDecorator
 
 from hearth.errors import Conflict, HearthError, InvalidInput, Unavailable
 from hearth.ids import format_time, parse_time
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 T = TypeVar("T")
 
@@ -73,6 +77,18 @@ def encode_json(value: Any) -> str:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"the value is not JSON: {str(error)[:200]}") from error
+
+
+def insert_for(dialect: str) -> Callable[[Table], sqlite_dialect.Insert | postgresql.Insert]:
+    """The INSERT of a dialect (`tx.dialect.name`), which knows ON CONFLICT."""
+    # Only the dialect in use is imported: the other costs 20 ms of a cold start.
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+        return sqlite_dialect.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
 
 
 class Database:

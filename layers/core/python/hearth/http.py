@@ -1,6 +1,9 @@
 """HTTP functions: FastAPI behind Mangum, with one shape for every error.
 
-    {"error": {"code": "NOT_FOUND", "message": "…", "details": [], "request_id": "…"}}
+    {"error": {"code": "NOT_FOUND", "message": "…", "details": [], "request_id": "…"}, …}
+
+The members beside "error" say the same in the words of RFC 9457 (application/problem+json), for
+programs that know those.
 
 Endpoints are `async def`: a plain `def` costs a thread hand-over, five times the rest of the
 request; and one invocation is handled at a time, so a blocking call inside blocks nobody.
@@ -13,23 +16,33 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any
+from http import HTTPStatus
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from mangum import Mangum
+from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hearth.errors import HearthError, InvalidInput, TooLarge
+from hearth.errors import HearthError, InvalidInput, RateLimited, TooLarge, Unauthenticated
 from hearth.ids import new_ulid, parse_time
 from hearth.logging import logger, request_id_of, with_request_id
 from hearth.paging import MAX_LIMIT
+from hearth.principal import principal_of
+
+if TYPE_CHECKING:
+    from hearth.limits import Quota
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JSON_DEPTH = 32
+PROBLEM = "application/problem+json"
 _MAX_DETAILS = 20
 # An unfinished string ends with the text: without that, each of its quotes would be tried anew.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
@@ -76,14 +89,39 @@ class ErrorBody(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """Every answer that is not a success."""
+    """Every answer that is not a success; a problem of RFC 9457."""
 
+    type: str = Field(description="URI of the kind of problem.")
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="As `error.message`.")
+    instance: str = Field(description="URI of this very problem; names the request.")
     error: ErrorBody
+
+
+class Limits(Protocol):
+    """Counts requests (hearth.limits)."""
+
+    async def take(self, caller: str) -> Quota: ...
+
+
+class _Api(FastAPI):
+    """Documents errors with the media type that they have."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    for status, response in operation.get("responses", {}).items():
+                        content = response.get("content", {})
+                        if status[0] in "45" and "application/json" in content:
+                            content[PROBLEM] = content.pop("application/json")
+        return super().openapi()
 
 
 def create_app(title: str, *routers: APIRouter, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
     """An application that answers errors in our shape and bounds what it reads."""
-    app = FastAPI(
+    app = _Api(
         title=title,
         docs_url=None,
         redoc_url=None,
@@ -98,10 +136,20 @@ def create_app(title: str, *routers: APIRouter, max_body_bytes: int = MAX_BODY_B
     return app
 
 
-def lambda_handler_for(app: FastAPI) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """The Lambda handler of `app`, for API Gateway's payload 2.0 (and 1.0)."""
+def lambda_handler_for(
+    app: FastAPI, limits: Limits | None = None
+) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """The Lambda handler of `app`, for API Gateway's payload 2.0 (and 1.0).
+
+    Args:
+        limits: Ends requests of callers that ask too often; None lets all through.
+    """
+    if limits is not None:
+        # Inside the border, which names the request and answers what goes wrong.
+        app.user_middleware.append(Middleware(_Limited, limits=limits))
     asyncio.set_event_loop(_event_loop())
-    adapter = Mangum(app, lifespan="off")
+    text_types = [*DEFAULT_TEXT_MIME_TYPES, PROBLEM]
+    adapter = Mangum(app, lifespan="off", text_mime_types=text_types)
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         asyncio.set_event_loop(_event_loop())
@@ -133,20 +181,29 @@ def error_response(
 ) -> JSONResponse:
     """One error in the shape that every answer has."""
     body = {
-        "code": code,
-        "message": message,
-        "details": [dict(detail) for detail in details[:_MAX_DETAILS]],
-        "request_id": request_id,
+        "type": f"urn:hearth:error:{code.lower().replace('_', '-')}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": message,
+        "instance": f"urn:hearth:request:{quote(request_id, safe='')}",
+        "error": {
+            "code": code,
+            "message": message,
+            "details": [dict(detail) for detail in details[:_MAX_DETAILS]],
+            "request_id": request_id,
+        },
     }
-    return JSONResponse({"error": body}, status, headers=headers)
+    return JSONResponse(body, status, headers=headers, media_type=PROBLEM)
 
 
 async def _on_hearth_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HearthError)  # noqa: S101  # FastAPI dispatches by type
     if error.status >= 500:
         logger.error("request failed", code=error.code, reason=error.message, exc_info=error)
+    # A 401 has to name a way in (RFC 9110, 11.6.1).
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
     return error_response(
-        request_id(request), error.status, error.code, error.message, error.details
+        request_id(request), error.status, error.code, error.message, error.details, headers
     )
 
 
@@ -218,6 +275,74 @@ class _Border:
             message = "something went wrong here; the log has it under this request id"
             response = error_response(name, 500, HearthError.code, message)
             await response(scope, receive, named_send)
+
+
+class _Limited:
+    """Ends requests beyond the caller's limit, and tells everyone how much of it is left."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        policy, caller = _limited_caller(scope.get("aws.event", {}))
+        if not caller:
+            await self._app(scope, receive, send)
+            return
+        quota = await self._limits.take(f"{policy}:{caller}")
+        headers = _quota_headers(policy, quota)
+
+        async def telling_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *headers]}
+            await send(message)
+
+        if quota.admitted:
+            await self._app(scope, receive, telling_send)
+            return
+        response = error_response(
+            scope["state"]["request_id"],
+            RateLimited.status,
+            RateLimited.code,
+            f"{quota.limit} requests a minute are allowed; come back in {quota.resets_in_s} s",
+            headers={"Retry-After": str(quota.resets_in_s)},
+        )
+        await response(scope, receive, telling_send)
+
+
+def _limited_caller(event: Mapping[str, Any]) -> tuple[str, str]:
+    """Whose requests are counted together: what it is (user, key or address), and which.
+
+    Nobody counts those of the machine's owner, who could only lock himself out.
+    """
+    principal = principal_of(event)
+    if principal is None:
+        return "address", _network(event["requestContext"]["http"]["sourceIp"])
+    if principal.kind == "local":
+        return "local", ""
+    if principal.kind == "api_key":
+        return "key", principal.credential_id
+    return "user", principal.id
+
+
+def _network(address: str) -> str:
+    """An IPv6 address's /64: one customer has all of it."""
+    try:
+        return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
+    except ValueError:
+        return address
+
+
+def _quota_headers(policy: str, quota: Quota) -> list[tuple[bytes, bytes]]:
+    """As draft-ietf-httpapi-ratelimit-headers-10 names them, and as they were always called."""
+    headers = {
+        "ratelimit-policy": f'"{policy}";q={quota.limit};w=60',
+        "ratelimit": f'"{policy}";r={quota.remaining};t={quota.resets_in_s}',
+        "x-ratelimit-limit": str(quota.limit),
+        "x-ratelimit-remaining": str(quota.remaining),
+        "x-ratelimit-reset": str(int(quota.resets_at.timestamp())),
+    }
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 def _request_id(scope: Scope) -> str:

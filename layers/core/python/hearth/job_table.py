@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -25,12 +25,9 @@ from sqlalchemy import (
     select,
 )
 
-from hearth.db import JsonText, UtcDateTime, encode_json
+from hearth.db import JsonText, UtcDateTime, encode_json, insert_for
 from hearth.errors import Conflict, HearthError, InvalidInput, TooLarge
 from hearth.ids import new_ulid
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql, sqlite
 
 MAX_PAYLOAD_BYTES = 64 * 1024
 MAX_DEDUPE_KEY_BYTES = 1100
@@ -192,7 +189,7 @@ def insert_missing(tx: Connection, jobs: Sequence[NewJob], now: datetime, **valu
     """A queued row for each of `jobs` whose dedupe key has none; `values` go over its columns."""
     if not jobs:
         return
-    insert = _insert_for(tx.dialect.name)
+    insert = insert_for(tx.dialect.name)
     # One order for all: two transactions that add the same keys cannot wait for each other.
     rows = [_new_row(job, now) | values for job in sorted(jobs, key=lambda job: job.dedupe_key)]
     tx.execute(insert(jobs_table).on_conflict_do_nothing(index_elements=["dedupe_key"]), rows)
@@ -262,17 +259,6 @@ def as_failed(now: datetime) -> dict[str, Any]:
         "lease_token": None,
         "finished_at": now,
     }
-
-
-def _insert_for(dialect: str) -> Callable[[Table], sqlite.Insert | postgresql.Insert]:
-    # Only the dialect in use is imported: the other costs 20 ms of a cold start.
-    if dialect == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        return sqlite.insert
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert
 
 
 def _new_row(job: NewJob, now: datetime) -> dict[str, Any]:
