@@ -47,7 +47,7 @@ def database(postgres_server: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def reference(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """What the functions answer as plain processes."""
-    with PROCESS.around(_folder(tmp_path_factory, "process"), database()) as around:
+    with PROCESS.around(open_folder(tmp_path_factory, "process"), database()) as around:
         return live(PROCESS, around, CASES)
 
 
@@ -55,10 +55,7 @@ def reference(database: Database, tmp_path_factory: pytest.TempPathFactory) -> T
 def place(request: pytest.FixtureRequest) -> Place:
     """A place that this run tries, with its images built."""
     it: Place = request.param
-    if not it.wanted():
-        pytest.skip(f"HEARTH_PLACES does not name {it.name}")
-    if it.stage:
-        need(it.stage)
+    need(it)
     return it
 
 
@@ -72,19 +69,24 @@ def told(
     """What the functions answer in a place."""
     if place is PROCESS:
         return reference
-    with place.around(_folder(tmp_path_factory, place.name), database()) as around:
+    with place.around(open_folder(tmp_path_factory, place.name), database()) as around:
         return live(place, around, CASES)
 
 
-def need(stage: str) -> None:
-    """Have the images of every function of the table, or skip with the reason."""
+def need(place: Place) -> None:
+    """Have the images that a place runs; skips with the reason why it is not tried."""
+    if not place.wanted():
+        pytest.skip(f"HEARTH_PLACES does not name {place.name}")
+    if not place.stage:
+        return
     if (reason := missing()) is not None:
         pytest.skip(reason)
     for capability in images.capabilities():
-        images.build(capability, stage)
+        images.build(capability, place.stage)
 
 
-def _folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+def open_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    """A new folder that a container's user may write to."""
     folder = tmp_path_factory.mktemp(name)
     folder.chmod(0o777)  # a container's user is nobody here
     for parent in folder.parents[:2]:
