@@ -19,6 +19,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Integer,
     Select,
     String,
     and_,
@@ -27,10 +28,11 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    type_coerce,
 )
 
 from functions.tasks.repository.rows import COLUMNS, TaskRow, row_of, visible
-from functions.tasks.repository.tables import NEVER, tasks
+from functions.tasks.repository.tables import NEVER, PRIORITIES, tasks
 
 Sort = Literal["created_at", "updated_at", "due_date", "priority"]
 OPEN = ("pending", "in_progress", "blocked")
@@ -148,7 +150,7 @@ def _conditions(filters: Filters, walked: Column[Any] | None) -> list[ColumnElem
             return column
         # For a rare value another index would do better, but SQLite does not know what is rare:
         # it would sort half of the table. An expression is looked up in no index.
-        return column + 0 if column is _t.priority else column.concat(literal("", String))
+        return column.concat(literal("", String))
 
     wanted: list[ColumnElement[bool]] = []
     if filters.viewer is not None:
@@ -156,8 +158,11 @@ def _conditions(filters: Filters, walked: Column[Any] | None) -> list[ColumnElem
     if filters.status:
         wanted.append(plain(_t.status).in_(filters.status))
     if filters.priority:
-        weights = [_weight(name) for name in filters.priority]
-        wanted.append(plain(_t.priority).in_(weights))
+        weight = type_coerce(_t.priority, Integer)
+        weights = [PRIORITIES.index(name) + 1 for name in filters.priority]
+        wanted.append(
+            (weight if walked is None or walked is _t.priority else weight + 0).in_(weights)
+        )
     if filters.category is not None:
         wanted.append(plain(_t.category) == filters.category)
     if filters.assignee is not None:
@@ -172,12 +177,6 @@ def _conditions(filters: Filters, walked: Column[Any] | None) -> list[ColumnElem
     wanted += [_t.tags.cast(String).contains(f"|{tag}|", autoescape=True) for tag in filters.tags]
     wanted += [_t.search.contains(word, autoescape=True) for word in filters.words]
     return wanted
-
-
-def _weight(name: str) -> int:
-    from functions.tasks.repository.tables import PRIORITIES
-
-    return PRIORITIES.index(name) + 1
 
 
 # ---- statistics ----

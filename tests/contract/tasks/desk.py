@@ -109,16 +109,16 @@ class Desk:
         }
         return list(found.values())
 
-    def report_ready(self, report_id: str, **data: Any) -> list[Job]:
+    def report_ready(self, name: str, **data: Any) -> list[Job]:
         """What `reports` adds when a report is ready."""
         event = Event(
             "safety.report.ready",
-            report_id,
+            name,
             self.clock(),
-            report_id,
+            name,
             {
-                "report_id": report_id,
-                "incident_id": f"incident-{report_id}",
+                "report_id": name,
+                "incident_id": f"incident-{name}",
                 "camera_id": "gate",
                 "zone": "yard",
                 "classes": ["no_helmet"],
