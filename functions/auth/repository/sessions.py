@@ -19,6 +19,7 @@ class Session:
     user_id: str
     email: str
     role: Role
+    created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
     disabled_at: datetime | None
@@ -39,12 +40,10 @@ class RefreshToken:
     expires_at: datetime
 
 
-def add_session(
-    tx: Connection, session_id: str, user_id: str, now: datetime, until: datetime
-) -> None:
+def add_session(tx: Connection, session: Session) -> None:
     tx.execute(
         insert(sessions),
-        {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": until},
+        {name: getattr(session, name) for name in ("id", "user_id", "created_at", "expires_at")},
     )
 
 
@@ -56,6 +55,7 @@ def get_session(tx: Connection, session_id: str) -> Session | None:
             sessions.c.user_id,
             users.c.email,
             users.c.role,
+            sessions.c.created_at,
             sessions.c.expires_at,
             sessions.c.revoked_at,
             users.c.disabled_at,
@@ -66,15 +66,8 @@ def get_session(tx: Connection, session_id: str) -> Session | None:
     row = tx.execute(query).one_or_none()
     if row is None:
         return None
-    return Session(
-        row.id,
-        row.user_id,
-        row.email,
-        Role(row.role),
-        row.expires_at,
-        row.revoked_at,
-        row.disabled_at,
-    )
+    values = dict(row._mapping)
+    return Session(**values | {"role": Role(values["role"])})
 
 
 def prolong(tx: Connection, session_id: str, until: datetime) -> None:

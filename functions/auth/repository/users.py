@@ -83,6 +83,13 @@ def find_user(tx: Connection, email: str) -> UserRow | None:
     return _one(tx, select(users).where(users.c.email == email))
 
 
+def hold_user(tx: Connection, user_id: str) -> UserRow | None:
+    """The user, whom nobody else changes before the end of this transaction."""
+    held = update(users).where(users.c.id == user_id).values(updated_at=users.c.updated_at)
+    row = tx.execute(held.returning(users)).one_or_none()
+    return None if row is None else _user(row)
+
+
 def list_users(tx: Connection, limit: int, before: str | None) -> list[UserRow]:
     """Users, newest first; `before` is the id of the last one of the page before."""
     query = select(users).order_by(users.c.id.desc()).limit(limit)

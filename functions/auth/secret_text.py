@@ -1,0 +1,84 @@
+"""Secrets that are shown once: API keys, refresh tokens, invitations.
+
+    hk_01KAJQ6T1M5W8Y2Z3X4V5B6N7M_3pEYcE…43 characters…aB2xYz
+    └ kind  └ id (ULID), to find the row  └ 256 random bits     └ CRC-32, in base 62 as the rest
+
+The beginning lets a scanner find a key that was published; the checksum tells it, and us, a typing
+error from a key without asking a database. GitHub's tokens are built so:
+https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats/
+
+What is stored is the SHA-256 of the whole text. A slow hash, as for passwords, would guard against
+guessing; nobody guesses 256 random bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+from hearth.ids import new_ulid
+
+Kind = Literal["hk", "hr", "hi"]
+"""API key, refresh token, invitation."""
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SECRET_BYTES = 32
+_SECRET_WIDTH = 43  # 62 ** 43 > 2 ** 256
+_CHECKSUM_WIDTH = 6  # 62 ** 6 > 2 ** 32
+_SHAPE = re.compile(
+    r"(?P<body>(?P<kind>h[kri])_(?P<id>[0-7][0-9A-HJKMNP-TV-Z]{25})_[0-9A-Za-z]{43})"
+    r"(?P<checksum>[0-9A-Za-z]{6})",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretText:
+    """A secret as its bearer has it; `id` finds the row, `digest` is what the row keeps of it."""
+
+    id: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def matches(self, digest: str) -> bool:
+        """Whether this is the secret of which `digest` was kept; as slow when it nearly is."""
+        return hmac.compare_digest(self.digest, digest)
+
+    def __repr__(self) -> str:
+        return f"SecretText(id={self.id!r})"
+
+
+def new_secret(kind: Kind, secret_id: str | None = None) -> SecretText:
+    """A fresh secret, for a fresh row or for the one with that id."""
+    secret_id = secret_id or new_ulid()
+    number = int.from_bytes(secrets.token_bytes(_SECRET_BYTES), "big")
+    body = f"{kind}_{secret_id}_{_base62(number, _SECRET_WIDTH)}"
+    return SecretText(secret_id, body + _checksum(body))
+
+
+def read_secret(kind: Kind, text: str) -> SecretText | None:
+    """The secret that `text` is; None when it is another kind, cut off or mistyped."""
+    match = _SHAPE.fullmatch(text)
+    if match is None or match["kind"] != kind or match["checksum"] != _checksum(match["body"]):
+        return None
+    return SecretText(match["id"], text)
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), _CHECKSUM_WIDTH)
+
+
+def _base62(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))
