@@ -23,7 +23,7 @@ from hearth import migrations
 from hearth_runtime.aws_endpoint import AwsEndpoint
 from hearth_runtime.provision import provision
 from hearth_runtime.template_reader import TemplateSource
-from tests.image.containers import ROOT, ContainerLauncher
+from tests.image.containers import ROOT, launcher
 from tests.support.engines import Bench, started
 from tests.support.events import load_event
 from tests.support.ministack import ministack
@@ -100,17 +100,14 @@ async def story(bench: Bench, s3: S3Client, bucket: str) -> dict[str, Any]:
 def tell(
     tmp_path_factory: pytest.TempPathFactory,
     chapters: Callable[[Bench, S3Client, str], Coroutine[Any, Any, dict[str, Any]]],
-    mounts: tuple[str, ...] = (),
     **parameters: str,
 ) -> dict[str, Any]:
     """Live through `chapters` on a fresh database, MiniStack and engine."""
     folder = tmp_path_factory.mktemp("database")
-    folder.chmod(0o777)  # the container's user is nobody here
     for parent in folder.parents[:2]:
         parent.chmod(0o755)
     with ministack(tmp_path_factory.mktemp("ministack")) as url:
         endpoint = AwsEndpoint.local(url, {})
-        launcher = ContainerLauncher(folder, endpoint.environment(), mounts)
         source = TemplateSource.read(ROOT / "template.yaml")
         parameters["DatabaseUrl"] = f"sqlite:///{folder}/hearth.db"
         known = provision(source.resolve(parameters), endpoint)
@@ -124,13 +121,13 @@ def tell(
         )
 
         async def run() -> dict[str, Any]:
-            async with started(*template.functions, launcher=launcher, init_timeout_s=60) as bench:
+            async with (
+                launcher(folder, environment=endpoint.environment()) as containers,
+                started(*template.functions, launcher=containers, init_timeout_s=60) as bench,
+            ):
                 return await chapters(bench, s3, template.buckets[0].name)
 
-        try:
-            return asyncio.run(run())
-        finally:
-            launcher.remove()
+        return asyncio.run(run())
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +176,7 @@ def test_no_function_complains_about_its_place(told: dict[str, Any]) -> None:
 
 
 @pytest.mark.needs_shared
-def test_a_mounted_model_runs_on_onnx_runtime(
+def test_a_model_of_this_machine_runs_on_onnx_runtime(
     images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     models = Path(os.environ.get("HEARTH_SHARED", "shared")).resolve() / "models"
@@ -195,9 +192,8 @@ def test_a_mounted_model_runs_on_onnx_runtime(
     told = tell(
         tmp_path_factory,
         judge,
-        (f"{models}:/models:ro",),
-        ModelPath="/models/yolox_nano.onnx",
-        ModelClasses="/models/coco.names",
+        ModelPath=str(models / "yolox_nano.onnx"),
+        ModelClasses=str(models / "coco.names"),
     )
     assert told["answer"] == {"batchItemFailures": []}
     (loaded,) = [line for line in told["log"] if line["message"] == "model loaded"]
