@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from functions.auth.repository.tables import attempts, insert_into
+from functions.auth.repository.tables import attempts
+from hearth.db import insert_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ def hold_attempts(tx: Connection, subject: str, now: datetime) -> Attempts:
     """
     fresh = {"subject": subject, "failures": 0, "retry_at": now, "expires_at": now}
     row = tx.execute(
-        insert_into(tx, attempts)
+        insert_for(tx, attempts)
         .on_conflict_do_update(index_elements=["subject"], set_={"failures": attempts.c.failures})
         .returning(attempts),
         fresh,

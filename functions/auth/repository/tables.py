@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Column, Connection, Index, Integer, MetaData, Table, Text, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hearth.db import JsonText, UtcDateTime
 
@@ -133,11 +132,6 @@ audit = Table(
 """Who did what, when, from where, and with what outcome. Rows are only ever added."""
 
 _MORTAL: Sequence[Table] = (sessions, refresh_tokens, invitations, attempts)
-
-
-def insert_into(tx: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert of the engine at hand, which knows ON CONFLICT."""
-    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def prune(tx: Connection, now: datetime, limit: int) -> int:

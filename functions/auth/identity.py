@@ -1,0 +1,58 @@
+"""What a caller may know of themselves, or of a token in their hands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.auth.authenticator import Authenticator
+from functions.auth.repository import users
+from functions.auth.schemas import MeOut, ValidateIn, ValidateOut
+from hearth.errors import Unauthenticated
+from hearth.principal import Principal
+
+if TYPE_CHECKING:
+    from hearth.db import Database
+
+
+class Identity:
+    """Answers questions about callers and tokens."""
+
+    def __init__(self, db: Database, authenticator: Authenticator) -> None:
+        self._db = db
+        self._authenticator = authenticator
+
+    def me(self, principal: Principal) -> MeOut:
+        """Who calls.
+
+        Raises:
+            Unauthenticated: The user was deleted a moment ago.
+        """
+        email = None
+        if principal.kind != "local":
+            user = self._db.read(lambda tx: users.get_user(tx, principal.id))
+            if user is None:
+                raise Unauthenticated("this user is gone")
+            email = user.email
+        return MeOut(
+            id=principal.id,
+            kind=principal.kind,
+            email=email,
+            role=principal.role,
+            permissions=sorted(principal.permissions),
+        )
+
+    def validate(self, given: ValidateIn) -> ValidateOut:
+        """Whether a token or key lets its bearer in now, and as whom."""
+        try:
+            bearer = self._authenticator.authenticate(given.token.get_secret_value())
+        except Unauthenticated:
+            return ValidateOut(valid=False)
+        principal = bearer.principal
+        return ValidateOut(
+            valid=True,
+            principal_id=principal.id,
+            kind=principal.kind,
+            role=principal.role,
+            permissions=sorted(principal.permissions),
+            expires_at=bearer.expires_at,
+        )

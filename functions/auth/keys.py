@@ -1,0 +1,207 @@
+"""API keys of users, and the keys that sign access tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from functions.auth.journal import Caller, Journal
+from functions.auth.keyring import Keyring
+from functions.auth.pages import newest_first
+from functions.auth.repository import api_keys, signing_keys, users
+from functions.auth.repository.api_keys import ApiKeyRow
+from functions.auth.schemas import (
+    ApiKeyIn,
+    ApiKeyOut,
+    ApiKeyQuery,
+    ApiKeysOut,
+    NewApiKeyOut,
+    RotateIn,
+    SigningKeyOut,
+    SigningKeysOut,
+)
+from functions.auth.secret_text import SecretText, new_secret
+from hearth.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from hearth.ids import utc_now
+from hearth.principal import Principal
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from hearth.db import Database
+
+MAX_KEYS = 100
+"""Live ones of one user."""
+
+
+class ApiKeys:
+    """API keys: each its owner's, and none may do more than its owner.
+
+    Args:
+        db: Database.
+        journal: Is told of all of it.
+        now: The present, timezone-aware.
+    """
+
+    def __init__(
+        self, db: Database, journal: Journal, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._db = db
+        self._journal = journal
+        self._now = now
+
+    def create(self, caller: Caller, wanted: ApiKeyIn) -> NewApiKeyOut:
+        """A new key of the caller's.
+
+        Raises:
+            Forbidden: The caller is a key itself (one that leaked could outlive its revocation),
+                or wants a permission that they do not have.
+            Conflict: The caller is the machine itself, which is no user, or has too many keys.
+        """
+        principal = _principal(caller)
+        if principal.kind == "api_key":
+            raise Forbidden("a key makes no keys; log in with a password")
+        if principal.kind == "local":
+            raise Conflict("the machine itself has no keys; register a user, and log in")
+        permissions = (
+            principal.permissions if wanted.permissions is None else frozenset(wanted.permissions)
+        )
+        if excess := permissions - principal.permissions:
+            raise Forbidden(f"you may not give what you do not have: {', '.join(sorted(excess))}")
+        secret = new_secret("hk")
+        now = self._now()
+        days = wanted.expires_in_days
+        row = ApiKeyRow(
+            id=secret.id,
+            user_id=principal.id,
+            name=wanted.name,
+            digest=secret.digest,
+            permissions=permissions,
+            created_at=now,
+            rotated_at=None,
+            expires_at=None if days is None else now + timedelta(days=days),
+            last_used_at=None,
+            revoked_at=None,
+        )
+
+        def add(tx: Connection) -> None:
+            if users.hold_user(tx, principal.id) is None:
+                raise Unauthenticated("this user is gone")
+            if api_keys.count_live_keys(tx, principal.id, now) >= MAX_KEYS:
+                raise Conflict(f"there are {MAX_KEYS} keys; revoke one first")
+            api_keys.add_key(tx, row)
+            self._journal.note(tx, caller, "key.create", target=row.id, reason=row.name)
+
+        self._db.write(add)
+        return _shown_once(row, secret)
+
+    def list(self, caller: Caller, query: ApiKeyQuery) -> ApiKeysOut:
+        """Keys of one user, newest first, without their secrets.
+
+        Raises:
+            NotFound: They are another user's, and the caller does not manage users.
+            InvalidInput: A cursor that no page gave out.
+        """
+        principal = _principal(caller)
+        user_id = query.user_id or principal.id
+        if not _may_manage(principal, user_id):
+            raise NotFound(f"there is no user {user_id!r}")
+        rows, cursor = newest_first(
+            query,
+            lambda limit, before: self._db.read(
+                lambda tx: api_keys.list_keys(tx, user_id, limit, before)
+            ),
+        )
+        return ApiKeysOut(keys=[_shown(row) for row in rows], next_cursor=cursor)
+
+    def revoke(self, caller: Caller, key_id: str) -> None:
+        """End a key; one that has ended stays so.
+
+        Raises:
+            NotFound: No such key, or another user's, and the caller does not manage users.
+        """
+
+        def end(tx: Connection) -> None:
+            self._key(tx, caller, key_id)
+            if api_keys.revoke_key(tx, key_id, self._now()):
+                self._journal.note(tx, caller, "key.revoke", target=key_id)
+
+        self._db.write(end)
+
+    def rotate(self, caller: Caller, key_id: str) -> NewApiKeyOut:
+        """A new secret for the same key; the old one ends at once.
+
+        Raises:
+            NotFound: No such key, or another user's.
+            Forbidden: The caller is another key.
+            Conflict: It is revoked or expired, or was rotated at the same time.
+        """
+        principal = _principal(caller)
+        secret = new_secret("hk", key_id)
+        now = self._now()
+
+        def turn(tx: Connection) -> ApiKeyRow:
+            row = self._key(tx, caller, key_id)
+            if row.user_id != principal.id:
+                raise NotFound(f"there is no key {key_id!r}")  # whoever gets it acts for its owner
+            if principal.kind == "api_key" and principal.credential_id != key_id:
+                raise Forbidden("a key rotates only itself; log in with a password")
+            if row.expires_at is not None and row.expires_at <= now:
+                raise Conflict(f"the key {key_id} has expired; create another one")
+            if not api_keys.rotate_key(tx, row, secret.digest, now):
+                raise Conflict(f"the key {key_id} is revoked, or was rotated at the same time")
+            self._journal.note(tx, caller, "key.rotate", target=key_id)
+            return replace(row, rotated_at=now)
+
+        return _shown_once(self._db.write(turn), secret)
+
+    def _key(self, tx: Connection, caller: Caller, key_id: str) -> ApiKeyRow:
+        row = api_keys.get_key(tx, key_id)
+        if row is None or not _may_manage(_principal(caller), row.user_id):
+            raise NotFound(f"there is no key {key_id!r}")
+        return row
+
+
+class SigningKeys:
+    """The keys that sign access tokens, as administrators see them."""
+
+    def __init__(self, db: Database, keyring: Keyring, journal: Journal) -> None:
+        self._db = db
+        self._keyring = keyring
+        self._journal = journal
+
+    def list(self) -> SigningKeysOut:
+        """All keys, newest first, without their secrets."""
+        rows = self._db.read(signing_keys.list_signing_keys)
+        return SigningKeysOut(keys=[SigningKeyOut.model_validate(row) for row in rows])
+
+    def rotate(self, caller: Caller, wanted: RotateIn) -> SigningKeyOut:
+        """A new key signs from now on."""
+
+        def turn(tx: Connection) -> SigningKeyOut:
+            row = self._keyring.rotate(tx, distrust=wanted.distrust)
+            why = "distrusted" if wanted.distrust else None
+            self._journal.note(tx, caller, "signing_key.rotate", target=row.kid, reason=why)
+            return SigningKeyOut.model_validate(row)
+
+        return self._db.write(turn)
+
+
+def _principal(caller: Caller) -> Principal:
+    if caller.principal is None:
+        raise Unauthenticated("this needs an access token")
+    return caller.principal
+
+
+def _may_manage(principal: Principal, user_id: str) -> bool:
+    return user_id == principal.id or principal.may("users:manage")
+
+
+def _shown(row: ApiKeyRow) -> ApiKeyOut:
+    return ApiKeyOut.model_validate(row).model_copy(update={"permissions": sorted(row.permissions)})
+
+
+def _shown_once(row: ApiKeyRow, secret: SecretText) -> NewApiKeyOut:
+    return NewApiKeyOut(**_shown(row).model_dump(), key=secret.text)

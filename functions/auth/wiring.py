@@ -1,0 +1,38 @@
+"""Puts the services of the HTTP function together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.auth.access_tokens import AccessTokens
+from functions.auth.accounts import Accounts
+from functions.auth.api import Services
+from functions.auth.authenticator import Authenticator
+from functions.auth.identity import Identity
+from functions.auth.journal import Journal
+from functions.auth.keyring import Keyring
+from functions.auth.keys import ApiKeys, SigningKeys
+from functions.auth.passwords import Passwords
+from functions.auth.service import AuthService
+from hearth.ids import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from functions.auth.settings import Settings
+    from hearth.db import Database
+
+
+def wire(db: Database, settings: Settings, now: Callable[[], datetime] = utc_now) -> Services:
+    """All that the routes ask, on one database."""
+    keyring, passwords, journal = Keyring(db, now), Passwords(), Journal(db, now)
+    tokens = AccessTokens(keyring, now)
+    return Services(
+        AuthService(db, tokens, passwords, journal, settings.setup_token, now),
+        Identity(db, Authenticator(db, tokens, now)),
+        Accounts(db, passwords, journal, now),
+        ApiKeys(db, journal, now),
+        SigningKeys(db, keyring, journal),
+        journal,
+    )
