@@ -119,10 +119,16 @@ class _Api(FastAPI):
         return super().openapi()
 
 
-def create_app(title: str, *routers: APIRouter, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
+def create_app(
+    title: str,
+    *routers: APIRouter,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    openapi_url: str | None = "/openapi.json",
+) -> FastAPI:
     """An application that answers errors in our shape and bounds what it reads."""
     app = _Api(
         title=title,
+        openapi_url=openapi_url,
         docs_url=None,
         redoc_url=None,
         responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},

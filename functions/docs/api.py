@@ -1,0 +1,97 @@
+"""`/openapi.json` and `/docs`: what the whole API answers, for programs and for people."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, FastAPI, Header, Path, Response
+
+from functions.docs.assets import DOCUMENT, PAGE, Asset
+from hearth.errors import NotFound
+from hearth.http import create_app as create_http_app
+
+# The page runs its own files and speaks with its own origin; nothing inline, nothing from outside.
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    # A copy is used only after asking (RFC 9110, 13.1.2): all of it changes with a release.
+    "Cache-Control": "public, no-cache",
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Encoding",
+    "X-Content-Type-Options": "nosniff",
+}
+_Packing = Annotated[str, Header(max_length=1000)]
+_Known = Annotated[str, Header(max_length=1000)]
+
+
+class Files(Protocol):
+    def get(self, name: str) -> Asset | None: ...
+
+
+def create_app(files: Files) -> FastAPI:
+    """The application that hands out `files`."""
+    router = APIRouter(tags=["docs"])
+
+    def answer(name: str, accept_encoding: str, if_none_match: str) -> Response:
+        asset = files.get(name)
+        if asset is None:
+            raise NotFound(f"there is no file {name} here")
+        packs = "gzip" in accept_encoding
+        # Two representations, two tags.
+        etag = f'{asset.etag[:-1]}-gzip"' if packs else asset.etag
+        headers = {**_HEADERS, "ETag": etag}
+        if etag in if_none_match:
+            return Response(status_code=304, headers=headers)
+        if packs:
+            headers["Content-Encoding"] = "gzip"
+        data = asset.packed if packs else asset.plain
+        return Response(data, media_type=asset.media_type, headers=headers)
+
+    def responses(media_type: str) -> dict[int | str, dict[str, Any]]:
+        return {200: {"content": {media_type: {}}}, 304: {"description": "Not modified"}}
+
+    @router.get(
+        "/openapi.json",
+        response_class=Response,
+        responses=responses("application/json"),
+    )
+    async def get_openapi_document(
+        accept_encoding: _Packing = "", if_none_match: _Known = ""
+    ) -> Response:
+        """This document."""
+        return answer(DOCUMENT, accept_encoding, if_none_match)
+
+    @router.get(
+        "/docs",
+        response_class=Response,
+        responses=responses("text/html"),
+    )
+    async def get_docs_page(accept_encoding: _Packing = "", if_none_match: _Known = "") -> Response:
+        """This document, for people."""
+        return answer(PAGE, accept_encoding, if_none_match)
+
+    @router.get(
+        "/docs/{name}",
+        response_class=Response,
+        responses=responses("*/*"),
+    )
+    async def get_docs_file(
+        name: Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9.-]+$")],
+        accept_encoding: _Packing = "",
+        if_none_match: _Known = "",
+    ) -> Response:
+        """A file of the page."""
+        return answer(name, accept_encoding, if_none_match)
+
+    return create_http_app("Hearth docs", router, openapi_url=None)

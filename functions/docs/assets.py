@@ -1,0 +1,60 @@
+"""The document, its page and the files of Swagger UI: all are in the image, nothing is fetched."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+DOCUMENT = "openapi.json"
+PAGE = "index.html"
+_MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
+    "png": "image/png",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file, as it is and packed with gzip; `etag` is a quoted entity tag."""
+
+    media_type: str
+    plain: bytes
+    packed: bytes
+    etag: str
+
+
+class Assets:
+    """Files by their names. Each is read, and packed, when it is first asked for."""
+
+    def __init__(self) -> None:
+        ours, swagger_ui = files("functions.docs"), files("fastapi_swagger") / "resources"
+        self._places: dict[str, Traversable] = {
+            DOCUMENT: ours / DOCUMENT,
+            PAGE: ours / "page" / PAGE,
+            "start.js": ours / "page" / "start.js",
+            "swagger-ui.css": swagger_ui / "swagger-ui.css",
+            "swagger-ui-bundle.js": swagger_ui / "swagger-ui-bundle.js",
+            "favicon.png": swagger_ui / "favicon-32x32.png",
+        }
+        self._read: dict[str, Asset] = {}
+
+    def get(self, name: str) -> Asset | None:
+        """The file of that name; None where there is none."""
+        if name not in self._places:
+            return None
+        if name not in self._read:
+            data = self._places[name].read_bytes()
+            self._read[name] = Asset(
+                media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
+                plain=data,
+                # The bundle is a third of itself: far below what Lambda answers at most.
+                packed=gzip.compress(data, 6, mtime=0),
+                etag=f'"{hashlib.sha256(data).hexdigest()[:32]}"',
+            )
+        return self._read[name]
