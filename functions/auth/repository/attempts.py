@@ -29,7 +29,7 @@ def hold_attempts(tx: Connection, subject: str, now: datetime) -> Attempts:
     """
     fresh = {"subject": subject, "failures": 0, "retry_at": now, "expires_at": now}
     row = tx.execute(
-        insert_for(tx, attempts)
+        insert_for(tx.dialect.name)(attempts)
         .on_conflict_do_update(index_elements=["subject"], set_={"failures": attempts.c.failures})
         .returning(attempts),
         fresh,

@@ -39,7 +39,7 @@ class UserRow:
 def claim_setup(tx: Connection, now: datetime) -> bool:
     """Become the one who sets the site up; False when somebody has."""
     claimed = tx.execute(
-        insert_for(tx, setup).on_conflict_do_nothing().returning(setup.c.name),
+        insert_for(tx.dialect.name)(setup).on_conflict_do_nothing().returning(setup.c.name),
         {"name": _FIRST_ADMIN, "changes": 0, "created_at": now},
     )
     return claimed.scalar_one_or_none() is not None
@@ -69,7 +69,7 @@ def has_other_administrator(tx: Connection, user_id: str) -> bool:
 def add_user(tx: Connection, row: UserRow) -> bool:
     """Insert the user; False when the address belongs to another."""
     added = tx.execute(
-        insert_for(tx, users).on_conflict_do_nothing().returning(users.c.id),
+        insert_for(tx.dialect.name)(users).on_conflict_do_nothing().returning(users.c.id),
         {name: getattr(row, name) for name in UserRow.__dataclass_fields__},
     )
     return added.scalar_one_or_none() is not None
