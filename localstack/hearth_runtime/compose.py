@@ -185,6 +185,8 @@ def _development(plan: ComposePlan, functions: list[FunctionSpec], up: list[str]
         "# Written by `hearth compose`. The code of this folder, not the images', and hot reload:",
         "#",
         f"#     docker compose -f {COMPOSE} -f {DEVELOPMENT} up",
+        "#",
+        "# A changed template takes `docker compose restart runtime`.",
         "",
         "x-function: &function",
         "  volumes:",
@@ -196,7 +198,7 @@ def _development(plan: ComposePlan, functions: list[FunctionSpec], up: list[str]
         "    volumes:",
         *(
             f"      - {_relative(root / name, plan.folder)}:/var/task/{name}:ro"
-            for name in ("functions", "layers")
+            for name in ("functions", "layers", plan.template.name)
         ),
         *(f"  {spec.short_name}: *function" for spec in functions),
     ]
