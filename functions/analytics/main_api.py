@@ -20,4 +20,4 @@ health = HealthCheck(
     settings.function_names,
 )
 service = AnalyticsService(platform.db, settings.timezone, health.look)
-lambda_handler = lambda_handler_for(create_app(service))
+lambda_handler = lambda_handler_for(create_app(service), platform.limits)

@@ -10,4 +10,5 @@ from hearth.http import lambda_handler_for
 
 settings = ApiSettings()
 platform = connect(settings)
-lambda_handler = lambda_handler_for(create_app(Office(platform.ledger, settings.channels)))
+office = Office(platform.ledger, settings.channels)
+lambda_handler = lambda_handler_for(create_app(office), platform.limits)

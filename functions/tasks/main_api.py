@@ -15,4 +15,5 @@ from hearth.http import lambda_handler_for
 settings = Settings()
 platform = connect(settings)
 writer = Writer(Publisher("tasks", settings.subscribers), ZoneInfo(settings.timezone))
-lambda_handler = lambda_handler_for(create_app(TaskService(platform.db, platform.ledger, writer)))
+service = TaskService(platform.db, platform.ledger, writer)
+lambda_handler = lambda_handler_for(create_app(service), platform.limits)

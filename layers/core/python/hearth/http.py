@@ -26,7 +26,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -88,8 +88,25 @@ class ErrorBody(BaseModel):
     request_id: str
 
 
+_EXAMPLE = {
+    "type": "urn:hearth:error:not-found",
+    "title": "Not Found",
+    "status": 404,
+    "detail": "there is no such task",
+    "instance": "urn:hearth:request:JKJaXmPLvHcESHA%3D",
+    "error": {
+        "code": "NOT_FOUND",
+        "message": "there is no such task",
+        "details": [],
+        "request_id": "JKJaXmPLvHcESHA=",
+    },
+}
+
+
 class ErrorAnswer(BaseModel):
     """Every answer that is not a success; a problem of RFC 9457."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     type: str = Field(description="URI of the kind of problem.")
     title: str = Field(description="The status in words.")
