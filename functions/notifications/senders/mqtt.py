@@ -8,6 +8,7 @@ its `id` tells.
 from __future__ import annotations
 
 import json
+import math
 import ssl
 import threading
 from typing import Any, Final
@@ -92,7 +93,8 @@ class _Conversation:
         """
         broker = self._broker
         try:
-            self._client.connect(broker.host, broker.port, keepalive=30)
+            # The library takes the keep-alive for the time-out of the TLS handshake as well.
+            self._client.connect(broker.host, broker.port, keepalive=math.ceil(self._timeout_s))
         except ssl.SSLCertVerificationError as error:
             raise ChannelRefused(
                 f"the certificate of {self._where} is not trusted: {error.verify_message}; "

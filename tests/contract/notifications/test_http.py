@@ -1,0 +1,190 @@
+"""`/api/v1/notifications`, from API Gateway's event to its answer, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.notifications.api import create_app
+from functions.notifications.senders import ChannelRefused
+from hearth.auth import Principal, Role
+from hearth.http import lambda_handler_for
+from tests.contract.notifications.conftest import ALICE, BOB, Bench
+from tests.support.callers import caller, request_context
+from tests.support.events import load_event
+from tests.support.fakes import LambdaContext
+
+HUSH = (
+    "slack+https://hooks.example.org/services/hush?name=a&events=safety.*&urgent=safety.* "
+    "mqtt://user:hush@broker.lan/hearth?name=b"
+)
+
+
+def call(
+    bench: Bench,
+    method: str = "GET",
+    path: str = "",
+    *,
+    query: str = "",
+    body: Any = None,
+    principal: Principal | None = None,
+    anonymous: bool = False,
+) -> tuple[int, Any]:
+    event = load_event("notifications/http_api_test_one_channel")
+    event |= {"rawPath": f"/api/v1/notifications{path}", "rawQueryString": query}
+    event["requestContext"]["http"] |= {"method": method, "path": event["rawPath"]}
+    event["requestContext"]["authorizer"] = request_context(
+        None if anonymous else principal or caller()
+    ).get("authorizer")
+    event["body"] = json.dumps(body) if body is not None else None
+    answer = lambda_handler_for(create_app(bench.office))(event, LambdaContext())
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("name", ["http_api_list", "http_api_channels"])
+def test_the_recorded_events_are_answered(bench: Bench, name: str) -> None:
+    handler = lambda_handler_for(create_app(bench.office))
+    answer = handler(load_event(f"notifications/{name}"), LambdaContext())
+    assert answer["statusCode"] == 200
+    assert bench.deliver("x") == {"batchItemFailures": []}
+    event = load_event("notifications/sqs_hint_of_a_message")
+    assert bench.deliver(event["Records"][0]["body"]) == {"batchItemFailures": []}
+
+
+def test_nothing_told_is_an_empty_list(bench: Bench) -> None:
+    assert call(bench) == (200, {"notifications": [], "next_cursor": None})
+
+
+def test_a_notification_is_shown_with_its_deliveries_and_attempts(bench: Bench) -> None:
+    bench.tell(bench.violation())
+    status, listed = call(bench)
+    [one] = listed["notifications"]
+    assert call(bench, path=f"/{one['id']}") == (200, one)
+    assert status == 200
+    assert one["type"] == "safety.violation.detected"
+    [delivery] = one["deliveries"]
+    assert (delivery["channel"], delivery["state"]) == ("a", "sent")
+    assert [a["outcome"] for a in delivery["attempts"]] == ["sent"]
+
+
+def test_the_list_pages_newest_first_and_is_filtered_by_type(bench: Bench) -> None:
+    for n in range(5):
+        bench.tell(bench.due(reminder=str(n)))
+        bench.clock.advance(1)
+    bench.tell(bench.violation())
+    seen, cursor = [], ""
+    while True:
+        _, page = call(bench, query=f"type=task.due&limit=2{cursor}")
+        seen += [one["details"]["reminder"] for one in page["notifications"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == ["4", "3", "2", "1", "0"]
+    assert call(bench, query="cursor=nonsense")[0] == 400
+
+
+def test_channels_are_listed_without_what_is_secret(bench: Bench) -> None:
+    bench.addresses = HUSH
+    status, answer = call(bench, path="/channels", principal=caller(Role.USER))
+    assert status == 200
+    assert "hush" not in json.dumps(answer)
+    assert answer["channels"] == [
+        {
+            "name": "a",
+            "kind": "slack",
+            "host": "hooks.example.org",
+            "events": ["safety.*"],
+            "urgent": ["safety.*"],
+        },
+        {"name": "b", "kind": "mqtt", "host": "broker.lan", "events": ["*"], "urgent": []},
+    ]
+
+
+def test_a_test_message_goes_to_the_channel_that_is_named(bench: Bench) -> None:
+    bench.addresses = "http://localhost/a?name=a&events=task.due http://localhost/b?name=b"
+    status, answer = call(bench, "POST", "/test", body={"channel": "a"})
+    assert (status, [one["state"] for one in answer["deliveries"]]) == (202, ["queued"])
+    call(bench, "POST", "/test", body={})
+    bench.run()
+    assert bench.recorder.titles("a") == ["Test message from Hearth"] * 2
+    assert bench.recorder.titles("b") == ["Test message from Hearth"]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "body", "words"),
+    [
+        ("http://localhost/a?name=a", {"channel": "x"}, "'x' is not a channel; there are a"),
+        ("", {}, "set NOTIFICATION_CHANNELS"),
+        ("http://localhost/a?name=a", {"chanel": "a"}, "chanel"),
+        ("http://localhost/a?name=a", [], ""),
+    ],
+    ids=str,
+)
+def test_a_test_of_nothing_is_refused(bench: Bench, addresses: str, body: Any, words: str) -> None:
+    bench.addresses = addresses
+    status, answer = call(bench, "POST", "/test", body=body)
+    assert (status, answer["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert words in json.dumps(answer["error"])
+
+
+def test_what_failed_is_sent_again_on_demand(bench: Bench) -> None:
+    bench.addresses = "http://localhost/a?name=a http://localhost/b?name=b"
+    bench.recorder.errors["a"] = [ChannelRefused("404")]
+    bench.tell(bench.violation())
+    [found] = bench.shown()
+    status, answer = call(bench, "POST", f"/{found.id}/retry")
+    assert (status, [one["state"] for one in answer["deliveries"]]) == (202, ["queued", "sent"])
+    bench.run()
+    assert bench.states() == ["sent", "sent"]
+    assert len(bench.recorder.titles("b")) == 1
+    assert call(bench, "POST", f"/{found.id}/retry")[0] == 409
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "role", "status"),
+    [
+        ("GET", "", None, 401),
+        ("GET", "", Role.GUEST, 403),
+        ("GET", "", Role.USER, 200),
+        ("GET", "/channels", Role.GUEST, 403),
+        ("POST", "/test", Role.DEVELOPER, 403),
+        ("POST", "/test", Role.ADMIN, 202),
+        ("POST", "/01KASVZEBRY4C1W9T6P0X2K8M1/retry", Role.DEVELOPER, 403),
+        ("POST", "/01KASVZEBRY4C1W9T6P0X2K8M1/retry", Role.ADMIN, 404),
+        ("GET", "/01KASVZEBRY4C1W9T6P0X2K8M1", Role.USER, 404),
+        ("GET", "/nonsense", Role.USER, 400),
+    ],
+)
+def test_who_may_do_what(
+    bench: Bench, method: str, path: str, role: Role | None, status: int
+) -> None:
+    answer = call(
+        bench,
+        method,
+        path,
+        body={} if method == "POST" else None,
+        principal=caller(role) if role else None,
+        anonymous=role is None,
+    )
+    assert answer[0] == status
+
+
+def test_a_user_sees_of_notifications_about_tasks_only_their_own(bench: Bench) -> None:
+    carol = "01KASVZEBRY4C1W9T6P0X2K8C1"
+    bench.tell(bench.violation(), bench.created(), bench.due())
+    seen = {}
+    for person, role in ((ALICE, "user"), (BOB, "user"), (carol, "user"), (carol, "developer")):
+        _, answer = call(bench, principal=caller(role, person))
+        seen[person, role] = {one["type"] for one in answer["notifications"]}
+        for one in bench.shown():
+            status, _ = call(bench, path=f"/{one.id}", principal=caller(role, person))
+            assert (status == 200) == (one.type in seen[person, role])
+    everything = {"safety.violation.detected", "task.created", "task.due"}
+    assert seen == {
+        (ALICE, "user"): everything - {"task.due"},
+        (BOB, "user"): everything,
+        (carol, "user"): {"safety.violation.detected"},
+        (carol, "developer"): everything,
+    }
