@@ -75,8 +75,13 @@ def bare_loop(model: Path, clip: Path) -> tuple[float, int]:
     return frames / (time.perf_counter() - began), found
 
 
-def whole_stack(model: Path, classes: Path, clip: Path) -> dict[str, float]:
-    """Rates of the clip through a fresh stack: asleep at first, then once more when awake."""
+def whole_stack(
+    model: Path, classes: Path, clip: Path, backend: str = "auto", **config: Any
+) -> dict[str, float]:
+    """Rates of the clip through a fresh stack: asleep at first, then once more when awake.
+
+    `config` is more of `RuntimeConfig`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         policy = data / "policy.yaml"
@@ -84,10 +89,12 @@ def whole_stack(model: Path, classes: Path, clip: Path) -> dict[str, float]:
         parameters = {
             "ModelPath": str(model),
             "ModelClasses": str(classes),
+            "ModelBackend": backend,
             "ConfidenceThreshold": str(CONFIDENCE),
             "Policy": str(policy),
         }
-        with small_stack(data, template=str(TEMPLATE), parameters=parameters) as state:
+        config = {"template": str(TEMPLATE), "parameters": parameters} | config
+        with small_stack(data, **config) as state:
             asleep = one_pass(state, data, clip, "asleep")
             awake = one_pass(state, data, clip, "awake")
             cameras = get(state, "/cameras")["cameras"]
