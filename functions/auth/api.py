@@ -38,8 +38,9 @@ from functions.auth.schemas import (
     ValidateOut,
 )
 from hearth.auth import Principal, principal_of, require, require_caller
-from hearth.http import PageQuery, error_response, request_id
+from hearth.http import PageQuery, request_id
 from hearth.http import create_app as create_http_app
+from hearth.problems import error_response
 
 if TYPE_CHECKING:
     from functions.auth.accounts import Accounts

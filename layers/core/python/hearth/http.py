@@ -1,9 +1,4 @@
-"""HTTP functions: FastAPI behind Mangum, with one shape for every error.
-
-    {"error": {"code": "NOT_FOUND", "message": "…", "details": [], "request_id": "…"}, …}
-
-The members beside "error" say the same in the words of RFC 9457 (application/problem+json), for
-programs that know those.
+"""HTTP functions: FastAPI behind Mangum, with bounds, limits and one shape for every error.
 
 Endpoints are `async def`: a plain `def` costs a thread hand-over, five times the rest of the
 request; and one invocation is handled at a time, so a blocking call inside blocks nobody.
@@ -13,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from http import HTTPStatus
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
-from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,14 +29,13 @@ from hearth.ids import new_ulid, parse_time
 from hearth.logging import logger, request_id_of, with_request_id
 from hearth.paging import MAX_LIMIT
 from hearth.principal import principal_of
+from hearth.problems import MAX_DETAILS, PROBLEM, ErrorAnswer, error_response
 
 if TYPE_CHECKING:
     from hearth.limits import Quota
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JSON_DEPTH = 32
-PROBLEM = "application/problem+json"
-_MAX_DETAILS = 20
 # An unfinished string ends with the text: without that, each of its quotes would be tried anew.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
@@ -70,50 +62,6 @@ class PageQuery(BaseModel):
     cursor: str | None = Field(
         None, max_length=2048, description="`next_cursor` of the page before; opaque."
     )
-
-
-class ErrorDetail(BaseModel):
-    """One thing that is wrong with the request."""
-
-    field: str
-    message: str
-
-
-class ErrorBody(BaseModel):
-    """What went wrong, for the caller."""
-
-    code: str
-    message: str
-    details: list[dict[str, Any]]
-    request_id: str
-
-
-_EXAMPLE = {
-    "type": "urn:hearth:error:not-found",
-    "title": "Not Found",
-    "status": 404,
-    "detail": "there is no such task",
-    "instance": "urn:hearth:request:JKJaXmPLvHcESHA%3D",
-    "error": {
-        "code": "NOT_FOUND",
-        "message": "there is no such task",
-        "details": [],
-        "request_id": "JKJaXmPLvHcESHA=",
-    },
-}
-
-
-class ErrorAnswer(BaseModel):
-    """Every answer that is not a success; a problem of RFC 9457."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
-
-    type: str = Field(description="URI of the kind of problem.")
-    title: str = Field(description="The status in words.")
-    status: int
-    detail: str = Field(description="As `error.message`.")
-    instance: str = Field(description="URI of this very problem; names the request.")
-    error: ErrorBody
 
 
 class Limits(Protocol):
@@ -194,31 +142,6 @@ def request_id(request: Request) -> str:
     return str(request.scope["state"]["request_id"])
 
 
-def error_response(
-    request_id: str,
-    status: int,
-    code: str,
-    message: str,
-    details: Sequence[Mapping[str, Any]] = (),
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """One error in the shape that every answer has."""
-    body = {
-        "type": f"urn:hearth:error:{code.lower().replace('_', '-')}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": message,
-        "instance": f"urn:hearth:request:{quote(request_id, safe='')}",
-        "error": {
-            "code": code,
-            "message": message,
-            "details": [dict(detail) for detail in details[:_MAX_DETAILS]],
-            "request_id": request_id,
-        },
-    }
-    return JSONResponse(body, status, headers=headers, media_type=PROBLEM)
-
-
 async def _on_hearth_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HearthError)  # noqa: S101  # FastAPI dispatches by type
     if error.status >= 500:
@@ -234,7 +157,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     assert isinstance(error, RequestValidationError)  # noqa: S101
     details = [
         {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
-        for item in error.errors()[:_MAX_DETAILS]
+        for item in error.errors()[:MAX_DETAILS]
     ]
     first = f": {details[0]['field']}: {details[0]['message']}" if details else ""
     return error_response(
