@@ -66,7 +66,8 @@ def row_of(row: Row[Any]) -> TaskRow:
     return TaskRow(**values)
 
 
-def _stored(task: TaskRow) -> dict[str, Any]:
+def stored(task: TaskRow) -> dict[str, Any]:
+    """The columns of a task."""
     text = "\n".join((task.title, task.description, task.category, *task.tags))
     values = {field.name: getattr(task, field.name) for field in fields(TaskRow)}
     return values | {"reminders": list(task.reminders), "search": text.casefold()}
@@ -83,7 +84,7 @@ def insert(tx: Connection, task: TaskRow, by: str, now: datetime) -> bool:
     """Add a task and its first history entry; False when the id is taken."""
     added = tx.execute(
         insert_into(tx, tasks).on_conflict_do_nothing(index_elements=["id"]).returning(_t.id),
-        _stored(task),
+        stored(task),
     ).scalar_one_or_none()
     if added is None:
         return False
@@ -117,7 +118,7 @@ def by_uid(tx: Connection, uid: str, viewer: str) -> TaskRow | None:
 def replace(tx: Connection, before: TaskRow, after: TaskRow) -> bool:
     """Store the next version; False when `before` is no longer what is stored."""
     changed = tx.execute(
-        update(tasks).where(_t.id == before.id, _t.version == before.version).values(_stored(after))
+        update(tasks).where(_t.id == before.id, _t.version == before.version).values(stored(after))
     ).rowcount
     return changed == 1
 
