@@ -13,7 +13,7 @@ from hearth_runtime.functions import FunctionSpec
 from tests.image.places.backing import Backing, backing
 from tests.image.places.contract import Case
 
-EVERY_TIME = "process,container,sam-invoke"
+EVERY_TIME = "process,container"
 """Places that are tried when `HEARTH_PLACES` names no others; `all` means every one."""
 
 
