@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from hearth.auth import PERMISSIONS, Principal, Role, principal_of
-from tests.infra.test_template import folder
+from tests.infra.test_template import folder, target
 from tests.support.callers import acting_as
 
 if TYPE_CHECKING:
@@ -96,6 +96,15 @@ def test_a_function_would_refuse_the_anonymous_and_the_powerless_by_itself(
             # Whoever is known may read and change what is their own without a permission.
             if not path.startswith("/api/v1/auth/"):
                 assert powerless.status_code == 403, f"{name}: {method} {path}"
+
+
+def test_every_function_that_asks_who_calls_counts_their_requests(template: Template) -> None:
+    for name, _ in template.events("HttpApi"):
+        module = target(template.functions[name])[0]
+        if module.startswith("functions.docs."):  # public files: the gateway limits each route
+            continue
+        source = (ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8")
+        assert re.search(r"lambda_handler_for\([^\n]*, platform\.limits\)", source), module
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
