@@ -192,12 +192,11 @@ class Instance:
             self._fail(invocation, error_type, said)
 
     def terminate(self) -> None:
-        """Ask the process to end: SIGTERM, and its Runtime API is gone."""
+        """Ask the process to end. Its Runtime API goes after it: awslambdaric would complain."""
         self._killed = self._killed or STOPPED
         if self.process is not None:
             self.process.terminate()
             asyncio.get_running_loop().call_later(TERMINATE_GRACE_S, self.process.kill)
-        self._api.close()
 
     def recycle(self) -> None:
         """End it before its next event: at once, or when it has answered the one it works on."""

@@ -93,7 +93,13 @@ async def serve(
     require_authorizers(config.host, planned.api)
     # Leaving the stack ends what was entered last first: doors, then functions, then the emulator.
     async with AsyncExitStack() as closing:
-        closing.enter_context(StackLock(config.data))
+        try:
+            closing.enter_context(StackLock(config.data))
+        except OSError as error:
+            raise SetupError(
+                f"{config.data} cannot be written ({error.strerror}): make room, change its owner,"
+                " or give another folder with --data."
+            ) from error
         if (config.data / UNFINISHED_RESTORE).exists():
             raise SetupError(
                 f"A restore into {config.data} was cut off: run `hearth restore --force` again."

@@ -133,7 +133,7 @@ def _data(data: Path) -> Finding:
             "data",
             "wrong",
             f"{folder} cannot be written: {error.strerror}.",
-            "Change its owner, or give another folder with --data.",
+            "Make room, change its owner, or give another folder with --data.",
         )
     return Finding("data", "ok", f"{data.resolve()} can be written")
 
