@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from functions.analytics.messages import Intake
+from functions.analytics.messages import QUEUE, Intake
 from functions.analytics.schemas import RollupReport
 from hearth.consumer import Consumer
 from hearth.errors import InvalidInput
@@ -25,7 +25,7 @@ class Runner(Protocol):
 
 def make_handler(ledger: Ledger, intake: Intake, event_types: Sequence[str]) -> Consumer:
     """The handler of the analytics queue; `event_types` are those that it subscribes to."""
-    return Consumer(ledger, dict.fromkeys(event_types, intake.work), translate)
+    return Consumer(ledger, dict.fromkeys(event_types, intake.work), translate, QUEUE)
 
 
 def translate(record: SQSRecord) -> list[NewJob]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from functions.notifications.messages import DIGEST, SEND
+from functions.notifications.messages import DIGEST, QUEUE, SEND
 from functions.notifications.notices import EVENTS
 from functions.notifications.sending import Postman
 from functions.notifications.service import Notifier
@@ -19,12 +19,12 @@ def make_handler(ledger: Ledger, notifier: Notifier, postman: Postman) -> Consum
     return Consumer(
         ledger,
         {
-            # First our own: unreadable messages are filed under the first kind's family.
             SEND: postman.send,
             DIGEST: each(notifier.digest),
             **dict.fromkeys(EVENTS, tell),
         },
         translate,
+        QUEUE,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from functions.reports.mailroom import Mailroom
-from functions.reports.messages import DIGEST, EMAIL, INCIDENT, TASK_CREATED, job_from_body
+from functions.reports.messages import DIGEST, EMAIL, INCIDENT, QUEUE, TASK_CREATED, job_from_body
 from functions.reports.service import ReportService
 from hearth.consumer import Consumer, each
 from hearth.jobs import Ledger, NewJob
@@ -16,13 +16,13 @@ def make_handler(ledger: Ledger, service: ReportService, mailroom: Mailroom) -> 
     return Consumer(
         ledger,
         {
-            # First our own: unreadable messages are filed under the first kind's family.
             DIGEST: each(service.digest, ledger.now),
             EMAIL: mailroom.emails,
             INCIDENT: service.incidents,
             TASK_CREATED: each(service.task_created),
         },
         translate,
+        QUEUE,
     )
 
 

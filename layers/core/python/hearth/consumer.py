@@ -153,6 +153,8 @@ class Consumer:
         work: Kind → what does it.
         translate: Makes jobs of a message that is no hint of ours, or returns the reason (text)
             why it is none of our business; raises InvalidInput for a malformed body.
+        queue: Name of the queue that this reads, under which messages that cannot be read are
+            filed. By default what the first kind begins with, such as `detection`.
     """
 
     def __init__(
@@ -160,11 +162,12 @@ class Consumer:
         ledger: Ledger,
         work: Mapping[str, Work],
         translate: Callable[[SQSRecord], list[NewJob] | str],
+        queue: str | None = None,
     ) -> None:
         self._ledger = ledger
         self._work = dict(work)
         self._translate = translate
-        self._family = next(iter(self._work), "jobs").split(".")[0]
+        self._family = queue or next(iter(self._work), "jobs").split(".")[0]
         self._handle = with_request_id(self._respond)
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""The schemas of events: in step with the code, and true of what is really published."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from functions.detection.closing import read_completed
+from functions.notifications.notices import EVENTS, notice_of
+from functions.reports.messages import read_event, read_task
+from hearth import migrations
+from hearth.db import Database
+from hearth.events import Event, received
+from hearth.jobs import Job
+from scripts import event_schemas
+from tests.contract.detection.stage import Stage, picture
+from tests.contract.reports.conftest import Bench
+from tests.contract.tasks.desk import BOSS, Desk
+
+TYPES = sorted(event_schemas.MODELS)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[Job]]]:
+    """What the producers' own code publishes, by `dataschema`."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('events')}/hearth.db"
+    migrations.upgrade(url)
+    db = Database(url)
+    _detect(Stage(db))
+    bench = Bench(db)
+    bench.add()
+    bench.run()
+    _live(Desk(db))
+    found: dict[str, list[Job]] = {}
+    for name in TYPES:
+        jobs = bench.jobs(name.rpartition(".v")[0])
+        found[name] = [job for job in jobs if job.payload["dataschema"] == name]
+    yield found
+    db.close()
+
+
+def _detect(stage: Stage) -> None:
+    for n in range(25):
+        stage.upload(n / 5, picture(0 if n < 5 or n >= 20 else 1, 7))
+    stage.end(4.8)
+    stage.drain()
+
+
+def _live(desk: Desk) -> None:
+    """Tasks with everything and with nothing, from their beginning to their end."""
+    desk.report_ready("01KASVZEBRY4C1W9T6P0X2K8MD", incident_id="01KASVZEBRY4C1W9T6P0X2K8MD")
+    desk.work()
+    full = desk.make(description="x", priority="high", due_date="2026-11-02T09:00:00Z",
+                     reminders=[60])  # fmt: skip
+    desk.clock.advance(3600)
+    desk.work()
+    desk.ask("PATCH", f"/{full['id']}", {"title": "Sweep it well"})
+    desk.make()
+    for task in desk.list(BOSS)["tasks"]:
+        desk.ask("POST", f"/{task['id']}/complete", {}, who=BOSS)
+    desk.ask("DELETE", f"/{full['id']}")
+
+
+def schema(name: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads((event_schemas.FOLDER / f"{name}.json").read_text("utf-8"))
+    return body
+
+
+def test_the_committed_schemas_are_those_of_the_models() -> None:
+    assert {path.stem for path in event_schemas.FOLDER.iterdir()} == set(TYPES)
+    command = [sys.executable, str(Path(event_schemas.__file__)), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_schema_is_one_and_admits_fields_that_are_added_later(name: str) -> None:
+    Draft202012Validator.check_schema(schema(name))
+    assert schema(name)["$id"] == name
+    assert "additionalProperties" not in json.dumps(schema(name))
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_what_is_published_is_what_its_schema_says(
+    published: dict[str, list[Job]], name: str
+) -> None:
+    body = schema(name)
+    validator = Draft202012Validator(body, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    assert published[name], f"nothing published {name}"
+    for job in published[name]:
+        assert [error.message for error in validator.iter_errors(job.payload["data"])] == []
+        assert set(job.payload["data"]) == set(body["properties"])
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_schema_refuses_what_lacks_a_field(published: dict[str, list[Job]], name: str) -> None:
+    validator = Draft202012Validator(schema(name))
+    data = published[name][0].payload["data"]
+    for field in schema(name)["required"]:
+        assert not validator.is_valid({key: data[key] for key in data if key != field}), field
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_event_names_its_source_and_its_time(published: dict[str, list[Job]], name: str) -> None:
+    for job in published[name]:
+        event = received(job.payload)
+        assert (event.type, f"{event.type}.v{event.version}") == (job.kind, name)
+        assert job.payload["source"] in ("/hearth/detection", "/hearth/reports", "/hearth/tasks")
+        assert job.dedupe_key == f"event:{event.type}:{event.id}:{job.queue}"
+
+
+def test_what_is_published_is_read_by_those_who_subscribe(
+    published: dict[str, list[Job]],
+) -> None:
+    told = [job for jobs in published.values() for job in jobs if job.kind in EVENTS]
+    assert {job.kind for job in told} == set(EVENTS)
+    for job in told:
+        assert notice_of(received(job.payload), ZoneInfo("UTC")).title
+    for job in published["safety.violation.detected.v2"]:
+        assert read_event(job.payload).incident_id == job.payload["subject"]
+    sources = [read_task(job.payload).source for job in published["task.created.v1"]]
+    assert any(source and source.report_id for source in sources)
+    closing = [read_completed(job) for job in published["task.completed.v1"]]
+    assert {task.close_incident for task in closing} == {True, False}
+
+
+def test_a_newer_version_is_refused_by_who_knows_the_old_one_only(
+    published: dict[str, list[Job]],
+) -> None:
+    from hearth.errors import InvalidInput
+
+    event = received(published["task.due.v1"][0].payload)
+    newer = Event(event.type, event.id, event.time, event.subject, event.data, version=2)
+    with pytest.raises(InvalidInput, match=r"task\.due\.v2"):
+        notice_of(newer, ZoneInfo("UTC"))
