@@ -23,6 +23,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from functions.auth.repository.attempts import (
+    AT_ONCE,
     Attempts,
     forget_attempts,
     hold_attempts,
@@ -95,7 +96,8 @@ class Limits:
             raise TooManyAttempts(math.ceil(wait / timedelta(seconds=1)))
         for row, rule in held:
             failures = 1 + (row.failures if row.expires_at > now else 0)
-            retry_at = now + rule.pause(failures)
+            pause = rule.pause(failures)
+            retry_at = now + pause if pause else AT_ONCE
             save_attempts(tx, Attempts(row.subject, failures, retry_at, now + FORGOTTEN_AFTER))
 
     def succeed(self, tx: Connection, address: str, account: str | None = None) -> None:
@@ -108,7 +110,7 @@ class Limits:
                 continue
             # One less, not none: else an account of one's own would wash an address clean.
             row = hold_attempts(tx, subject, now)
-            save_attempts(tx, replace(row, failures=max(0, row.failures - 1), retry_at=now))
+            save_attempts(tx, replace(row, failures=max(0, row.failures - 1), retry_at=AT_ONCE))
         if account is not None:
             known = hold_attempts(tx, _subject("known", account, address), now)
             save_attempts(tx, replace(known, expires_at=now + KNOWN_FOR))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, select, update
 
 from functions.auth.repository.tables import attempts
 from hearth.db import insert_for
+
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""`retry_at` of what need not wait: no present, for another machine's clock may be behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ def hold_attempts(tx: Connection, subject: str, now: datetime) -> Attempts:
 
     Others who ask for the same row wait (PostgreSQL), or run again (Aurora DSQL).
     """
-    fresh = {"subject": subject, "failures": 0, "retry_at": now, "expires_at": now}
+    fresh = {"subject": subject, "failures": 0, "retry_at": AT_ONCE, "expires_at": now}
     row = tx.execute(
         insert_for(tx.dialect.name)(attempts)
         .on_conflict_do_update(index_elements=["subject"], set_={"failures": attempts.c.failures})
