@@ -157,6 +157,7 @@ class Gateway:
             duration_ms=round(seconds * 1000, 3),
             bytes=len(answer.body),
             source_ip=incoming.remote or "",
+            caller=incoming.get("caller", ""),
         )
         headers = CIMultiDict([*answer.headers, ("apigw-requestid", request_id)])
         return web.Response(status=answer.status, headers=headers, body=answer.body)
@@ -205,6 +206,8 @@ class Gateway:
             return _message(refused.status, refused.message)
         if is_local or match.route.authorizer is not None:
             add_caller(event, caller)
+            # As the template's access log names them: $context.authorizer.principal_id.
+            incoming["caller"] = (caller or {}).get("principal_id", "")
         try:
             # A broken chunk in the middle of a body is never reported by the server, only awaited.
             async with asyncio.timeout(self._body_timeout_s):

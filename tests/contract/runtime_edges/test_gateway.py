@@ -104,8 +104,8 @@ def test_every_request_is_logged_with_its_id(stack: Stack) -> None:
         record for line in lines if (record := json.loads(line)).get("request_id") == request_id
     ]
     access = [record for record in records if record["message"] == "request"]
-    assert [(r["method"], r["path"], r["route"], r["status"]) for r in access] == [
-        ("GET", "/items/logged", "GET /items/{item_id}", 200)
+    assert [(r["method"], r["path"], r["route"], r["status"], r["caller"]) for r in access] == [
+        ("GET", "/items/logged", "GET /items/{item_id}", 200, "local")
     ]
     assert any(record.get("function") == "api" for record in records), "one id for both"
 
