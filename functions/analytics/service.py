@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from functions.analytics.buckets import (
@@ -40,6 +42,9 @@ from hearth.auth import Principal
 from hearth.db import Database, encode_json
 from hearth.errors import Forbidden, InvalidInput, TooLarge
 from hearth.ids import new_ulid, utc_now
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 MAX_METADATA_BYTES = 8 * 1024
 MAX_METADATA_DEPTH = 8
@@ -129,7 +134,10 @@ class AnalyticsService:
             )
         begins, ends = quarter_of(begins), quarter_of(ends - timedelta.resolution) + QUARTER
         groups, complete = self._error_groups(begins, ends, query)
-        groups.sort(key=lambda group: (group.last_seen, group.type, group.service), reverse=True)
+        groups.sort(
+            key=lambda group: (group.last_seen, group.type, group.service, group.severity),
+            reverse=True,
+        )
         return ErrorsOut(
             errors=groups[: query.limit],
             summary=ErrorSummary(
@@ -156,7 +164,7 @@ class AnalyticsService:
         # From the eve of the first day: nothing but whole local days, whatever the clock did.
         eve = today.begins - timedelta(days=14, hours=12)
         days = buckets(eve, today.begins, Granularity.DAY, zone)[-14:]
-        errors = [self._errors_between(day) for day in (*days, today)]
+        errors = self._errors_by_day([*days, today])
         top = self._db.read(
             lambda tx: counts.busiest_types(tx, today.begins, today.ends, TOP),
         )
@@ -203,9 +211,18 @@ class AnalyticsService:
             )
         ]
 
-    def _errors_between(self, day: Bucket) -> int:
-        groups, _ = self._error_groups(day.begins, day.ends, ErrorsQuery())
-        return sum(group.count for group in groups)
+    def _errors_by_day(self, days: Sequence[Bucket]) -> list[int]:
+        spans = [(day.begins, day.ends) for day in days]
+
+        def look(tx: Connection) -> tuple[dict[tuple[int, str], int], list[ledger.FailedJob]]:
+            told = counts.count_by_bucket(tx, spans, severities=ERROR_SEVERITIES)
+            return told, ledger.failed_jobs(tx, spans[0][0], spans[-1][1], None, FAILED_JOBS)
+
+        told, jobs = self._db.read(look)
+        failed = Counter(
+            bisect_right(days, job.finished_at, key=lambda day: day.begins) - 1 for job in jobs
+        )
+        return [told.get((number, ""), 0) + failed[number] for number in range(len(days))]
 
     def _error_groups(
         self, begins: datetime, ends: datetime, query: ErrorsQuery

@@ -41,12 +41,14 @@ def count_by_bucket(
     tx: Connection,
     buckets: Sequence[tuple[datetime, datetime]],
     event_types: Sequence[str] = (),
+    severities: Sequence[str] = (),
 ) -> dict[tuple[int, str], int]:
     """How many events of each type are in each bucket; zeros are left out.
 
     Args:
         buckets: Begin and end of each, whole quarters of an hour.
         event_types: Only these; empty means all, counted together under "".
+        severities: Only events of these; empty means all.
     """
     spans = _spans(buckets)
     label = (_r.event_type, _e.event_type) if event_types else (literal(""), literal(""))
@@ -59,6 +61,9 @@ def count_by_bucket(
     if event_types:
         rolled = rolled.where(_r.event_type.in_(event_types))
         raw = raw.where(_e.event_type.in_(event_types))
+    if severities:
+        rolled = rolled.where(_r.severity.in_(severities))
+        raw = raw.where(_e.severity.in_(severities))
     both = union_all(
         rolled.group_by(spans.c.number, "metric"), raw.group_by(spans.c.number, "metric")
     ).subquery()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from functions.analytics.machine import Load
 from functions.analytics.messages import QUEUE, Intake
 from functions.analytics.rollup import Rollup
 from functions.analytics.service import AnalyticsService
+from hearth import migrations
 from hearth.auth import Principal, Role
 from hearth.cloudwatch import FunctionFigures
 from hearth.db import Database
@@ -147,6 +149,16 @@ class Desk:
 @pytest.fixture
 def desk(migrated_url: str) -> Iterator[Desk]:
     db = Database(migrated_url)
+    yield Desk(db)
+    db.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Desk]:
+    """On SQLite alone: for what is refused before any database is asked."""
+    url = f"sqlite:///{tmp_path / 'home.db'}"
+    migrations.upgrade(url)
+    db = Database(url)
     yield Desk(db)
     db.close()
 

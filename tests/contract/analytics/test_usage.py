@@ -101,8 +101,8 @@ def test_without_dates_the_last_30_days_are_given(desk: Desk) -> None:
     ],
     ids=str,
 )
-def test_a_bad_question_is_named(desk: Desk, query: dict[str, str]) -> None:
-    status, body = desk.call("GET", "/usage", **query)
+def test_a_bad_question_is_named(home: Desk, query: dict[str, str]) -> None:
+    status, body = home.call("GET", "/usage", **query)
     assert (status, body["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert len(str(body)) < 2000
 
