@@ -13,7 +13,6 @@ from .engine import Engine
 from .functions import FunctionSpec
 from .logs import LogStream
 
-FOLDERS = ("functions", "layers")
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 """What functions need besides: bytecode counts as valid for another source of the same size that
 was saved within the same second."""
@@ -68,7 +67,8 @@ class Reload:
                 await self._task
 
     async def _watch(self) -> None:
-        folders = [self._root / name for name in FOLDERS if (self._root / name).is_dir()]
+        handlers = {self._root / spec.handler.split(".")[0] for spec in self._engine.specs()}
+        folders = [path for path in (*handlers, self._root / "layers") if path.is_dir()]
         changes = awatch(*folders, watch_filter=PythonFilter(), step=_TOGETHER_MS)
         async with aclosing(changes) as batches:
             async for batch in batches:

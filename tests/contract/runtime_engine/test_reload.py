@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import time
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +17,7 @@ from hearth_runtime.launchers import ProcessLauncher
 from hearth_runtime.logs import LogStream
 from hearth_runtime.reload import NO_BYTECODE, Reload
 from tests.support.engines import Bench, alive, started, until
+from tests.support.stack_process import SMALL, small_stack
 
 HANDLER = """
 from shared import WORD
@@ -112,6 +116,25 @@ def test_a_function_that_cannot_be_imported_for_a_moment_is_mended_by_the_next_s
             assert await bench.call("greeter") == "new!"
 
     asyncio.run(scenario())
+
+
+def test_a_stack_watches_the_folder_of_its_handlers(tmp_path: Path) -> None:
+    root = shutil.copytree(SMALL.parent, tmp_path / "project")
+    echo = root / "handlers/echo.py"
+    config = {"template": str(root / "template.yaml"), "reload": True}
+    with small_stack(tmp_path / "data", **config) as state:
+        url = f"{state.control_url}/2015-03-31/functions/echo/invocations"
+
+        def answer() -> str:
+            with urllib.request.urlopen(url, data=b"{}", timeout=30) as response:
+                return str(response.read().decode())
+
+        assert "saved anew" not in answer()
+        echo.write_text("def lambda_handler(event, context):\n    return 'saved anew'\n")
+        deadline = time.monotonic() + 10
+        while answer() != '"saved anew"':
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_files_that_are_no_python_change_nothing(root: Path) -> None:
