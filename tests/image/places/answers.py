@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import re
@@ -13,6 +14,7 @@ import pypdf
 
 # What differs from run to run, and may: identifiers, moments, durations.
 _VARYING = (
+    (re.compile(r"\bh[rk]_[0-9A-Z]{26}_[\w-]{20,}"), "<token>"),
     (re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b"), "<ulid>"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"), "<time>"),
@@ -20,8 +22,11 @@ _VARYING = (
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"), "<token>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<sha256>"),
 )
-# What a web server adds to a function's headers.
-_OF_THE_SERVER = frozenset({"connection", "content-length", "date", "keep-alive", "server"})
+# What a web server adds to a function's headers, and what it is that counts calls by the minute.
+_NOT_COMPARED = frozenset(
+    {"connection", "content-length", "date", "keep-alive", "server", "ratelimit"}
+    | {"x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-used"}
+)
 
 
 def comparable(answer: Any) -> Any:
@@ -30,14 +35,22 @@ def comparable(answer: Any) -> Any:
         return http_answer(
             answer["statusCode"], answer.get("headers") or {}, _bytes_of_body(answer)
         )
+    if isinstance(answer, Mapping) and "errorType" in answer:
+        # Where in which file, and the request's id, are the place's own.
+        answer = {name: answer.get(name) for name in ("errorType", "errorMessage")}
     return _steady(answer)
 
 
 def http_answer(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     """The same for an answer that came over HTTP."""
     own = {
-        name.lower(): value for name, value in headers.items() if name.lower() not in _OF_THE_SERVER
+        name.lower(): value for name, value in headers.items() if name.lower() not in _NOT_COMPARED
     }
+    if own.get("content-encoding") == "gzip":
+        body = gzip.decompress(body)
+    if request_id := own.get("x-request-id"):  # the gateway's, which errors repeat
+        body = body.replace(request_id.encode(), b"<request>")
+        own["x-request-id"] = "<request>"
     return _steady(
         {
             "statusCode": int(status),

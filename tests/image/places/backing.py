@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 SOURCE = TemplateSource.read(ROOT / "template.yaml")
-# What a site would set. JSON Web Tokens and the like are made up here.
-PARAMETERS: Mapping[str, str] = {"SiteName": "North Yard"}
+PARAMETERS: Mapping[str, str] = {
+    "SiteName": "North Yard",
+    "SetupToken": "a-token-for-the-setup",  # as in events/auth
+}
+"""What a site would set."""
 
 
 @cache

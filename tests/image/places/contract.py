@@ -5,7 +5,8 @@ Lambda. In each the table is lived through from top to bottom on an empty databa
 is compared twice: with what the table expects, and in whole with what the same function answered as
 a plain process.
 
-To add a case, put the event into `events/<function>/<name>.json` and one line into `CASES`:
+To add a case, put the event into `events/<function>/<name>.json` (or the folder of the function's
+capability) and one line into `CASES`:
 
     Case("docs", "http_api_document", {"statusCode": 200}),
 
@@ -24,6 +25,7 @@ from hearth import migrations
 from hearth.auth import Role
 
 OK = {"statusCode": 200}
+REFUSED = {"errorMessage": "Unauthorized"}
 NOTHING_FAILED: Mapping[str, Any] = {"batchItemFailures": []}
 
 
@@ -33,7 +35,7 @@ class Case:
 
     Attributes:
         function: As a person calls it, without the stack's name.
-        event: Name of the file in `events/<function>/`, without its suffix.
+        event: Name of its file, without the suffix.
         expected: Part of the answer.
         changes: Members of the event to replace, by dotted path.
         caller: Whom the gateway let in, for an HTTP event; None for an anonymous caller.
@@ -63,13 +65,30 @@ CASES = (
         {"ResourceProperties.Revision": migrations.head()},
     ),
     Case("migrate", "cloudformation_delete", {"Status": "SUCCESS", "Reason": "The data is kept."}),
+    Case("auth", "http_api_register_first", {"statusCode": 201}, caller=None),
+    Case("auth", "http_api_login", OK, caller=None),
+    Case("auth", "http_api_refresh_unknown", {"statusCode": 401}, caller=None),
+    Case("auth", "http_api_list_users", OK),
+    Case("authorizer", "http_api_alg_none", REFUSED, caller=None),
+    Case("authorizer", "http_api_basic_scheme", REFUSED, caller=None),
+    Case("authorizer", "http_api_request", REFUSED, caller=None),
     Case("jobs", "http_api_summary", OK | {"body": {"jobs": {}, "open": 0}}),
     Case("detection", "sqs_s3_one_frame", NOTHING_FAILED),
     Case("detection", "sqs_malformed_bodies", NOTHING_FAILED),
     Case("sweep", "scheduler_every_minute", {"listed": 1, "found": 0, "listing_error": None}),
     Case("detection-api", "http_api_incidents", OK | {"body": {"incidents": []}}),
     Case("reports", "sqs_v1_violation", NOTHING_FAILED),
+    Case("reports", "sqs_v2_no_helmet_in_yard", NOTHING_FAILED),
     Case("reports-api", "http_api_list", OK),
     Case("jobs", "http_api_list_failed", OK),
+    Case("analytics", "sqs_no_hint", NOTHING_FAILED),
+    Case("analytics-api", "http_api_record", {"statusCode": 201}),
+    Case("analytics-api", "http_api_usage", OK),
+    Case("analytics-rollup", "scheduler_every_hour", {"forgotten": 0, "out_of_time": False}),
+    Case("notifications", "sqs_hint_of_a_message", NOTHING_FAILED),
+    Case("notifications-api", "http_api_channels", OK),
+    Case("notifications-api", "http_api_list", OK),
+    Case("docs", "http_api_document", OK | {"body": {"openapi": "3.1.0"}}, caller=None),
+    Case("docs", "http_api_page", OK, caller=None),
     Case("jobs", "http_api_retry", {"statusCode": 404, "body": {"error": {"code": "NOT_FOUND"}}}),
 )

@@ -29,6 +29,7 @@ from tests.image.places.contract import Case
 from tests.image.places.images import tag_of
 from tests.image.places.place import Invoke
 from tests.support.daemons import free_port, running
+from tests.support.events import load_event
 from tests.support.tools import program_folder
 
 _KEPT = ("AWS::Serverless::", "AWS::SQS::Queue", "AWS::S3::Bucket")
@@ -73,28 +74,30 @@ def start_lambda(backing: Backing) -> Iterator[Invoke]:
 
 @contextlib.contextmanager
 def start_api(backing: Backing) -> Iterator[Invoke]:
-    """`sam local start-api`, asked over HTTP."""
+    """`sam local start-api`, asked over HTTP, with a token that its authorizer lets in."""
     template, _ = _template(backing)
     with _server("start-api", template) as port:
+        tokens: list[str] = []
 
         def ask(spec: FunctionSpec, event: Mapping[str, Any]) -> Any:
-            return _over_http(port, event)
+            headers = dict(event["headers"])
+            if "lambda" in event["requestContext"].get("authorizer", {}):
+                # The table's first user, once it is registered.
+                tokens[:] = tokens or [_token(port)]
+                headers["authorization"] = f"Bearer {tokens[0]}"
+            return http_answer(*_over_http(port, {**event, "headers": headers}))
 
         yield ask
 
 
-def is_http(case: Case, event: Mapping[str, Any], asked: Sequence[Case]) -> bool:
-    """Whether start-api can be asked."""
-    return "rawPath" in event
+def _token(port: int) -> str:
+    status, _, body = _over_http(port, load_event("auth/http_api_login"))
+    assert status == 200, body
+    return str(json.loads(body)["access_token"])
 
 
-def is_first_of_its_function(case: Case, event: Mapping[str, Any], asked: Sequence[Case]) -> bool:
-    """Whether invoke is asked: it takes eight seconds each time."""
-    return case.function not in {before.function for before in asked}
-
-
-def _over_http(port: int, event: Mapping[str, Any]) -> Any:
-    """The request that API Gateway made the event of."""
+def _over_http(port: int, event: Mapping[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
+    """Send the request that API Gateway made the event of."""
     target = urllib.parse.quote(event["rawPath"]) + "?" + event.get("rawQueryString", "")
     own = {"host", "content-length"}
     headers = {name: value for name, value in event["headers"].items() if name not in own}
@@ -103,9 +106,19 @@ def _over_http(port: int, event: Mapping[str, Any]) -> Any:
         method = event["requestContext"]["http"]["method"]
         connection.request(method, target.removesuffix("?"), event.get("body"), headers)
         answer = connection.getresponse()
-        return http_answer(answer.status, dict(answer.getheaders()), answer.read())
+        return answer.status, dict(answer.getheaders()), answer.read()
     finally:
         connection.close()
+
+
+def is_http(case: Case, event: Mapping[str, Any], asked: Sequence[Case]) -> bool:
+    """Whether start-api can be asked. It asks the authorizer by itself."""
+    return "rawPath" in event and case.function != "authorizer"
+
+
+def is_first_of_its_function(case: Case, event: Mapping[str, Any], asked: Sequence[Case]) -> bool:
+    """Whether invoke is asked: it takes eight seconds each time."""
+    return case.function not in {before.function for before in asked}
 
 
 @contextlib.contextmanager
@@ -164,6 +177,10 @@ def _template(backing: Backing) -> tuple[Path, dict[str, str]]:
         properties["Environment"] = {"Variables": backing.environment(specs[handler])}
         resource.pop("Metadata", None)
         resource.pop("DependsOn", None)
+    for authorizer in resources["Api"]["Properties"]["Auth"]["Authorizers"].values():
+        # SAM's local API knows functions, not their aliases.
+        function = authorizer["FunctionArn"]["Ref"].removesuffix(".Alias")
+        authorizer["FunctionArn"] = {"Fn::GetAtt": [function, "Arn"]}
     document["Resources"] = resources
     document["Globals"]["Function"].pop("Environment")
     file = backing.folder / "template.yaml"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from tests.image.places.contract import Case
 from tests.image.places.place import Place
 from tests.image.places.runtime import processes
 from tests.support.callers import caller, request_context
-from tests.support.events import load_event
+from tests.support.events import FOLDER, load_event
 
 FRAME = "frames/gate/20261102T073001.000000Z.jpg"
 
@@ -59,7 +58,10 @@ def live(place: Place, around: Backing, cases: Sequence[Case]) -> Told:
 
 def event_of(case: Case, handler: str, around: Backing) -> dict[str, Any]:
     """The event of a case, as it arrives around here."""
-    event = deepcopy(load_event(f"{handler.split('.')[1]}/{case.event}"))
+    folder = case.function
+    if not (FOLDER / folder / f"{case.event}.json").is_file():
+        folder = handler.split(".")[1]
+    event = load_event(f"{folder}/{case.event}")
     if "ResponseURL" in event:
         event["ResponseURL"] = around.answer_url()
     if "rawPath" in event and case.caller is not None:
