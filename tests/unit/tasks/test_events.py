@@ -1,0 +1,47 @@
+"""The recorded events of `events/tasks*`, from the Lambda event to the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from functions.tasks.repository import metadata
+from hearth.db import Database
+from hearth.http import lambda_handler_for
+from hearth.jobs import metadata as ledger_metadata
+from tests.contract.tasks.desk import ANA, Desk
+from tests.support.events import load_event
+from tests.support.fakes import LambdaContext
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    db = Database(f"sqlite:///{tmp_path}/hearth.db")
+    ledger_metadata.create_all(db.engine)
+    metadata.create_all(db.engine)
+    yield Desk(db)
+    db.close()
+
+
+def test_a_task_is_created_listed_and_completed(desk: Desk) -> None:
+    handle = lambda_handler_for(desk.app)
+    created = handle(load_event("tasks-api/http_api_create"), LambdaContext())
+    again = handle(load_event("tasks-api/http_api_create"), LambdaContext())
+    assert (created["statusCode"], again["body"]) == (201, created["body"])
+    assert again["headers"]["idempotency-replayed"] == "true"
+    task = json.loads(created["body"])["task"]
+    assert task["created_by"] == ANA.id
+    listed = handle(load_event("tasks-api/http_api_list_open"), LambdaContext())
+    assert json.loads(listed["body"])["tasks"] == [task]
+    completion = load_event("tasks-api/http_api_complete")
+    completion["requestContext"]["http"]["path"] = f"/api/v1/tasks/{task['id']}/complete"
+    done = handle(completion, LambdaContext())
+    assert json.loads(done["body"])["task"]["status"] == "completed"
+
+
+@pytest.mark.parametrize("name", ["sqs_hint_report_ready", "sqs_hint_remind"])
+def test_a_hint_of_a_job_that_is_not_there_is_let_go(desk: Desk, name: str) -> None:
+    assert desk.handler(load_event(f"tasks/{name}"), LambdaContext()) == {"batchItemFailures": []}
