@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -94,6 +94,7 @@ class Stage:
     store: MemoryStore = field(default_factory=MemoryStore)
     queues: MemoryQueues = field(default_factory=MemoryQueues)
     detector: ScriptedDetector = field(default_factory=ScriptedDetector)
+    subscribers: Mapping[str, Sequence[str]] = field(default_factory=lambda: SUBSCRIBERS)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.db, self.queues, self.clock)
@@ -122,7 +123,7 @@ class Stage:
             self.ledger,
             self.store,
             self,
-            Publisher("detection", SUBSCRIBERS),
+            Publisher("detection", self.subscribers),
             lambda: evidence,
             self.clock,
         )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ class Bench:
     policy: MailPolicy | None = None
     mailer: Mailer | None = None
     writer: NarrativeWriter = field(default_factory=lambda: NarrativeWriter(BERLIN))
+    subscribers: Mapping[str, Sequence[str]] = field(default_factory=lambda: SUBSCRIBERS)
 
     @property
     def ledger(self) -> Ledger:
@@ -47,7 +48,7 @@ class Bench:
             BUCKET,
             BERLIN,
             self.writer,
-            Publisher("reports", SUBSCRIBERS),
+            Publisher("reports", self.subscribers),
             self.policy,
             self.clock,
         )

@@ -1,0 +1,91 @@
+"""One subscriber that fails disturbs no other, and a person has it tried again: on real queues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from hearth import migrations
+from hearth.aws import client
+from hearth.db import Database
+from hearth.jobs import JobState
+from hearth.queues import SqsQueues
+from hearth.settings import AwsSettings
+from tests.contract.events.town import QUEUES, Town
+from tests.support.ministack import ministack
+
+
+class RealPost:
+    """Queues of a server that speaks SQS."""
+
+    def __init__(self, sqs: Any) -> None:
+        self._sqs = sqs
+        self._urls = {
+            name: sqs.create_queue(QueueName=f"{name}-{uuid4().hex}")["QueueUrl"] for name in QUEUES
+        }
+        self._queues = SqsQueues(sqs, self._urls)
+
+    def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
+        # The town's clock is not the server's: what is due later, the sweep sends.
+        if delay_s == 0:
+            self._queues.send(queue, bodies)
+
+    def receive(self, queue: str) -> list[dict[str, Any]]:
+        bodies = []
+        while messages := self._sqs.receive_message(
+            QueueUrl=self._urls[queue], MaxNumberOfMessages=10
+        ).get("Messages"):
+            for message in messages:
+                bodies.append(json.loads(message["Body"]))
+                self._sqs.delete_message(
+                    QueueUrl=self._urls[queue], ReceiptHandle=message["ReceiptHandle"]
+                )
+        return bodies
+
+
+@pytest.fixture
+def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    url = f"sqlite:///{tmp_path}/hearth.db"
+    migrations.upgrade(url)
+    db = Database(url)
+    with ministack(tmp_path / "ministack") as endpoint:
+        yield Town(db, RealPost(client("sqs", AwsSettings(aws_endpoint_url=endpoint))))
+    db.close()
+
+
+def test_a_subscriber_that_fails_is_retried_then_visible_and_disturbs_no_other(
+    town: Town,
+) -> None:
+    town.bench.store.offline = True
+    town.walk()
+    town.work()
+    told = town.jobs("safety.violation.detected")
+    assert {queue: job.state for queue, job in told.items()} == {
+        "analytics": JobState.DONE,
+        "notifications": JobState.DONE,
+        "reports": JobState.QUEUED,
+    }
+    assert len(town.recorder.sent) == 1
+    job, waits = told["reports"], []
+    for _ in range(job.max_attempts - 1):
+        waits.append((town.ledger.get(job.id).available_at - town.clock()).total_seconds())
+        town.pass_time(waits[-1] + 1)
+    assert waits == [2, 4, 8, 16]
+    failed = town.ledger.get(job.id)
+    assert (failed.state, failed.error and failed.error.code) == (JobState.FAILED, "UNAVAILABLE")
+    assert [one.id for one in town.unfinished()] == [job.id]
+    assert town.jobs("safety.report.ready") == {}
+    # A person sees it, mends the cause, and asks for another try.
+    town.bench.store.offline = False
+    assert town.retry(failed) == 200
+    town.work()
+    assert town.unfinished() == []
+    assert set(town.jobs("safety.report.ready")) == {"analytics", "notifications", "tasks"}
+    assert town.retry(failed) == 409

@@ -1,0 +1,141 @@
+"""All functions on one database: what one publishes, its subscribers in the template get."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from functions.analytics.handler import make_handler as make_analytics
+from functions.analytics.messages import Intake, subscribed
+from functions.jobs.api import create_app as create_jobs_app
+from functions.jobs.repository import JobCounts
+from functions.jobs.service import JobsService
+from functions.notifications.channels import parse_channels
+from functions.notifications.handler import make_handler as make_notifications
+from functions.notifications.sending import Postman
+from functions.notifications.service import Notifier, Rules
+from functions.reports.handler import make_handler as make_reports
+from functions.tasks.corrective import Inbox
+from functions.tasks.handler import make_handler as make_tasks
+from functions.tasks.service import TaskService
+from functions.tasks.writer import Writer
+from hearth.consumer import Consumer
+from hearth.db import Database
+from hearth.events import Publisher
+from hearth.http import lambda_handler_for
+from hearth.jobs import Job, JobState, Ledger
+from hearth_runtime.intrinsics import load_yaml
+from tests.contract.detection.stage import Stage, notification, picture
+from tests.contract.notifications.conftest import Recorder
+from tests.contract.reports.conftest import Bench
+from tests.support.callers import caller, request_context
+from tests.support.events import load_event
+from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
+
+UTC = ZoneInfo("UTC")
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATE = load_yaml((ROOT / "template.yaml").read_text("utf-8"), "template.yaml")
+SUBSCRIBERS: Mapping[str, Sequence[str]] = json.loads(
+    TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["SUBSCRIBERS"]
+)
+QUEUES = ("analytics", "detection", "notifications", "reports", "tasks")
+
+
+class Post(Protocol):
+    """The queues, from both ends."""
+
+    def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None: ...
+    def receive(self, queue: str) -> list[dict[str, Any]]:
+        """Bodies that have come; they are gone then."""
+
+
+class MemoryPost(MemoryQueues):
+    def receive(self, queue: str) -> list[dict[str, Any]]:
+        return [message.body for message in self.take(queue) if message.delay_s == 0]
+
+
+@dataclass
+class Town:
+    """Every subscriber, and the means to let them work."""
+
+    db: Database
+    post: Post = field(default_factory=MemoryPost)
+    clock: Clock = field(default_factory=Clock)
+    recorder: Recorder = field(default_factory=Recorder)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.db, self.post, self.clock, jitter=lambda ceiling: ceiling)
+        self.stage = Stage(self.db, clock=self.clock, subscribers=SUBSCRIBERS)
+        self.stage.ledger = self.ledger
+        # The same bucket, which may be out of reach for one and not for the other.
+        bucket = self.stage.store
+        store = MemoryStore(bucket.objects, bucket.content_types, bucket.times)
+        self.bench = Bench(self.db, clock=self.clock, store=store, subscribers=SUBSCRIBERS)
+        publisher = Publisher("tasks", SUBSCRIBERS)
+        writer = Writer(publisher, UTC)
+        self.tasks = TaskService(self.db, self.ledger, writer, self.clock)
+        channels = parse_channels("http://localhost/a?name=a")
+        notifier = Notifier(self.db, channels, Rules(), UTC, "Yard", self.clock)
+        postman = Postman(self.db, channels, {"webhook": self.recorder}, self.clock)
+        self.functions: dict[str, Consumer] = {
+            "analytics": make_analytics(self.ledger, Intake(self.clock), subscribed(SUBSCRIBERS)),
+            "detection": self.stage.handler(),
+            "notifications": make_notifications(self.ledger, notifier, postman),
+            "reports": make_reports(self.ledger, self.bench.service, self.bench.mailroom),
+            "tasks": make_tasks(self.ledger, Inbox(self.ledger, writer, publisher)),
+        }
+
+    def walk(self) -> None:
+        """One person walks where nobody may; then the camera's stream ends."""
+        for n in range(25):
+            self.stage.upload(n / 5, picture(0 if n < 5 or n >= 20 else 1, 7))
+        self.stage.end(4.8)
+        keys, self.stage.announced = self.stage.announced, []
+        for start in range(0, len(keys), 10):
+            batch = [notification(key) for key in keys[start : start + 10]]
+            self.functions["detection"](sqs_event(*batch), LambdaContext(60))
+
+    def work(self, rng: random.Random | None = None) -> None:
+        """Deliver what is on the queues until they are empty; `rng` shuffles and repeats it."""
+        while True:
+            waiting = [(queue, body) for queue in QUEUES for body in self.post.receive(queue)]
+            if not waiting:
+                return
+            if rng is not None:
+                waiting += rng.choices(waiting, k=len(waiting) // 2)
+                rng.shuffle(waiting)
+            for queue, body in waiting:
+                event = sqs_event(body, queue=queue)
+                answer = self.functions[queue](event, LambdaContext(60))
+                assert answer == {"batchItemFailures": []}
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock, and let the sweep send what is due then."""
+        self.clock.advance(seconds)
+        self.ledger.announce(self.ledger.due(100))
+        self.work()
+
+    def jobs(self, kind: str) -> dict[str, Job]:
+        """Queue → the job in which it was told."""
+        return {job.queue: job for job in self.ledger.list(kind=kind, limit=100).jobs}
+
+    def unfinished(self) -> list[Job]:
+        return [
+            job
+            for state in (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
+            for job in self.ledger.list(state, limit=100).jobs
+        ]
+
+    def retry(self, job: Job) -> int:
+        """A person asks the jobs API to try a failed job again; its status."""
+        service = JobsService(self.ledger, JobCounts(self.db), self.clock)
+        event = load_event("jobs/http_api_retry", rawPath=f"/api/v1/jobs/{job.id}/retry")
+        event["requestContext"]["http"]["path"] = event["rawPath"]
+        event["requestContext"] |= request_context(caller("developer"))
+        answer = lambda_handler_for(create_jobs_app(service))(event, LambdaContext())
+        return int(answer["statusCode"])
