@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, FastAPI, Header, Path, Response
+from fastapi import APIRouter, FastAPI, Path, Request, Response
 
 from functions.docs.assets import DOCUMENT, PAGE, Asset
 from hearth.errors import NotFound
@@ -31,8 +31,6 @@ _HEADERS = {
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
 }
-_Packing = Annotated[str, Header(max_length=1000)]
-_Known = Annotated[str, Header(max_length=1000)]
 
 
 class Files(Protocol):
@@ -43,15 +41,15 @@ def create_app(files: Files) -> FastAPI:
     """The application that hands out `files`."""
     router = APIRouter(tags=["docs"])
 
-    def answer(name: str, accept_encoding: str, if_none_match: str) -> Response:
+    def answer(name: str, request: Request) -> Response:
         asset = files.get(name)
         if asset is None:
             raise NotFound(f"there is no file {name} here")
-        packs = "gzip" in accept_encoding
+        packs = "gzip" in request.headers.get("accept-encoding", "")
         # Two representations, two tags.
         etag = f'{asset.etag[:-1]}-gzip"' if packs else asset.etag
         headers = {**_HEADERS, "ETag": etag}
-        if etag in if_none_match:
+        if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         if packs:
             headers["Content-Encoding"] = "gzip"
@@ -66,20 +64,18 @@ def create_app(files: Files) -> FastAPI:
         response_class=Response,
         responses=responses("application/json"),
     )
-    async def get_openapi_document(
-        accept_encoding: _Packing = "", if_none_match: _Known = ""
-    ) -> Response:
+    async def get_openapi_document(request: Request) -> Response:
         """This document."""
-        return answer(DOCUMENT, accept_encoding, if_none_match)
+        return answer(DOCUMENT, request)
 
     @router.get(
         "/docs",
         response_class=Response,
         responses=responses("text/html"),
     )
-    async def get_docs_page(accept_encoding: _Packing = "", if_none_match: _Known = "") -> Response:
+    async def get_docs_page(request: Request) -> Response:
         """This document, for people."""
-        return answer(PAGE, accept_encoding, if_none_match)
+        return answer(PAGE, request)
 
     @router.get(
         "/docs/{name}",
@@ -88,10 +84,9 @@ def create_app(files: Files) -> FastAPI:
     )
     async def get_docs_file(
         name: Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9.-]+$")],
-        accept_encoding: _Packing = "",
-        if_none_match: _Known = "",
+        request: Request,
     ) -> Response:
         """A file of the page."""
-        return answer(name, accept_encoding, if_none_match)
+        return answer(name, request)
 
     return create_http_app("Hearth docs", router, openapi_url=None)
