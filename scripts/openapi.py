@@ -40,6 +40,14 @@ INFO = {
     ),
 }
 Json = dict[str, Any]
+GATEWAY_ERROR: Json = {
+    "title": "GatewayError",
+    "description": "What the gateway answers by itself, before or instead of a function.",
+    "type": "object",
+    "properties": {"message": {"type": "string"}},
+    "required": ["message"],
+    "examples": [{"message": "Unauthorized"}],
+}
 
 
 def main() -> int:
@@ -94,7 +102,7 @@ def merge(parts: dict[str, Json], descriptions: dict[str, str], events: dict[str
         "servers": [{"url": "/", "description": "Where this document is."}],
         "tags": [],
         "paths": {},
-        "components": {"schemas": {}, "securitySchemes": {}},
+        "components": {"schemas": {"GatewayError": GATEWAY_ERROR}, "securitySchemes": {}},
     }
     for capability, part in parts.items():
         part = renamed(part, capability, merged["components"]["schemas"])
@@ -104,6 +112,10 @@ def merge(parts: dict[str, Json], descriptions: dict[str, str], events: dict[str
             operation["operationId"] = f"{capability}_{name}" if names[name] > 1 else name
             tags |= dict.fromkeys(operation.get("tags", ()))
             add_examples(operation, events.get(f"{method.upper()} {path}", {}))
+            for status in ("4XX", "5XX"):
+                by_gateway = {"schema": {"$ref": "#/components/schemas/GatewayError"}}
+                response = operation.get("responses", {}).get(status, {})
+                response.setdefault("content", {}).setdefault("application/json", by_gateway)
         merged["paths"] |= part["paths"]
         for kind, components in part.get("components", {}).items():
             merged["components"].setdefault(kind, {}).update(components)

@@ -72,8 +72,12 @@ def test_every_operation_is_tagged_and_says_what_errors_look_like(document: dict
     for method, path, operation in operations(document):
         assert set(operation["tags"]) <= tags, (method, path)
         for status in ("4XX", "5XX"):
-            content = operation["responses"][status]["content"]["application/problem+json"]
-            assert content["schema"]["$ref"].endswith("/ErrorAnswer"), (method, path)
+            content = operation["responses"][status]["content"]
+            by_function, by_gateway = (
+                content[kind]["schema"]["$ref"].rpartition("/")[2]
+                for kind in ("application/problem+json", "application/json")
+            )
+            assert (by_function, by_gateway) == ("ErrorAnswer", "GatewayError"), (method, path)
 
 
 def test_recorded_requests_are_its_examples(document: dict[str, Any]) -> None:
@@ -105,6 +109,7 @@ def test_schemas_of_one_name_are_kept_apart_where_they_differ(script: ModuleType
     merged = script.merge({"one": one, "two": two}, {"one": "One.", "two": "Two."}, {})
     # Page reads the same in both, but refers to another Thing.
     assert merged["components"]["schemas"] == {
+        "GatewayError": script.GATEWAY_ERROR,
         "Page": {"items": thing},
         "Thing": {"type": "string"},
         "TwoPage": {"items": {"$ref": "#/components/schemas/TwoThing"}},
