@@ -44,9 +44,8 @@ class Machine:
         """Processes that run or want to, for each processor. Not the time that was busy: that needs
         two looks, and an answer does not wait for the second."""
         last_minute = float((self._proc / "loadavg").read_text().split()[0])
-        processors = sum(
-            line.startswith("processor") for line in (self._proc / "cpuinfo").open(encoding="utf-8")
-        )
+        lines = (self._proc / "cpuinfo").read_text().splitlines()
+        processors = sum(line.startswith("processor") for line in lines)
         return _percent(last_minute, max(1, processors))
 
     def _memory(self) -> float:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from .cloudwatch import Activity
 from .emf import EmfCollector
 from .functions import FunctionStatus
 
@@ -38,6 +39,7 @@ class Metrics:
             registry=self.registry,
         )
         self._durations = self._histogram("duration_seconds", "Time from event to answer.")
+        self.activities: dict[str, Activity] = {}
         self._init = self._histogram("init_seconds", "Time from start to the first poll.")
         self.registry.register(self._emf)
 
@@ -51,6 +53,7 @@ class Metrics:
             self._cold_starts,
             self._durations,
             self._init,
+            self.activities.setdefault(name, Activity()),
         )
 
     def watch(self, status: Callable[[], Iterable[FunctionStatus]]) -> None:
@@ -91,22 +94,30 @@ class FunctionMetrics:
         cold_starts: Counter,
         durations: Histogram,
         init: Histogram,
+        activity: Activity,
     ) -> None:
         self._name = name
+        self._activity = activity
         self._errors = errors
         self._invocations = invocations.labels(name)
         self._durations = durations.labels(name)
         self._init = init.labels(name)
-        self.throttles = throttles.labels(name)
+        self._throttles = throttles.labels(name)
         self.cold_starts = cold_starts.labels(name)
 
     def ended(self, seconds: float, failed: bool, error_type: object = None) -> None:
         """Count one invocation; `error_type` is what the function reported when it `failed`."""
         self._invocations.inc()
         self._durations.observe(seconds)
+        self._activity.ended(seconds, failed)
         if failed:
             # A function chooses the text: bounded, so that it can't flood the label.
             self._errors.labels(self._name, str(error_type or "Unknown")[:80]).inc()
+
+    def throttled(self) -> None:
+        """Count one invocation that was refused."""
+        self._throttles.inc()
+        self._activity.throttled()
 
     def initialised(self, seconds: float) -> None:
         """Record how long an instance took from start to its first poll."""

@@ -2,7 +2,8 @@
 
 MiniStack's own program looks for messages ten times a second while a receiver waits, which adds
 50 ms to every message. Here its ASGI application is wrapped so that a waiting receiver looks again
-as soon as another request may have brought a message. Only MiniStack's public surface is used.
+as soon as another request may have brought a message. Only MiniStack's public surface is used, and
+one public constant is changed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+METRICS_KEPT_S = 3 * 3600
 RECHECK_S = 0.1  # for what nobody announces: delays and visibility time-outs that end
 # S3 announces an object from a thread of its own, a moment after it has answered.
 _AFTER_WRITE_S = (0.003, 0.02)
@@ -150,6 +152,10 @@ async def _serve(descriptor: int) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app  # type: ignore[import-untyped]
+    from ministack.services import cloudwatch  # type: ignore[import-untyped]
+
+    # It keeps metrics in memory, for two weeks if it were left to itself: up to 700 MB here.
+    cloudwatch.TWO_WEEKS_SECONDS = METRICS_KEPT_S
 
     config = Config()
     config.bind = [f"fd://{descriptor}"]

@@ -15,6 +15,7 @@ from typing import Any
 
 from .attached import AttachedLauncher, listening_address, seen_from, split_address
 from .aws_endpoint import AwsEndpoint, SqsClient
+from .cloudwatch import MetricsPublisher
 from .container_images import BUILT_TAG, check_images, images
 from .containers import ContainerLauncher
 from .control import ControlServer
@@ -200,6 +201,14 @@ class _Stack:
         )
         lifecycle.start()
         self._closing.push_async_callback(lifecycle.stop)
+        names = {spec.short_name: spec.name for spec in template.functions}
+        publisher = MetricsPublisher(
+            {names[short]: activity for short, activity in self._metrics.activities.items()},
+            endpoint,
+            self._logs,
+        )
+        publisher.start()
+        self._closing.push_async_callback(publisher.stop)
         if self._config.reload:
             reload = Reload(self._root, engine, self._logs)
             reload.start()

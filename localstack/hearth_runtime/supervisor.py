@@ -204,14 +204,14 @@ class Supervisor:
         reserved = self.spec.reserved_concurrency
         in_flight = len(self._waiting) + self._count("busy")
         if reserved is not None and in_flight >= reserved:
-            self._counters.throttles.inc()
+            self._counters.throttled()
             raise TooManyRequests(
                 f"{self.spec.name} has a reserved concurrency of {reserved}, which is used up; "
                 "invoke again later.",
                 "ReservedFunctionConcurrentInvocationLimitExceeded",
             )
         if len(self._waiting) >= self._max_queue:
-            self._counters.throttles.inc()
+            self._counters.throttled()
             raise TooManyRequests(
                 f"{self._max_queue} invocations of {self.spec.name} wait already; "
                 "invoke again later."
