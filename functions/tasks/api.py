@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from functions.tasks.changes import Actor
 from functions.tasks.schemas import (
@@ -59,6 +60,21 @@ IfMatch = Annotated[
         description="Only while the task has this ETag; 412 otherwise.",
     ),
 ]
+
+
+class UlidConvertor(Convertor[str]):
+    """An id in a path; another word is another path, so that it is not found, or not allowed."""
+
+    regex = TASK_ID.strip("^$")
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("ulid", UlidConvertor())
 _MEDIA = {"csv": "text/csv; charset=utf-8", "ics": "text/calendar; charset=utf-8"}
 _KINDS = {"text/csv": "csv", "text/calendar": "ics"}
 _TAG = re.compile(r'"([1-9][0-9]{0,9})"', re.ASCII)
@@ -82,7 +98,6 @@ def create_app(service: TaskService) -> FastAPI:
     async def list_tasks(who: Sees, query: Annotated[TaskQuery, Query()]) -> TasksAnswer:
         return service.read.list(actor(who), query)
 
-    # Before /{task_id}, which would take these for an id.
     @router.get("/stats")
     async def task_stats(who: Sees) -> StatsAnswer:
         return service.read.stats(actor(who))
@@ -126,7 +141,7 @@ def create_app(service: TaskService) -> FastAPI:
         mark(response, None, repeated)
         return answer
 
-    @router.get("/{task_id}", responses={304: {"description": "Still the version you have."}})
+    @router.get("/{task_id:ulid}", responses={304: {"description": "Still the version you have."}})
     async def get_task(
         who: Sees,
         task_id: TaskId,
@@ -142,8 +157,8 @@ def create_app(service: TaskService) -> FastAPI:
         mark(response, task.version)
         return TaskAnswer(task=task)
 
-    @router.put("/{task_id}", operation_id="put_task")
-    @router.patch("/{task_id}", operation_id="patch_task")
+    @router.put("/{task_id:ulid}", operation_id="put_task")
+    @router.patch("/{task_id:ulid}", operation_id="patch_task")
     async def update_task(
         who: Writes,
         task_id: TaskId,
@@ -155,11 +170,11 @@ def create_app(service: TaskService) -> FastAPI:
         mark(response, answer.task.version)
         return answer
 
-    @router.delete("/{task_id}")
+    @router.delete("/{task_id:ulid}")
     async def delete_task(who: Writes, task_id: TaskId, if_match: IfMatch = None) -> DeletedAnswer:
         return service.delete(actor(who), task_id, versions(if_match))
 
-    @router.post("/{task_id}/complete")
+    @router.post("/{task_id:ulid}/complete")
     async def complete_task(
         who: Writes,
         task_id: TaskId,
@@ -174,7 +189,7 @@ def create_app(service: TaskService) -> FastAPI:
         mark(response, answer.task.version, repeated)
         return answer
 
-    @router.post("/{task_id}/reopen")
+    @router.post("/{task_id:ulid}/reopen")
     async def reopen_task(
         who: Writes,
         task_id: TaskId,
@@ -186,13 +201,13 @@ def create_app(service: TaskService) -> FastAPI:
         mark(response, answer.task.version, repeated)
         return answer
 
-    @router.get("/{task_id}/comments")
+    @router.get("/{task_id:ulid}/comments")
     async def list_comments(
         who: Sees, task_id: TaskId, query: Annotated[PageQuery, Query()]
     ) -> CommentsAnswer:
         return service.read.comments(actor(who), task_id, query.limit, query.cursor)
 
-    @router.post("/{task_id}/comments", status_code=201)
+    @router.post("/{task_id:ulid}/comments", status_code=201)
     async def add_comment(
         who: Writes, task_id: TaskId, new: CommentIn, response: Response, key: Key = None
     ) -> CommentAnswer:
@@ -200,19 +215,19 @@ def create_app(service: TaskService) -> FastAPI:
         mark(response, None, repeated)
         return answer
 
-    @router.delete("/{task_id}/comments/{comment_id}")
+    @router.delete("/{task_id:ulid}/comments/{comment_id:ulid}")
     async def delete_comment(who: Writes, task_id: TaskId, comment_id: TaskId) -> DeletedAnswer:
         return service.delete_comment(actor(who), task_id, comment_id)
 
-    @router.get("/{task_id}/subtasks")
+    @router.get("/{task_id:ulid}/subtasks")
     async def list_subtasks(who: Sees, task_id: TaskId) -> SubtasksAnswer:
         return service.read.subtasks(actor(who), task_id)
 
-    @router.get("/{task_id}/dependencies")
+    @router.get("/{task_id:ulid}/dependencies")
     async def list_dependencies(who: Sees, task_id: TaskId) -> DependenciesAnswer:
         return service.read.dependencies(actor(who), task_id)
 
-    @router.put("/{task_id}/dependencies/{needs_id}")
+    @router.put("/{task_id:ulid}/dependencies/{needs_id:ulid}")
     async def add_dependency(
         who: Writes, task_id: TaskId, needs_id: TaskId, response: Response
     ) -> TaskAnswer:
@@ -220,7 +235,7 @@ def create_app(service: TaskService) -> FastAPI:
         mark(response, answer.task.version)
         return answer
 
-    @router.delete("/{task_id}/dependencies/{needs_id}")
+    @router.delete("/{task_id:ulid}/dependencies/{needs_id:ulid}")
     async def drop_dependency(
         who: Writes, task_id: TaskId, needs_id: TaskId, response: Response
     ) -> TaskAnswer:
@@ -228,7 +243,7 @@ def create_app(service: TaskService) -> FastAPI:
         mark(response, answer.task.version)
         return answer
 
-    @router.get("/{task_id}/history")
+    @router.get("/{task_id:ulid}/history")
     async def list_history(
         who: Sees, task_id: TaskId, query: Annotated[PageQuery, Query()]
     ) -> HistoryAnswer:
