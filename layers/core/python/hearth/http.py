@@ -22,6 +22,7 @@ from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hearth.errors import HearthError, InvalidInput, RateLimited, TooLarge, Unauthenticated
@@ -176,13 +177,25 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
         message = f"there is nothing at {request.url.path[:200]}"
     elif error.status_code == 405:
         message = f"{request.method} is not possible at {request.url.path[:200]}"
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
     return error_response(
         request_id(request),
         error.status_code,
         _CODES.get(error.status_code, "HTTP_ERROR"),
         message,
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _allowed(request: Request) -> str:
+    """Every method that the path has: the router names those of the first route it came by."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    found = (
+        methods
+        for path, methods in paths.items()
+        if compile_path(path)[0].fullmatch(request.url.path)
+    )
+    return ", ".join(sorted(method.upper() for method in next(found, {})))
 
 
 class _Border:
