@@ -49,30 +49,29 @@ def test_keys_come_page_by_page_newest_first(porter: Porter) -> None:
     assert porter.call("GET", "/keys", token=admin, cursor="x").status == 400
 
 
-@pytest.mark.parametrize(
-    ("wanted", "status"),
-    [
-        ({"name": ""}, 400),
-        ({"name": "a\r\nSet-Cookie: b"}, 400),
-        ({"name": "x" * 101}, 400),
-        ({"name": "x", "permissions": ["everything"]}, 400),
-        ({"name": "x", "permissions": ["users:manage"]}, 403),
-        ({"name": "x", "expires_in_days": 0}, 400),
-        ({"name": "x", "expires_in_days": 2**63}, 400),
-        ({"name": "x", "expires_in_days": -1}, 400),
-        ({"name": "x", "user_id": "another"}, 400),
-        ({"name": "x'); DROP TABLE auth_users; --"}, 201),
-        ({"name": "x", "permissions": []}, 201),
-    ],
-)
-def test_a_key_has_a_name_and_permissions_of_its_maker(
-    porter: Porter, wanted: dict[str, Any], status: int
-) -> None:
+KEYS: list[tuple[dict[str, Any], int]] = [
+    ({"name": ""}, 400),
+    ({"name": "a\r\nSet-Cookie: b"}, 400),
+    ({"name": "x" * 101}, 400),
+    ({"name": "x", "permissions": ["everything"]}, 400),
+    ({"name": "x", "permissions": ["users:manage"]}, 403),
+    ({"name": "x", "expires_in_days": 0}, 400),
+    ({"name": "x", "expires_in_days": 2**63}, 400),
+    ({"name": "x", "expires_in_days": -1}, 400),
+    ({"name": "x", "user_id": "another"}, 400),
+    ({"name": "x'); DROP TABLE auth_users; --"}, 201),
+    ({"name": "x", "permissions": []}, 201),
+]
+
+
+def test_a_key_has_a_name_and_permissions_of_its_maker(porter: Porter) -> None:
     admin = porter.administrator()
     porter.user(admin)
     token = porter.log_in("bob@example.org")["access_token"]
 
-    assert porter.call("POST", "/keys", wanted, token=token).status == status
+    statuses = [porter.call("POST", "/keys", wanted, token=token).status for wanted, _ in KEYS]
+
+    assert statuses == [status for _, status in KEYS]
 
 
 def test_a_key_makes_no_keys_and_rotates_only_itself(porter: Porter) -> None:
@@ -114,36 +113,33 @@ def test_a_revoked_key_is_not_rotated_back_to_life(porter: Porter) -> None:
 # ---- users ----
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {"email": "no-at-sign"},
-        {"email": "a@b\r\nBcc: eve@example.org"},
-        {"email": "a@" + "b" * 300},
-        {"email": "a\x00@example.org"},
-        {"email": "=cmd|'/c calc'!A1 @example.org"},
-        {"email": "\ud800@example.org"},
-        {"password": "short"},
-        {"password": "a" * 12},
-        {"password": "Password1234"},
-        {"password": "carol@example.org"},
-        {"password": "x" * 129},
-        {"password": "\ud800" * 20},
-        {"role": "root"},
-        {"is_admin": True},
-    ],
-    ids=str,
-)
+MALFORMED: list[dict[str, Any]] = [
+    {"email": "no-at-sign"},
+    {"email": "a@b\r\nBcc: eve@example.org"},
+    {"email": "a@" + "b" * 300},
+    {"email": "a\x00@example.org"},
+    {"email": "=cmd|'/c calc'!A1 @example.org"},
+    {"email": "\ud800@example.org"},
+    {"password": "short"},
+    {"password": "a" * 12},
+    {"password": "Password1234"},
+    {"password": "carol@example.org"},
+    {"password": "x" * 129},
+    {"password": "\ud800" * 20},
+    {"role": "root"},
+    {"is_admin": True},
+]
+
+
 def test_a_user_that_is_not_well_formed_is_refused_and_its_password_not_told(
-    porter: Porter, wanted: dict[str, Any]
+    porter: Porter,
 ) -> None:
     admin = porter.administrator()
-    body = {"email": "carol@example.org", "password": PASSWORD, **wanted}
-
-    answer = porter.call("POST", "/users", body, token=admin)
-
-    assert (answer.status, answer.code) == (400, "VALIDATION_ERROR")
-    assert str(body["password"]) not in str(answer.body)
+    for wanted in MALFORMED:
+        body = {"email": "carol@example.org", "password": PASSWORD, **wanted}
+        answer = porter.call("POST", "/users", body, token=admin)
+        assert (answer.status, answer.code) == (400, "VALIDATION_ERROR"), wanted
+        assert str(body["password"]) not in str(answer.body)
 
 
 def test_users_are_listed_shown_changed_and_deleted(porter: Porter) -> None:
@@ -274,17 +270,17 @@ def test_a_developer_does_not_read_the_log(porter: Porter) -> None:
     assert porter.call("GET", "/audit", token=token).status == 403
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ('{"email": "a@b.c", "password": ' + "[" * 40 + "]" * 40 + "}", 400),
-        ('{"email": "a@b.c"', 400),
-        ("[]", 400),
-        ("null", 400),
-        ('{"email": ["a@b.c"], "password": {"$ne": ""}}', 400),
-        ('{"email": "a@b.c", "password": "' + "x" * (1024 * 1024) + '"}', 413),
-    ],
-    ids=["deep", "cut off", "list", "null", "operators", "large"],
-)
-def test_a_body_that_is_no_log_in_is_refused(porter: Porter, body: str, status: int) -> None:
-    assert porter.call("POST", "/login", body).status == status
+BODIES = [
+    ('{"email": "a@b.c", "password": ' + "[" * 40 + "]" * 40 + "}", 400),
+    ('{"email": "a@b.c"', 400),
+    ("[]", 400),
+    ("null", 400),
+    ('{"email": ["a@b.c"], "password": {"$ne": ""}}', 400),
+    ('{"email": "a@b.c", "password": "' + "x" * (1024 * 1024) + '"}', 413),
+]
+
+
+def test_a_body_that_is_no_log_in_is_refused(porter: Porter) -> None:
+    statuses = [porter.call("POST", "/login", body).status for body, _ in BODIES]
+
+    assert statuses == [status for _, status in BODIES]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import pytest
-
 from functions.auth.journal import Caller
 from functions.auth.schemas import RegisterIn
 from tests.support.auth import ADMIN, PASSWORD, SETUP_TOKEN, Porter, at_once
@@ -30,11 +28,11 @@ def test_a_program_of_the_machine_registers_the_first_user_without_a_token(porte
     assert porter.call("POST", "/register", FIRST, local=True).body["role"] == "admin"
 
 
-@pytest.mark.parametrize("shown", [None, "", SETUP_TOKEN[:-1], SETUP_TOKEN + " ", "é" * 16])
-def test_nobody_is_first_without_the_very_setup_token(porter: Porter, shown: str | None) -> None:
-    answer = porter.call("POST", "/register", {**FIRST, "setup_token": shown})
+def test_nobody_is_first_without_the_very_setup_token(porter: Porter) -> None:
+    for shown in (None, "", SETUP_TOKEN[:-1], SETUP_TOKEN + " ", "é" * 16):
+        answer = porter.call("POST", "/register", {**FIRST, "setup_token": shown})
+        assert (answer.status, answer.code) == (403, "FORBIDDEN")
 
-    assert (answer.status, answer.code) == (403, "FORBIDDEN")
     assert porter.call("POST", "/login", FIRST).status == 401
 
 

@@ -175,11 +175,12 @@ def test_of_two_refreshes_of_one_token_at_once_one_wins(porter: Porter) -> None:
     assert refreshed(porter, won.refresh_token)[0] == 401
 
 
-@pytest.mark.parametrize(
-    "token", ["", "hr_", "hk_01KAJQ6T1M5W8Y2Z3X4V5B6N7M_" + "a" * 49, "a.b.c", "\x00", "\ud800"]
-)
-def test_what_is_no_refresh_token_is_refused(porter: Porter, token: str) -> None:
-    assert refreshed(porter, token)[0] in (400, 401)
+def test_what_is_no_refresh_token_is_refused(porter: Porter) -> None:
+    tokens = ["", "hr_", "hk_01KAJQ6T1M5W8Y2Z3X4V5B6N7M_" + "a" * 49, "a.b.c", "\x00", "\ud800"]
+
+    statuses = [refreshed(porter, token)[0] for token in tokens]
+
+    assert statuses == [401] * 5 + [400]
 
 
 def test_a_refresh_token_of_a_known_session_cannot_be_made_up(porter: Porter) -> None:
