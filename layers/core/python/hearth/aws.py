@@ -86,3 +86,35 @@ def endpoint_url(service: str, settings: AwsSettings) -> str | None:
 
     endpoint: str | None = config.get_service_endpoint(service, settings.localstack_host)
     return endpoint
+
+
+def dsql_token(host: str, region: str, user: str, settings: AwsSettings | None = None) -> str:
+    """A password for one connection to Aurora DSQL, good for 15 minutes.
+
+    It is signed here with the function's credentials; nobody is asked.
+
+    Raises:
+        Unavailable: There are no credentials, or no region.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    from hearth.errors import Unavailable
+
+    try:
+        dsql = client("dsql", settings)
+        sign = (
+            dsql.generate_db_connect_admin_auth_token
+            if user == "admin"
+            else dsql.generate_db_connect_auth_token
+        )
+        token: str = sign(host, region)
+    except BotoCoreError as error:
+        raise Unavailable(f"no token for the database ({type(error).__name__})") from error
+    return token
+
+
+def root_certificates() -> str:
+    """File with the certificate authorities that AWS's own clients trust."""
+    from botocore.httpsession import get_cert_path
+
+    return str(get_cert_path(True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 import threading
 import time
@@ -36,6 +37,7 @@ _WRITE_ATTEMPTS = 8
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
 _WRITE = "hearth_write"
+_DSQL_HOST = re.compile(r"[a-z0-9-]+\.dsql\.(?P<region>[a-z0-9-]+)\.on\.aws")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -95,10 +97,13 @@ class Database:
     """The database at one URL; safe to share between threads.
 
     Args:
-        url: `sqlite:////absolute/path` or `postgresql://user:password@host:port/name`.
+        url: `sqlite:////absolute/path`, `postgresql://user:password@host:port/name`, or
+            `postgresql://user@<cluster>.dsql.<region>.on.aws/postgres` for Aurora DSQL, whose
+            password is a token made for each connection.
 
     Attributes:
         file: Where SQLite keeps it; None for a server.
+        is_dsql: Whether it is Aurora DSQL: PostgreSQL's language, less some of it.
 
     Raises:
         InvalidInput: any other URL.
@@ -108,7 +113,10 @@ class Database:
         target = engine_url(url)
         self.is_sqlite = target.get_backend_name() == "sqlite"
         self.file = Path(target.database) if self.is_sqlite and target.database else None
+        self.is_dsql = _dsql_region(url) is not None
         self.engine: Engine = _sqlite_engine(target) if self.is_sqlite else _postgres_engine(target)
+        if region := _dsql_region(url):
+            _sign_in_by_token(self.engine, region)
         self.writer = self.engine.execution_options(**{_WRITE: True})
         self._write_lock = threading.Lock()
         self._this_thread = threading.local()
@@ -189,9 +197,36 @@ def engine_url(url: str) -> URL:
                 raise InvalidInput("DATABASE_URL names no file; use sqlite:////absolute/path")
             return target.set(drivername="sqlite+pysqlite")
         case "postgresql" | "postgres":
-            return target.set(drivername="postgresql+psycopg")
+            return target.difference_update_query(["region"]).set(drivername="postgresql+psycopg")
         case other:
             raise InvalidInput(f"DATABASE_URL names {other!r}; use sqlite or postgresql")
+
+
+def _dsql_region(url: str) -> str | None:
+    """The region of an Aurora DSQL cluster; None where the server is none.
+
+    `postgresql+dsql://…?region=…` says it of any other host name, such as a private endpoint's.
+    """
+    target = make_url(url)
+    if target.drivername == "postgresql+dsql":
+        region = target.query.get("region")
+        if not isinstance(region, str):
+            raise InvalidInput("DATABASE_URL names dsql but no region; add ?region=eu-central-1")
+        return region
+    named = _DSQL_HOST.fullmatch(target.host or "")
+    return named["region"] if named and target.get_backend_name() == "postgresql" else None
+
+
+def _sign_in_by_token(engine: Engine, region: str) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _add_token(_d: Dialect, _r: object, _a: object, parameters: dict[str, Any]) -> None:
+        # Imported when a connection is opened: nobody else needs it.
+        from hearth.aws import dsql_token, root_certificates
+
+        user = parameters.get("user", "admin")
+        parameters["password"] = dsql_token(parameters["host"], region, user)
+        if "sslmode" not in parameters:
+            parameters |= {"sslmode": "verify-full", "sslrootcert": root_certificates()}
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -232,6 +267,7 @@ def _postgres_engine(url: URL) -> Engine:
         pool_timeout=BUSY_TIMEOUT_S,
         pool_pre_ping=True,
         pool_recycle=1800,  # Aurora DSQL ends a connection after an hour
+        use_native_hstore=False,  # it would be looked for at each connection
     )
 
 

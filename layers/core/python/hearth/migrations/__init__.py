@@ -1,7 +1,8 @@
 """The database schema: one linear history of Alembic revisions, "0001", "0002", …
 
 Each revision is written by hand, with one DDL statement per operation and within the subset that
-SQLite, PostgreSQL and Aurora DSQL share: text keys, no foreign keys, no sequences.
+SQLite, PostgreSQL and Aurora DSQL share: text keys, no foreign keys, no sequences. `dsql.py` says
+how it is applied where a transaction holds one statement only.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _PAUSE_S = 0.25
 def upgrade(url: str, revision: str = "head") -> str:
     """Bring the database at `url` to `revision`; returns the revision it has then.
 
-    Safe to run twice, and in two processes at once: each revision is one transaction, and the
-    one that comes second finds it done.
+    Safe to run twice, and in two processes at once: each revision is one transaction (on Aurora
+    DSQL each statement, and all can be repeated), and the one that comes second finds it done.
 
     Raises:
         InvalidInput: not a URL that Hearth knows.
@@ -29,6 +30,7 @@ def upgrade(url: str, revision: str = "head") -> str:
     """
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
     from sqlalchemy.exc import DBAPIError
 
     config = Config()
@@ -40,7 +42,7 @@ def upgrade(url: str, revision: str = "head") -> str:
             before = _current(database)
             try:
                 command.upgrade(config, revision)
-            except (DBAPIError, HearthError):
+            except (DBAPIError, HearthError, CommandError):
                 # Another process may have been faster: look again. A true fault stays one.
                 if attempt == _ATTEMPTS or (attempt > 3 and _current(database) == before):
                     raise
