@@ -8,6 +8,9 @@ a plain process.
 To add a case, put the event into `events/<function>/<name>.json` (or the folder of the function's
 capability) and one line into `CASES`:
 
+    Case("tasks", "sqs_hint_report_ready", NOTHING_FAILED),
+    Case("tasks-api", "http_api_create", {"statusCode": 201}),
+    Case("tasks-api", "http_api_list_open", OK),
     Case("docs", "http_api_document", {"statusCode": 200}),
 
 `expected` is a part of the answer: members that it does not name may be anything, as long as they
@@ -88,6 +91,9 @@ CASES = (
     Case("notifications", "sqs_hint_of_a_message", NOTHING_FAILED),
     Case("notifications-api", "http_api_channels", OK),
     Case("notifications-api", "http_api_list", OK),
+    Case("tasks", "sqs_hint_report_ready", NOTHING_FAILED),
+    Case("tasks-api", "http_api_create", {"statusCode": 201}),
+    Case("tasks-api", "http_api_list_open", OK),
     Case("docs", "http_api_document", OK | {"body": {"openapi": "3.1.0"}}, caller=None),
     Case("docs", "http_api_page", OK, caller=None),
     Case("jobs", "http_api_retry", {"statusCode": 404, "body": {"error": {"code": "NOT_FOUND"}}}),
