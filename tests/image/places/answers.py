@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pypdf
 
@@ -49,7 +50,8 @@ def http_answer(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     if own.get("content-encoding") == "gzip":
         body = gzip.decompress(body)
     if request_id := own.get("x-request-id"):  # the gateway's, which errors repeat
-        body = body.replace(request_id.encode(), b"<request>")
+        for form in (request_id, quote(request_id, safe="")):
+            body = body.replace(form.encode(), b"<request>")
         own["x-request-id"] = "<request>"
     return _steady(
         {
@@ -87,7 +89,10 @@ def _decoded(body: bytes, kind: str) -> Any:
     if body.startswith(b"%PDF-"):
         return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(body)).pages]
     if "json" in kind:
-        return json.loads(body)
+        decoded = json.loads(body)
+        if isinstance(decoded, dict):
+            decoded.pop("servers", None)  # of an OpenAPI document: the address that was asked
+        return decoded
     return body.decode(errors="replace")
 
 
