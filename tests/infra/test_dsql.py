@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -26,7 +26,11 @@ from hearth import migrations
 from hearth.db import Database
 from hearth.errors import InvalidInput, Unavailable
 from hearth.migrations.dsql import repeatable, wait_for_indexes
+from hearth_runtime.template_reader import Place, TemplateSource
 from tests.support import dsql
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 HOST = "abc123.dsql.eu-central-1.on.aws"
 
@@ -368,3 +372,34 @@ def test_the_certificate_of_a_cluster_is_checked(monkeypatch: pytest.MonkeyPatch
         db.read(lambda tx: None)
     assert (seen["password"], seen["sslmode"]) == ("token", "verify-full")
     assert "BEGIN CERTIFICATE" in Path(seen["sslrootcert"]).read_text()
+
+
+# ---- the template ----
+
+
+def test_every_function_with_a_database_may_sign_in(template: Template) -> None:
+    access = template.body["Resources"]["DsqlAccess"]
+    allowed = {role["Ref"] for role in access["Properties"]["Roles"]}
+    assert allowed == {f"{name}Role" for name in template.functions if name != "DocsFunction"}
+    waits_for = template.body["Resources"]["Schema"]["Properties"]["Access"]
+    assert waits_for["Fn::If"][:2] == ["UsesDsql", {"Ref": "DsqlAccess"}]
+
+
+def test_the_cluster_outlives_the_stack(template: Template) -> None:
+    cluster = template.body["Resources"]["DsqlCluster"]
+    assert cluster["DeletionPolicy"] == cluster["UpdateReplacePolicy"] == "Retain"
+    assert cluster["Properties"]["DeletionProtectionEnabled"] is True
+
+
+def test_at_home_there_is_no_cluster_and_on_aws_its_name_is_one_that_we_know() -> None:
+    source = TemplateSource.read(Path(__file__).resolve().parents[2] / "template.yaml")
+    home = source.resolve({"DatabaseUrl": "sqlite:////tmp/hearth.db"}, Place("hearth"))
+    assert not any("Dsql" in ignored for ignored in home.ignored)
+    assert {spec.environment["DATABASE_URL"] for spec in home.functions} == {
+        "sqlite:////tmp/hearth.db"
+    }
+    aws = source.resolve({"Database": "dsql"}, Place("hearth", "eu-central-1"))
+    (url,) = {spec.environment["DATABASE_URL"] for spec in aws.functions}
+    db = Database(url.replace("hearth-DsqlCluster", "abc123"))
+    assert db.is_dsql
+    db.close()

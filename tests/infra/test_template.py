@@ -311,7 +311,8 @@ def test_a_deployment_migrates_to_the_newest_revision(template: Template) -> Non
 
 # ---- the file itself ----
 
-_ROOMS = ("AWS::S3::", "AWS::SQS::", "AWS::Serverless::Function", "AWS::Serverless::HttpApi")
+_STORAGE = ("AWS::S3::", "AWS::DSQL::", "AWS::IAM::ManagedPolicy")
+_ROOMS = (_STORAGE, "AWS::SQS::", "AWS::Serverless::Function", "AWS::Serverless::HttpApi")
 _COMPANIONS = ("Custom::", "AWS::Logs::", "AWS::CloudFormation::Stack")
 """Stand below what they belong to."""
 
