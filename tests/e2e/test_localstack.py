@@ -61,13 +61,15 @@ def test_the_hook_makes_what_the_template_names(localstack: str) -> None:
     queue = sqs.get_queue_url(QueueName="hearth-DetectionQueue")["QueueUrl"]
     s3.put_object(Bucket="hearth-bucket", Key="frames/gate/a b.jpg", Body=b"x")
 
-    def announced() -> list[Any]:
-        answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10)
-        return list(answer.get("Messages", []))
+    messages: list[Any] = []
 
-    found: list[Any] = []
-    until(lambda: bool(found.extend(announced()) or found), 20, lambda: "no notification")
-    [record] = json.loads(found[0]["Body"])["Records"]
+    def announced() -> bool:
+        answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1)
+        messages.extend(answer.get("Messages", []))
+        return bool(messages)
+
+    until(announced, 20, lambda: "no notification")
+    [record] = json.loads(messages[0]["Body"])["Records"]
     assert record["s3"]["object"]["key"] == "frames/gate/a%20b.jpg"
     sqs.purge_queue(QueueUrl=queue)
     s3.delete_object(Bucket="hearth-bucket", Key="frames/gate/a b.jpg")

@@ -151,7 +151,7 @@ class _Connection(socketserver.BaseRequestHandler):
     """Passes bytes on between a client and the same port of the loopback."""
 
     def handle(self) -> None:
-        port = self.server.server_address[1]
+        _, port = self.request.getsockname()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as target:
             back = threading.Thread(target=_pass_on, args=(target, self.request), daemon=True)
             back.start()

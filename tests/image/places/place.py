@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from hearth_runtime.functions import FunctionSpec
@@ -27,11 +26,9 @@ class Open(Protocol):
         """Start what the place needs; end it and every container of it afterwards."""
 
 
-class Around(Protocol):
-    def __call__(
-        self, folder: Path, database_url: str, **parameters: str
-    ) -> AbstractContextManager[Backing]:
-        """S3, SQS and the database, with the template's resources and these parameters."""
+Around = Callable[..., AbstractContextManager[Backing]]
+"""Given a folder, the URL of an empty database and the template's parameters: S3, SQS and the
+database, with the template's resources."""
 
 
 @dataclass(frozen=True)
