@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+)
 
 from functions.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from hearth.http import PageQuery
@@ -18,6 +26,13 @@ _EMAIL = (
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"
 )
 _PERMISSIONS = sorted(PERMISSIONS[Role.ADMIN])
+
+
+def _number(value: Any) -> Any:
+    """Not the text of a number, nor a truth value; 7.0 is a whole number in JSON."""
+    if isinstance(value, str | bool):
+        raise ValueError("this is a whole number of days")  # noqa: TRY004  # pydantic's
+    return value
 
 
 def _known_permission(name: str) -> str:
@@ -48,6 +63,7 @@ GivenToken = Annotated[SecretStr, Field(max_length=4096)]
 Permission = Annotated[
     str, AfterValidator(_known_permission), Field(json_schema_extra={"enum": list(_PERMISSIONS)})
 ]
+Days = Annotated[int, BeforeValidator(_number)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -136,7 +152,7 @@ class UserPatch(_In):
     """What is left out stays."""
 
     role: Role | None = None
-    disabled: bool | None = None
+    disabled: StrictBool | None = None
     password: NewPassword | None = Field(
         None, description="A new one, where the user has lost theirs; ends their sessions."
     )
@@ -161,7 +177,7 @@ class UsersOut(BaseModel):
 class InvitationIn(_In):
     email: Email = Field(description="Who may register with it.")
     role: Role = Role.USER
-    expires_in_days: int = Field(7, ge=1, le=30)
+    expires_in_days: Days = Field(7, ge=1, le=30)
 
 
 class InvitationOut(_Out):
@@ -190,7 +206,9 @@ class InvitationsOut(BaseModel):
 
 class ApiKeyIn(_In):
     name: Name
-    expires_in_days: int | None = Field(None, ge=1, le=3650, description="None: no end.")
+    expires_in_days: Annotated[Days, Field(ge=1, le=3650)] | None = Field(
+        None, description="None: no end."
+    )
     permissions: list[Permission] | None = Field(
         None, max_length=50, description="Among one's own; left out: all of them."
     )
@@ -233,7 +251,7 @@ class ApiKeysOut(BaseModel):
 
 
 class RotateIn(_In):
-    distrust: bool = Field(
+    distrust: StrictBool = Field(
         False,
         description="The old keys are in wrong hands: all tokens that they signed end now.",
     )

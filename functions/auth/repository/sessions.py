@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from functions.auth.repository.tables import refresh_tokens, sessions, users
 from hearth.principal import Role
@@ -40,6 +40,23 @@ class RefreshToken:
     expires_at: datetime
 
 
+# Built once: the authorizer asks it on every call, and building costs more than asking.
+_WITH_USER = (
+    select(
+        sessions.c.id,
+        sessions.c.user_id,
+        users.c.email,
+        users.c.role,
+        sessions.c.created_at,
+        sessions.c.expires_at,
+        sessions.c.revoked_at,
+        users.c.disabled_at,
+    )
+    .join(users, users.c.id == sessions.c.user_id)
+    .where(sessions.c.id == bindparam("wanted"))
+)
+
+
 def add_session(tx: Connection, session: Session) -> None:
     tx.execute(
         insert(sessions),
@@ -49,21 +66,7 @@ def add_session(tx: Connection, session: Session) -> None:
 
 def get_session(tx: Connection, session_id: str) -> Session | None:
     """The session with its user, found by keys; None also when the user is gone."""
-    query = (
-        select(
-            sessions.c.id,
-            sessions.c.user_id,
-            users.c.email,
-            users.c.role,
-            sessions.c.created_at,
-            sessions.c.expires_at,
-            sessions.c.revoked_at,
-            users.c.disabled_at,
-        )
-        .join(users, users.c.id == sessions.c.user_id)
-        .where(sessions.c.id == session_id)
-    )
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_WITH_USER, {"wanted": session_id}).one_or_none()
     if row is None:
         return None
     values = dict(row._mapping)
