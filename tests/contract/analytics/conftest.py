@@ -85,7 +85,8 @@ class Desk:
             self.clock,
             lambda: self.seconds,
         )
-        self.app = create_app(AnalyticsService(db, "Europe/Berlin", health.look, self.clock))
+        self.service = AnalyticsService(db, "Europe/Berlin", health.look, self.clock)
+        self.app = create_app(self.service)
         self.rollup = Rollup(db, FOREVER, self.clock)
         self.publisher = Publisher("tasks", dict.fromkeys(EVENT_TYPES, (QUEUE,)))
         self.consumer = make_handler(self.ledger, Intake(self.clock), EVENT_TYPES)
