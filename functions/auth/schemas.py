@@ -63,7 +63,6 @@ GivenToken = Annotated[SecretStr, Field(max_length=4096)]
 Permission = Annotated[
     str, AfterValidator(_known_permission), Field(json_schema_extra={"enum": list(_PERMISSIONS)})
 ]
-Days = Annotated[int, BeforeValidator(_number)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -177,7 +176,7 @@ class UsersOut(BaseModel):
 class InvitationIn(_In):
     email: Email = Field(description="Who may register with it.")
     role: Role = Role.USER
-    expires_in_days: Days = Field(7, ge=1, le=30)
+    expires_in_days: Annotated[int, Field(ge=1, le=30), BeforeValidator(_number)] = 7
 
 
 class InvitationOut(_Out):
@@ -206,7 +205,7 @@ class InvitationsOut(BaseModel):
 
 class ApiKeyIn(_In):
     name: Name
-    expires_in_days: Annotated[Days, Field(ge=1, le=3650)] | None = Field(
+    expires_in_days: Annotated[int, Field(ge=1, le=3650), BeforeValidator(_number)] | None = Field(
         None, description="None: no end."
     )
     permissions: list[Permission] | None = Field(
