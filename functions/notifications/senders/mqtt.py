@@ -93,8 +93,10 @@ class _Conversation:
         """
         broker = self._broker
         try:
-            # The library takes the keep-alive for the time-out of the TLS handshake as well.
-            self._client.connect(broker.host, broker.port, keepalive=math.ceil(self._timeout_s))
+            # The library takes the keep-alive for the time-out of the TLS handshake as well; it is
+            # longer than ours, or a silent broker would be hung up on before we say so.
+            keepalive = 2 * math.ceil(self._timeout_s)
+            self._client.connect(broker.host, broker.port, keepalive=keepalive)
         except ssl.SSLCertVerificationError as error:
             raise ChannelRefused(
                 f"the certificate of {self._where} is not trusted: {error.verify_message}; "
