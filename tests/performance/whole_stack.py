@@ -97,7 +97,9 @@ def reports(state: StackState, count: int) -> None:
     done = 0
     while done < count:
         time.sleep(0.1)
-        done = get(state, "/jobs/summary")["jobs"].get("safety.violation.detected", {}).get("done", 0)
+        done = (
+            get(state, "/jobs/summary")["jobs"].get("safety.violation.detected", {}).get("done", 0)
+        )
     seconds = time.perf_counter() - began
     print(
         f"{count} reports in {seconds:.1f} s (sent in {sent:.1f} s): "
