@@ -124,16 +124,6 @@ def test_an_endpoint_that_does_not_answer_is_logged_once(logs: LogStream, tmp_pa
         figures("http://127.0.0.1:9", "h-a")
 
 
-def test_an_endpoint_that_keeps_aws_s_namespaces_to_itself_is_logged(
-    logs: LogStream, tmp_path: Path
-) -> None:
-    activity = Activity()
-    activity.ended(0.1, failed=False)
-    with moto_server() as url:  # it refuses what AWS refuses
-        MetricsPublisher({"h-a": activity}, AwsEndpoint.local(url), logs).publish()
-    assert "AWS/" in (tmp_path / "runtime.log").read_text()
-
-
 def test_queues_tell_how_full_they_are(endpoint: str) -> None:
     sqs = client("sqs", AwsSettings(aws_endpoint_url=endpoint))
     url = sqs.create_queue(QueueName="depths")["QueueUrl"]
