@@ -35,6 +35,15 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _encodable(secret: SecretStr) -> SecretStr:
+    """JSON can escape half of a surrogate pair, which no encoding can write."""
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("this is no Unicode text: it holds half of a surrogate pair") from None
+    return secret
+
+
 def _known_permission(name: str) -> str:
     if name not in PERMISSIONS[Role.ADMIN]:
         raise ValueError(f"{name[:80]!r} is no permission; there are {', '.join(_PERMISSIONS)}")
@@ -55,11 +64,14 @@ NewPassword = Annotated[
         description="Not among the commonest, and not the e-mail address.",
         examples=["a heron stood in the brook"],
     ),
+    AfterValidator(_encodable),
 ]
 GivenPassword = Annotated[
-    SecretStr, Field(max_length=MAX_LENGTH, examples=["a heron stood in the brook"])
+    SecretStr,
+    Field(max_length=MAX_LENGTH, examples=["a heron stood in the brook"]),
+    AfterValidator(_encodable),
 ]
-GivenToken = Annotated[SecretStr, Field(max_length=4096)]
+GivenToken = Annotated[SecretStr, Field(max_length=4096), AfterValidator(_encodable)]
 Permission = Annotated[
     str, AfterValidator(_known_permission), Field(json_schema_extra={"enum": list(_PERMISSIONS)})
 ]

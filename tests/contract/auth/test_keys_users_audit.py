@@ -125,7 +125,7 @@ MALFORMED: list[dict[str, Any]] = [
     {"password": "Password1234"},
     {"password": "carol@example.org"},
     {"password": "x" * 129},
-    {"password": "\ud800" * 20},
+    {"password": "a heron \ud800 in the brook"},
     {"role": "root"},
     {"is_admin": True},
 ]
@@ -273,6 +273,7 @@ def test_a_developer_does_not_read_the_log(porter: Porter) -> None:
 BODIES = [
     ('{"email": "a@b.c", "password": ' + "[" * 40 + "]" * 40 + "}", 400),
     ('{"email": "a@b.c"', 400),
+    ('{"email": "a@b.c", "password": "a heron \\ud800 in the brook"}', 400),
     ("[]", 400),
     ("null", 400),
     ('{"email": ["a@b.c"], "password": {"$ne": ""}}', 400),

@@ -33,6 +33,8 @@ def test_nobody_is_first_without_the_very_setup_token(porter: Porter) -> None:
         answer = porter.call("POST", "/register", {**FIRST, "setup_token": shown})
         assert (answer.status, answer.code) == (403, "FORBIDDEN")
 
+    half = {**FIRST, "setup_token": "\ud800" * 16}
+    assert porter.call("POST", "/register", half).status == 400
     assert porter.call("POST", "/login", FIRST).status == 401
 
 
