@@ -50,7 +50,7 @@ def http_answer(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     if own.get("content-encoding") == "gzip":
         body = gzip.decompress(body)
     if request_id := own.get("x-request-id"):  # the gateway's, which errors repeat
-        for form in (request_id, quote(request_id, safe="")):
+        for form in (request_id, quote(request_id, safe="")) if int(status) >= 400 else ():
             body = body.replace(form.encode(), b"<request>")
         own["x-request-id"] = "<request>"
     return _steady(
