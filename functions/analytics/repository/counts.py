@@ -14,12 +14,13 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
     union_all,
-    values,
 )
 
 from functions.analytics.repository.tables import events_table, rollups_table
 from hearth.db import UtcDateTime
+from hearth.ids import format_time
 
 _e = events_table.c
 _r = rollups_table.c
@@ -52,11 +53,11 @@ def count_by_bucket(
     """
     spans = _spans(buckets)
     label = (_r.event_type, _e.event_type) if event_types else (literal(""), literal(""))
-    rolled = select(spans.c.number, label[0].label("metric"), func.sum(_r.events).label("n")).where(
-        _r.quarter >= spans.c.begins, _r.quarter < spans.c.ends
-    )
-    raw = select(spans.c.number, label[1].label("metric"), func.count().label("n")).where(
-        _e.rolled.is_(False), _e.at >= spans.c.begins, _e.at < spans.c.ends
+    rolled = select(
+        spans.c.column1, label[0].label("metric"), func.sum(_r.events).label("n")
+    ).where(_r.quarter >= spans.c.column2, _r.quarter < spans.c.column3)
+    raw = select(spans.c.column1, label[1].label("metric"), func.count().label("n")).where(
+        _e.rolled.is_(False), _e.at >= spans.c.column2, _e.at < spans.c.column3
     )
     if event_types:
         rolled = rolled.where(_r.event_type.in_(event_types))
@@ -65,10 +66,10 @@ def count_by_bucket(
         rolled = rolled.where(_r.severity.in_(severities))
         raw = raw.where(_e.severity.in_(severities))
     both = union_all(
-        rolled.group_by(spans.c.number, "metric"), raw.group_by(spans.c.number, "metric")
+        rolled.group_by(spans.c.column1, "metric"), raw.group_by(spans.c.column1, "metric")
     ).subquery()
-    query = select(both.c.number, both.c.metric, func.sum(both.c.n)).group_by(
-        both.c.number, both.c.metric
+    query = select(both.c.column1, both.c.metric, func.sum(both.c.n)).group_by(
+        both.c.column1, both.c.metric
     )
     return {(number, metric): int(n) for number, metric, n in tx.execute(query)}
 
@@ -135,14 +136,22 @@ def error_groups(
 
 
 def _spans(buckets: Sequence[tuple[datetime, datetime]]) -> CTE:
-    """The buckets as a table to join with, so that the database adds up each by its index."""
+    """The buckets as a table to join with, so that the database adds up each by its index.
+
+    Written out: SQLAlchemy takes 0.2 ms to compile the three parameters of one bucket. These are
+    our own numbers and times, of digits and a few signs.
+    """
+    rows = (
+        f"({number}, '{format_time(begins)}', '{format_time(ends)}')"
+        for number, (begins, ends) in enumerate(buckets)
+    )
     return (
-        values(
-            column("number", Integer),
-            column("begins", UtcDateTime),
-            column("ends", UtcDateTime),
-            name="spans",
+        text(f"VALUES {', '.join(rows)}")
+        .columns(
+            # As both engines call the columns of VALUES.
+            column("column1", Integer),
+            column("column2", UtcDateTime),
+            column("column3", UtcDateTime),
         )
-        .data([(number, begins, ends) for number, (begins, ends) in enumerate(buckets)])
         .cte("spans")
     )
