@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
     """Apart from the database only what lets the first user in."""
-
-    # A token that is too short must not be told to the log.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     setup_token: SecretStr | None = Field(None, min_length=16)
     """What the first user must show; None: only a program of the same machine may register one.

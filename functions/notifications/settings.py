@@ -8,7 +8,6 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from functions.notifications.channels import Channel, parse_channels
 from functions.notifications.quiet import QuietHours
@@ -18,9 +17,6 @@ from hearth.settings import CoreSettings
 
 class ApiSettings(CoreSettings):
     """What the HTTP side needs: it names channels and reaches none."""
-
-    # An error at start-up goes to the log, and the input holds passwords.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     notification_channels: SecretStr = SecretStr("")
     """Addresses separated by spaces, see `channels`."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from hearth.mail import SmtpServer, checked_address
 from hearth.settings import CoreSettings
@@ -17,9 +17,6 @@ BEDROCK = "bedrock"
 
 class Settings(CoreSettings):
     """Core settings and those of reports; e-mail and the language model are off by default."""
-
-    # An error at start-up goes to the log, and the input holds a password and a key.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     llm_base_url: str = ""
     """OpenAI-compatible endpoint up to `/v1`, or `bedrock`."""

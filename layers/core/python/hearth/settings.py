@@ -15,7 +15,10 @@ class CoreSettings(BaseSettings):
     means the default, because a template passes its empty parameters on as "".
     """
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+    # An error at start-up goes to the log, and the input may hold a password.
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     database_url: str
     """`sqlite:////absolute/path` or `postgresql://user:password@host/name`."""
