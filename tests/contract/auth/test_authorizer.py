@@ -67,8 +67,8 @@ def test_a_request_without_identity_is_refused(porter: Porter) -> None:
 
 CLAIMS: dict[str, dict[str, Any]] = {
     "expired": {"exp": utc_now() - timedelta(minutes=1)},
-    "not yet valid": {"nbf": utc_now() + timedelta(minutes=1)},
-    "issued in the future": {"iat": utc_now() + timedelta(minutes=1)},
+    "not yet valid": {"nbf": utc_now() + timedelta(days=1)},
+    "issued in the future": {"iat": utc_now() + timedelta(days=1)},
     "for another audience": {"aud": "another-api"},
     "of another issuer": {"iss": "https://example.org"},
     "of another user's session": {"sub": "01KAJQ6T1M5W8Y2Z3X4V5B6N7M"},
