@@ -12,12 +12,7 @@ from hearth.http import lambda_handler_for
 
 settings = Settings()
 platform = connect(settings)
-health = HealthCheck(
-    platform.db,
-    lambda: platform.cloudwatch,
-    lambda: platform.queues,
-    Machine(platform.db.file),
-    settings.function_names,
-)
+aws = (lambda: platform.cloudwatch, lambda: platform.queues)  # not before they are asked
+health = HealthCheck(platform.db, *aws, Machine(platform.db.file), settings.function_names)
 service = AnalyticsService(platform.db, settings.timezone, health.look)
 lambda_handler = lambda_handler_for(create_app(service), platform.limits)
