@@ -54,7 +54,11 @@ def restore(
 ) -> RestoreSummary:
     """Restore `source` into the folder `data`, which must be empty unless `force` is set.
 
-    Nothing is deleted by `force`: what was there is moved to a folder beside the new content.
+    Nothing is deleted by `force`: what was there is moved to a folder beside the new content, and a
+    database that lies elsewhere gets another name.
+
+    Args:
+        database_url: SQLAlchemy URL of a database that is not the one in the folder.
 
     Raises:
         BackupError: The archive is damaged or of another version, the folder is not empty, or the
@@ -78,9 +82,14 @@ def restore(
         data.mkdir(parents=True, exist_ok=True)
         closing.enter_context(StackLock(data))
         present = sorted(path for path in data.iterdir() if path.name not in _NOTHING)
-        if present and not force:
+        elsewhere = _database_elsewhere(database_url, data)
+        in_the_way = present or [
+            path for path in (elsewhere,) if path is not None and path.exists()
+        ]
+        if in_the_way and not force:
+            where = data if present else in_the_way[0].parent
             raise BackupError(
-                f"{data} is not empty: it holds {present[0].name}.",
+                f"{where} is not empty: it holds {in_the_way[0].name}.",
                 "Name another folder with --data, or --force to put this content aside.",
             )
         staging = data / STAGING
@@ -103,7 +112,7 @@ def restore(
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        replaced = _go_live(staging, data, present)
+        replaced = _go_live(staging, data, present, elsewhere)
     return RestoreSummary(
         data=str(data),
         created_at=header.created_at,
@@ -191,25 +200,51 @@ def _compare(listed: Iterator[Entry], digests: Iterator[bytes], staging: Path) -
         raise damaged("its manifest does not name all of its files")
 
 
-def _go_live(staging: Path, data: Path, present: list[Path]) -> Path | None:
+def _database_elsewhere(url: str | None, data: Path) -> Path | None:
+    """The file of an SQLite database outside the folder, such as on a volume of its own."""
+    if url is None or not url.startswith("sqlite:///"):
+        return None
+    path = Path(url.removeprefix("sqlite:///"))
+    return None if path.absolute() == (data / DATABASE_FILE).absolute() else path
+
+
+def _go_live(
+    staging: Path, data: Path, present: list[Path], database: Path | None = None
+) -> Path | None:
     """Put what was there aside, then move what was restored into its place.
 
     Cut off between two moves, it leaves UNFINISHED_RESTORE, with which no stack starts.
     """
     verified = data / UNFINISHED_RESTORE
     replaced: Path | None = None
+    stamp = time.strftime("replaced-%Y%m%dT%H%M%SZ", time.gmtime())
     staging.rename(verified)
     if present:
-        replaced = data / time.strftime("replaced-%Y%m%dT%H%M%SZ", time.gmtime())
+        replaced = data / stamp
         replaced.mkdir(mode=0o700)
         for path in present:
             path.rename(replaced / path.name)
+    if database is not None:
+        _move_database(verified / DATABASE_FILE, database, stamp)
     for path in sorted(verified.iterdir()):
         path.rename(data / path.name)
     _sync(data)
     verified.rmdir()
     _sync(data)
     return replaced
+
+
+def _move_database(restored: Path, place: Path, stamp: str) -> None:
+    """Across file systems; with a database that was there go its journals, which are part of it."""
+    copy = place.with_name(f"{place.name}.restored")
+    shutil.copyfile(restored, copy)
+    copy.chmod(0o600)
+    for old in (place, *(place.with_name(place.name + end) for end in ("-wal", "-shm"))):
+        if old.exists():
+            old.rename(old.with_name(f"{old.name}.{stamp}"))
+    copy.rename(place)
+    os.sync()
+    restored.unlink()
 
 
 def _sync(folder: Path) -> None:
