@@ -10,6 +10,7 @@ pytest_plugins = ["tests.support.dsql", "tests.support.postgres"]
 IMAGES = Path(__file__).with_name("image")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Which tests stay in one process when several run them.
 

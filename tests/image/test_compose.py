@@ -294,10 +294,29 @@ def test_down_and_up_keeps_incidents_reports_and_pictures(
     assert (status, kind) == (200, "image/jpeg")
 
 
-def test_a_backup_is_made_in_the_running_container(stack: Stack, judged: dict[str, Any]) -> None:
+def test_a_backup_of_the_running_stack_comes_back_on_new_volumes(
+    stack: Stack, judged: dict[str, Any], tmp_path: Path
+) -> None:
     made = stack.compose(
         *("exec", "-T", "runtime", "hearth", "backup", "/data/backup.tar.gz", "--json")
     )
     facts = json.loads(made.stdout)
     assert facts["database"] == "sqlite"
     assert facts["objects"] > 10
+    stack.compose("cp", "runtime:/data/backup.tar.gz", str(tmp_path))
+    stack.compose("down", "--volumes")
+    (tmp_path / "backup.tar.gz").chmod(0o644)  # it is read as another user
+    tmp_path.chmod(0o755)
+    restored = stack.compose(
+        *("run", "--rm", "--no-deps", "-T", f"--volume={tmp_path}:/backup:ro", "runtime"),
+        *("restore", "/backup/backup.tar.gz", "--json"),
+    )
+    assert json.loads(restored.stdout)["objects"] == facts["objects"]
+    stack.up()
+    (report,) = stack.get("/api/v1/reports")["reports"]
+    assert report == judged
+    status, kind, body = json.loads(
+        stack.inside("runtime", GET, f"/api/v1/reports/{judged['id']}/pdf")
+    )
+    assert (status, kind) == (200, "application/pdf")
+    assert body.startswith("%PDF-")
