@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,8 @@ QUERIES: list[dict[str, Any]] = [
     {"search": "nothing such"},
     {"search": "roo"},
 ]
+
+Address = tuple[str, int]
 
 
 def main() -> None:
@@ -140,13 +142,13 @@ def measure(engine: str, url: str, folder: Path, template: Path, given: argparse
         "replicas": {"tasks-api": 2},
         "idle_s": 8.0,
     }
-    with small_stack(folder / "stack", **options) as state, uvicorn(url) as port:
+    with small_stack(folder / "stack", **options) as state, uvicorn(url) as peers:
         address = urlsplit(state.gateway_url)
         ours = (address.hostname or "", address.port or 0)
         first = [timed(ours, "GET", f"{BASE}/{ids[0]}") for _ in range(2)]
         print(f"first answer from sleep {first[0] / 1000:.2f} s (goal 0.7), then {first[1]:.1f} ms")
         through_gateway(ours, ids, given.requests)
-        throughput(ours, ("127.0.0.1", port), ids, given.seconds, given.rounds)
+        throughput([ours], peers, ids, given.seconds, given.rounds)
         sizes = [memory_mb(pid) for pid, name in descendants(state.pid).items() if name == "tasks"]
         print(
             f"memory of each process of tasks and tasks-api, MB: {[round(size) for size in sizes]}"
@@ -258,14 +260,14 @@ def through_gateway(ours: tuple[str, int], ids: list[str], requests: int) -> Non
 
 
 def throughput(
-    ours: tuple[str, int], peer: tuple[str, int], ids: list[str], seconds: float, rounds: int
+    ours: Sequence[Address], peers: Sequence[Address], ids: list[str], seconds: float, rounds: int
 ) -> None:
     """Requests a second of many clients: through Lambda and under uvicorn, in turns."""
     for name, path in (("get", lambda: f"{BASE}/{random.choice(ids)}"), ("list", lambda: BASE)):
         rates: dict[str, list[float]] = {"gateway": [], "uvicorn": []}
         for _ in range(rounds):
-            for who, address in (("gateway", ours), ("uvicorn", peer)):
-                rates[who].append(clients(address, path, seconds))
+            for who, addresses in (("gateway", ours), ("uvicorn", peers)):
+                rates[who].append(clients(addresses, path, seconds))
         best = {who: sorted(found)[len(found) // 2] for who, found in rates.items()}
         ratio = best["gateway"] / best["uvicorn"]
         print(
@@ -274,13 +276,13 @@ def throughput(
         )
 
 
-def clients(address: tuple[str, int], path: Callable[[], str], seconds: float) -> float:
+def clients(addresses: Sequence[Address], path: Callable[[], str], seconds: float) -> float:
     """Requests a second of all clients together."""
     counts = [0] * CLIENTS
     until = time.perf_counter() + seconds
 
     def one(number: int) -> None:
-        connection = http.client.HTTPConnection(*address)
+        connection = http.client.HTTPConnection(*addresses[number % len(addresses)])
         while time.perf_counter() < until:
             ask(connection, "GET", path())
             counts[number] += 1
@@ -326,24 +328,31 @@ def show(name: str, times: list[float]) -> None:
 
 
 @contextlib.contextmanager
-def uvicorn(url: str) -> Iterator[int]:
-    """The same application under uvicorn with two processes; its port."""
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--factory", "tests.performance.tasks:peer"]
-    options = ["--workers", "2", "--log-level", "error", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, *options], cwd=ROOT, env=os.environ | {"DATABASE_URL": url}
-    )
-    try:
-        for _ in range(100):
-            with contextlib.suppress(OSError, AssertionError):
-                timed(("127.0.0.1", port), "GET", f"{BASE}/stats")
-                break
-            time.sleep(0.2)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(20)
+def uvicorn(url: str) -> Iterator[list[Address]]:
+    """The same application under uvicorn, in two processes; their addresses.
+
+    Not `--workers 2`: the sockets that those share wait for more to send (Nagle), 40 ms an answer.
+    """
+    with contextlib.ExitStack() as running:
+        addresses = []
+        for _ in range(2):
+            port = free_port()
+            command = [sys.executable, "-m", "uvicorn", "--factory", "tests.performance.tasks:peer"]
+            process = subprocess.Popen(
+                [*command, "--log-level", "error", "--port", str(port)],
+                cwd=ROOT,
+                env=os.environ | {"DATABASE_URL": url},
+            )
+            running.callback(process.wait, 20)
+            running.callback(process.terminate)
+            addresses.append(("127.0.0.1", port))
+        for address in addresses:
+            for _ in range(100):
+                with contextlib.suppress(OSError, AssertionError):
+                    timed(address, "GET", f"{BASE}/stats")
+                    break
+                time.sleep(0.2)
+        yield addresses
 
 
 def peer() -> ASGIApp:
