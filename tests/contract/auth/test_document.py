@@ -93,8 +93,10 @@ def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     suppress_health_check=list(HealthCheck),
 )
 def test_auth_keeps_to_its_document(case: schemathesis.Case) -> None:
+    wrong_path = case.meta is not None and case.meta.is_negative_at(ParameterLocation.PATH)
     for name, value in case.path_parameters.items():
-        if name in IDS and isinstance(value, str) and sum(map(ord, value)) % 2:
+        known = name in IDS and not wrong_path
+        if known and isinstance(value, str) and sum(map(ord, value)) % 2:
             case.path_parameters[name] = IDS[name]
     cursor = case.query.get("cursor")
     if isinstance(cursor, str) and len(cursor) <= 2048:
