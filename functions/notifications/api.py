@@ -38,7 +38,6 @@ def create_app(service: Service) -> FastAPI:
     ) -> NotificationsOut:
         return service.list(query, principal)
 
-    # Before /{notification_id}, which would take "channels" for an id.
     @router.get("/channels")
     async def list_channels(
         _: Annotated[Principal, require("notifications:read")],
@@ -51,14 +50,14 @@ def create_app(service: Service) -> FastAPI:
     ) -> NotificationOut:
         return service.trial(trial, principal)
 
-    @router.get("/{notification_id}")
+    @router.get("/{notification_id:ulid}")
     async def get_notification(
         principal: Annotated[Principal, require("notifications:read")],
         notification_id: NotificationId,
     ) -> NotificationOut:
         return service.get(notification_id, principal)
 
-    @router.post("/{notification_id}/retry", status_code=202)
+    @router.post("/{notification_id:ulid}/retry", status_code=202)
     async def retry_notification(
         principal: Annotated[Principal, require("notifications:write")],
         notification_id: NotificationId,

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response
-from starlette.convertors import Convertor, register_url_convertor
 
 from functions.tasks.changes import Actor
 from functions.tasks.schemas import (
@@ -62,19 +61,6 @@ IfMatch = Annotated[
 ]
 
 
-class UlidConvertor(Convertor[str]):
-    """An id in a path; another word is another path, so that it is not found, or not allowed."""
-
-    regex = TASK_ID.strip("^$")
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("ulid", UlidConvertor())
 _MEDIA = {"csv": "text/csv; charset=utf-8", "ics": "text/calendar; charset=utf-8"}
 _KINDS = {"text/csv": "csv", "text/calendar": "ics"}
 _TAG = re.compile(r'"([1-9][0-9]{0,9})"', re.ASCII)

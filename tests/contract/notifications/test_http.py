@@ -154,7 +154,7 @@ def test_what_failed_is_sent_again_on_demand(bench: Bench) -> None:
         ("POST", "/01KASVZEBRY4C1W9T6P0X2K8M1/retry", Role.DEVELOPER, 403),
         ("POST", "/01KASVZEBRY4C1W9T6P0X2K8M1/retry", Role.ADMIN, 404),
         ("GET", "/01KASVZEBRY4C1W9T6P0X2K8M1", Role.USER, 404),
-        ("GET", "/nonsense", Role.USER, 400),
+        ("GET", "/nonsense", Role.USER, 404),
     ],
 )
 def test_who_may_do_what(

@@ -20,6 +20,7 @@ from fastapi.responses import JSONResponse
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from pydantic import BaseModel, BeforeValidator, Field
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import compile_path
@@ -83,6 +84,21 @@ class _Api(FastAPI):
                         if status[0] in "45" and "application/json" in content:
                             content[PROBLEM] = content.pop("application/json")
         return super().openapi()
+
+
+class UlidConvertor(Convertor[str]):
+    """An id in a path; another word is another path, so that it is not found, or not allowed."""
+
+    regex = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("ulid", UlidConvertor())
 
 
 def create_app(
