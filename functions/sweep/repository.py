@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Column, Connection, MetaData, Table, Text, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from hearth.db import UtcDateTime
+from hearth.db import UtcDateTime, insert_for
 
 metadata = MetaData()
 
@@ -80,9 +79,10 @@ class SweepRepository:
 
 
 def _upsert(tx: Connection, table: Table, row: dict[str, object]) -> None:
-    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
     (key,) = (column.name for column in table.primary_key)
     rest = {name: value for name, value in row.items() if name != key}
     tx.execute(
-        dialect.insert(table).values(row).on_conflict_do_update(index_elements=[key], set_=rest)
+        insert_for(tx.dialect.name)(table)
+        .values(row)
+        .on_conflict_do_update(index_elements=[key], set_=rest)
     )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, case, delete, select, update
 
 from functions.analytics.buckets import quarter_of
 from functions.analytics.repository.tables import events_table, rollups_table
+from hearth.db import insert_for
 from hearth.job_table import IN_LIST
 
 _e = events_table.c
@@ -57,7 +58,7 @@ def add_events(tx: Connection, rows: Sequence[EventRow]) -> None:
         }
         for row in sorted({row.key: row for row in reversed(rows)}.values(), key=lambda r: r.key)
     ]
-    insert = _insert(tx)
+    insert = insert_for(tx.dialect.name)
     tx.execute(insert(events_table).on_conflict_do_nothing(index_elements=["key"]), values)
 
 
@@ -102,7 +103,7 @@ def forget(tx: Connection, before: datetime, limit: int) -> int:
 
 
 def _add_sums(tx: Connection, sums: Mapping[tuple[datetime, str, str, str], list[Any]]) -> None:
-    insert = _insert(tx)(rollups_table)
+    insert = insert_for(tx.dialect.name)(rollups_table)
     new, old = insert.excluded, rollups_table.c
     tx.execute(
         insert.on_conflict_do_update(
@@ -129,14 +130,3 @@ def _add_sums(tx: Connection, sums: Mapping[tuple[datetime, str, str, str], list
             )
         ],
     )
-
-
-def _insert(tx: Connection) -> Any:
-    # Only the dialect in use is imported: the other costs 20 ms of a cold start.
-    if tx.dialect.name == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        return sqlite.insert
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Float,
     Index,
+    Insert,
     Integer,
     MetaData,
     Row,
@@ -29,10 +30,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from functions.detection.episodes import Observation
-from hearth.db import JsonText, UtcDateTime
+from hearth.db import JsonText, UtcDateTime, insert_for
 from hearth.frames import camera_prefix
 
 metadata = MetaData()
@@ -143,10 +143,6 @@ _COUNTERS: Final = (
 _IN_LIST: Final = 500
 
 
-def _insert(tx: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
-
-
 # ---- cameras ----
 
 
@@ -158,7 +154,7 @@ def lock_camera(tx: Connection, camera_id: str) -> Row[Any]:
     refusing the second commit; SQLite has one writer anyway.
     """
     new = dict.fromkeys(_COUNTERS, 0) | {"camera_id": camera_id, "changes": 1}
-    statement = _insert(tx, cameras).values(**new)
+    statement = insert_for(tx.dialect.name)(cameras).values(**new)
     return tx.execute(
         statement.on_conflict_do_update(
             index_elements=["camera_id"], set_={"changes": cameras.c.changes + 1}
@@ -204,9 +200,9 @@ def put_frames(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 
 @cache
-def _upsert_frames(dialect: str) -> sqlite.Insert | postgresql.Insert:
+def _upsert_frames(dialect: str) -> Insert:
     # Built once: `excluded` copies the whole table each time it is asked for.
-    statement = sqlite.insert(frames) if dialect == "sqlite" else postgresql.insert(frames)
+    statement = insert_for(dialect)(frames)
     changed = {
         column.name: statement.excluded[column.name]
         for column in frames.columns
@@ -225,7 +221,7 @@ def frame(tx: Connection, key: str) -> Row[Any] | None:
 
 
 def put_model(tx: Connection, model_id: str, body: dict[str, Any]) -> None:
-    statement = _insert(tx, models).values(id=model_id, body=body)
+    statement = insert_for(tx.dialect.name)(models).values(id=model_id, body=body)
     tx.execute(statement.on_conflict_do_nothing(index_elements=["id"]))
 
 
@@ -243,7 +239,7 @@ def put_observations(tx: Connection, seen: Iterable[tuple[str, Observation]]) ->
         for zone, one in seen
     ]
     if rows:
-        tx.execute(_insert(tx, observations), rows)
+        tx.execute(insert_for(tx.dialect.name)(observations), rows)
 
 
 def drop_observations(tx: Connection, frame_keys: Sequence[str]) -> set[tuple[str, datetime]]:
@@ -319,7 +315,7 @@ def incident(tx: Connection, incident_id: str) -> Row[Any] | None:
 
 
 def insert_incident(tx: Connection, values: dict[str, Any]) -> None:
-    tx.execute(_insert(tx, incidents).values(**values))
+    tx.execute(insert_for(tx.dialect.name)(incidents).values(**values))
 
 
 def update_incident(tx: Connection, incident_id: str, values: dict[str, Any]) -> None:

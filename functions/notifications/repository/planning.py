@@ -16,12 +16,12 @@ from functions.notifications.notices import Notice
 from functions.notifications.repository.tables import (
     channels,
     deliveries,
-    insert_into,
     messages,
     notifications,
     topics,
 )
 from functions.notifications.schemas import MessageContent, Told
+from hearth.db import insert_for
 from hearth.events import Event
 
 
@@ -52,7 +52,9 @@ def add_notification(
         "occurred_at": event.time,
         "created_at": now,
     }
-    statement = insert_into(tx, notifications).on_conflict_do_nothing(index_elements=["id"])
+    statement = insert_for(tx.dialect.name)(notifications).on_conflict_do_nothing(
+        index_elements=["id"]
+    )
     return tx.execute(statement.returning(notifications.c.id), row).scalar_one_or_none() is not None
 
 
@@ -62,7 +64,7 @@ def lock_channel(tx: Connection, channel: str, now: datetime, window: timedelta)
     Two workers that decide for one channel at once would each miss what the other one decides.
     PostgreSQL makes them take turns by the row's lock, DSQL by refusing the second commit.
     """
-    statement = insert_into(tx, channels).values(
+    statement = insert_for(tx.dialect.name)(channels).values(
         channel=channel, window_began_at=now, told=0, changes=1
     )
     row = tx.execute(
@@ -99,7 +101,9 @@ def claim_topics(
 
 def _note(tx: Connection, channel: str, names: Iterable[str], now: datetime) -> bool:
     """Whether one of `names` was not noted yet."""
-    statement = insert_into(tx, topics).on_conflict_do_nothing(index_elements=["channel", "topic"])
+    statement = insert_for(tx.dialect.name)(topics).on_conflict_do_nothing(
+        index_elements=["channel", "topic"]
+    )
     new = [
         tx.execute(
             statement.returning(topics.c.topic),
@@ -122,7 +126,7 @@ def add_delivery(
     message_id: str | None = None,
 ) -> None:
     tx.execute(
-        insert_into(tx, deliveries).values(
+        insert_for(tx.dialect.name)(deliveries).values(
             notification_id=notification_id,
             channel=channel,
             state=state,
@@ -139,7 +143,7 @@ def add_message(
 ) -> None:
     """Store a message to send, and count it."""
     tx.execute(
-        insert_into(tx, messages).values(
+        insert_for(tx.dialect.name)(messages).values(
             id=message_id,
             channel=channel,
             content=content.model_dump(mode="json"),

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from functions.notifications.repository.tables import attempts, insert_into, messages
+from functions.notifications.repository.tables import attempts, messages
 from functions.notifications.schemas import MessageContent
+from hearth.db import insert_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def begin_attempt(tx: Connection, message_id: str, now: datetime) -> MessageRow 
         return None
     if row.state != "sent":
         tx.execute(
-            insert_into(tx, attempts).values(
+            insert_for(tx.dialect.name)(attempts).values(
                 message_id=message_id,
                 number=row.attempts,
                 began_at=now,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Table, Text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text
 
 from hearth.db import JsonText, UtcDateTime
 
@@ -88,8 +87,3 @@ topics = Table(
     Index("ix_notification_topics_told_at", "channel", "told_at"),
 )
 """What a channel was told of lately."""
-
-
-def insert_into(tx: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert of the engine at hand, which knows ON CONFLICT."""
-    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)

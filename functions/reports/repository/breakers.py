@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, or_, select, update
 
-from functions.reports.repository.tables import breakers, insert_into
+from functions.reports.repository.tables import breakers
+from hearth.db import insert_for
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def take_probe(tx: Connection, name: str, now: datetime, until: datetime) -> boo
 
 def add_failure(tx: Connection, name: str, now: datetime, threshold: int) -> BreakerState:
     """Count one failure; from `threshold` in a row on, the breaker is open from `now`."""
-    statement = insert_into(tx, breakers)
+    statement = insert_for(tx.dialect.name)(breakers)
     counted = tx.execute(
         statement.on_conflict_do_update(
             index_elements=["name"],

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from functions.reports.repository.tables import PdfFile, digests, insert_into, reports
+from functions.reports.repository.tables import PdfFile, digests, reports
 from functions.reports.schemas import Digest, DigestEntry
+from hearth.db import insert_for
 
 MAX_DIGEST_ENTRIES = 500
 
@@ -66,7 +67,7 @@ def close_digest(tx: Connection, digest_date: str, now: datetime) -> Digest:
         ),
     )
     tx.execute(
-        insert_into(tx, digests),
+        insert_for(tx.dialect.name)(digests),
         {
             "digest_date": digest_date,
             "content": digest.model_dump(mode="json"),

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from functions.reports.repository.tables import emails, insert_into
+from functions.reports.repository.tables import emails
+from hearth.db import insert_for
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def intend_email(
     What the first call recorded stays, with one exception: an e-mail that failed and that no
     recipient has accepted may change (a person corrected the settings); its Message-ID may not.
     """
-    statement = insert_into(tx, emails)
+    statement = insert_for(tx.dialect.name)(emails)
     tx.execute(
         statement.on_conflict_do_nothing(index_elements=["id"]),
         {

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select, tuple_, update
 
-from functions.reports.repository.tables import PdfFile, insert_into, narratives, reports
+from functions.reports.repository.tables import PdfFile, narratives, reports
 from functions.reports.schemas import IncidentEvent, Narrative
+from hearth.db import insert_for
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def save_report(
         "updated_at": now,
     }
     kept = {"id", "digest_date", "digested_at", "task_id", "created_at"}
-    statement = insert_into(tx, reports)
+    statement = insert_for(tx.dialect.name)(reports)
     saved = tx.execute(
         statement.on_conflict_do_update(
             index_elements=["id"],
@@ -152,7 +153,7 @@ def keep_narrative(
 ) -> Narrative:
     """Store the narrative unless there is one; returns the one that counts."""
     tx.execute(
-        insert_into(tx, narratives).on_conflict_do_nothing(),
+        insert_for(tx.dialect.name)(narratives).on_conflict_do_nothing(),
         {
             "report_id": report_id,
             "revision": revision,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Index, Integer, MetaData, Table, Text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Index, Integer, MetaData, Table, Text
 
 from hearth.db import JsonText, UtcDateTime
 
@@ -95,8 +94,3 @@ class PdfFile:
 
     key: str
     sha256: str
-
-
-def insert_into(tx: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert of the engine at hand, which knows ON CONFLICT."""
-    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)

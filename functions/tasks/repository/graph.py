@@ -7,7 +7,8 @@ from collections.abc import Collection
 from sqlalchemy import Connection, delete, func, select
 
 from functions.tasks.repository.search import OPEN
-from functions.tasks.repository.tables import dependencies, insert_into, locks, tasks
+from functions.tasks.repository.tables import dependencies, locks, tasks
+from hearth.db import insert_for
 
 _d = dependencies.c
 _GRAPH = "graph"
@@ -18,7 +19,7 @@ def take_turn(tx: Connection) -> None:
 
     Two transactions that each add an edge of one circle would both find none.
     """
-    insert = insert_into(tx, locks)
+    insert = insert_for(tx.dialect.name)(locks)
     tx.execute(
         insert.on_conflict_do_update(
             index_elements=["name"], set_={"taken": (locks.c.taken + 1) % 1_000_000}
@@ -45,7 +46,7 @@ def needed_by(tx: Connection, task_id: str, limit: int) -> list[str]:
 def add(tx: Connection, task_id: str, needs_id: str) -> bool:
     """Let one task wait for another; False when it does so already."""
     added = tx.execute(
-        insert_into(tx, dependencies).on_conflict_do_nothing().returning(_d.task_id),
+        insert_for(tx.dialect.name)(dependencies).on_conflict_do_nothing().returning(_d.task_id),
         {"task_id": task_id, "needs_id": needs_id},
     )
     return added.scalar_one_or_none() is not None

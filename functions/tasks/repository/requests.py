@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select, tuple_, update
 
-from functions.tasks.repository.tables import insert_into, requests
+from functions.tasks.repository.tables import requests
+from hearth.db import insert_for
 
 _r = requests.c
 _FORGOTTEN_AT_ONCE = 20
@@ -49,7 +50,7 @@ def claim(
         "response": None,
         "created_at": now,
     }
-    insert = insert_into(tx, requests)
+    insert = insert_for(tx.dialect.name)(requests)
     taken = tx.execute(
         insert.on_conflict_do_update(
             index_elements=["principal_id", "key"],

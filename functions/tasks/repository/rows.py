@@ -13,10 +13,10 @@ from functions.tasks.repository.tables import (
     comments,
     dependencies,
     history,
-    insert_into,
     reports,
     tasks,
 )
+from hearth.db import insert_for
 from hearth.job_table import JobState, jobs_table
 
 _t = tasks.c
@@ -83,7 +83,9 @@ def visible(viewer: str | None) -> ColumnElement[bool]:
 def insert(tx: Connection, task: TaskRow, by: str, now: datetime) -> bool:
     """Add a task and its first history entry; False when the id is taken."""
     added = tx.execute(
-        insert_into(tx, tasks).on_conflict_do_nothing(index_elements=["id"]).returning(_t.id),
+        insert_for(tx.dialect.name)(tasks)
+        .on_conflict_do_nothing(index_elements=["id"])
+        .returning(_t.id),
         stored(task),
     ).scalar_one_or_none()
     if added is None:
@@ -201,7 +203,7 @@ def list_history(tx: Connection, task_id: str, before: int | None, limit: int) -
 def claim_report(tx: Connection, report_id: str, task_id: str, now: datetime) -> bool:
     """Whether this report has had no task so far; from now on it has."""
     claimed = tx.execute(
-        insert_into(tx, reports)
+        insert_for(tx.dialect.name)(reports)
         .on_conflict_do_nothing(index_elements=["report_id"])
         .returning(reports.c.report_id),
         {"report_id": report_id, "task_id": task_id, "created_at": now},

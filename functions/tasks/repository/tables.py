@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Column, Connection, Dialect, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Dialect, Float, Index, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeDecorator
 
 from hearth.db import JsonText, UtcDateTime
@@ -165,15 +165,3 @@ requests = Table(
     Index("ix_task_requests_created_at", "created_at"),
 )
 """Answers to requests with an Idempotency-Key."""
-
-
-def insert_into(tx: Connection, table: Table) -> Any:
-    """An insert of the engine at hand, which knows ON CONFLICT."""
-    # Only the dialect in use is imported: the other costs 20 ms of a cold start.
-    if tx.dialect.name == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert(table)
