@@ -21,7 +21,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from hearth.ids import new_ulid
+from hearth.ids import ULID_PATTERN, new_ulid
 
 Kind = Literal["hk", "hr", "hi"]
 """API key, refresh token, invitation."""
@@ -31,7 +31,7 @@ _SECRET_BYTES = 32
 _SECRET_WIDTH = 43  # 62 ** 43 > 2 ** 256
 _CHECKSUM_WIDTH = 6  # 62 ** 6 > 2 ** 32
 _SHAPE = re.compile(
-    r"(?P<body>(?P<kind>h[kri])_(?P<id>[0-7][0-9A-HJKMNP-TV-Z]{25})_[0-9A-Za-z]{43})"
+    rf"(?P<body>(?P<kind>h[kri])_(?P<id>{ULID_PATTERN})_[0-9A-Za-z]{{43}})"
     r"(?P<checksum>[0-9A-Za-z]{6})",
     re.ASCII,
 )

@@ -19,8 +19,9 @@ from functions.detection.schemas import (
 from hearth.auth import require
 from hearth.http import PageQuery, TimeParameter
 from hearth.http import create_app as create_http_app
+from hearth.ids import ULID_PATTERN
 
-IncidentId = Annotated[str, Path(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+IncidentId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]
 
 
 class IncidentQuery(PageQuery):

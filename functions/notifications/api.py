@@ -15,8 +15,9 @@ from functions.notifications.schemas import (
 )
 from hearth.auth import Principal, require
 from hearth.http import create_app as create_http_app
+from hearth.ids import ULID_PATTERN
 
-NotificationId = Annotated[str, Path(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+NotificationId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]
 
 
 class Service(Protocol):

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hearth.http import PageQuery
+from hearth.ids import ULID_PATTERN
 
-Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Ulid = Annotated[str, StringConstraints(pattern=f"^{ULID_PATTERN}$")]
 ChannelName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")]
 DeliveryState = Literal["suppressed", "waiting", "queued", "sent", "failed"]
 MessageState = Literal["queued", "sent", "failed"]

@@ -23,9 +23,9 @@ from pydantic import (
     model_validator,
 )
 
-from hearth.ids import format_time
+from hearth.ids import ULID_PATTERN, format_time
 
-Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Ulid = Annotated[str, StringConstraints(pattern=f"^{ULID_PATTERN}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(max_length=200)]
 Sentence = Annotated[str, StringConstraints(max_length=2_000)]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from hearth.errors import InvalidInput
-from hearth.ids import parse_time
+from hearth.ids import ULID_PATTERN, parse_time
 from hearth.paging import MAX_LIMIT
 
 Status = Literal["pending", "in_progress", "blocked", "completed", "cancelled"]
@@ -31,7 +31,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 NO_NUL = r"^[^\x00]*$"
 _LINE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 """One line with something on it."""
-TASK_ID = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+TASK_ID = f"^{ULID_PATTERN}$"
 
 Title = Annotated[str, StringConstraints(max_length=200, pattern=_LINE)]
 _TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"

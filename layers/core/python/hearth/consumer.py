@@ -26,6 +26,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from sqlalchemy import Connection
 
 from hearth.errors import HearthError, InvalidInput
+from hearth.ids import ULID_PATTERN
 from hearth.jobs import WORKER_DIED, Job, JobState, LeaseLost, Ledger, NewJob
 from hearth.logging import emit, logger, with_request_id
 
@@ -34,7 +35,7 @@ LEASE_MARGIN = timedelta(seconds=1)
 COMMIT_RESERVE_S = 1.0
 """Kept back from the worker's deadline for the commit."""
 _UNREADABLE_BODY_CHARS = 4096
-_ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_ULID = re.compile(ULID_PATTERN)
 
 
 class Crashed(HearthError):

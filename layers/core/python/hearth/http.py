@@ -27,7 +27,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hearth.errors import HearthError, InvalidInput, RateLimited, TooLarge, Unauthenticated
-from hearth.ids import new_ulid, parse_time
+from hearth.ids import ULID_PATTERN, new_ulid, parse_time
 from hearth.logging import logger, request_id_of, with_request_id
 from hearth.paging import MAX_LIMIT
 from hearth.principal import principal_of
@@ -89,7 +89,7 @@ class _Api(FastAPI):
 class UlidConvertor(Convertor[str]):
     """An id in a path; another word is another path, so that it is not found, or not allowed."""
 
-    regex = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+    regex = ULID_PATTERN
 
     def convert(self, value: str) -> str:
         return value
