@@ -156,14 +156,22 @@ def stack(images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def judged(stack: Stack) -> dict[str, Any]:
-    """A stack that has seen the photographs and written its report."""
+    """A stack that has seen the photographs, written its report and made its corrective task.
+
+    The task comes last: after it nothing changes the report's row any more.
+    """
     stack.compose(
         *("run", "--rm", "--no-deps", "--entrypoint=hearth", "watch", "watch", "/media"),
         *("--camera=gate", "--loop=3", "--data=/spool", "--bucket=hearth-bucket"),
         "--endpoint-url=http://runtime:4566",
     )
-    until(lambda: len(stack.get("/api/v1/reports")["reports"]) == 1)
-    return dict(stack.get("/api/v1/reports")["reports"][0])
+    until(
+        lambda: (
+            [one["task_id"] for one in stack.get("/api/v1/reports")["reports"]] not in ([], [None])
+        )
+    )
+    (report,) = stack.get("/api/v1/reports")["reports"]
+    return dict(report)
 
 
 def test_nothing_runs_that_is_not_needed(stack: Stack) -> None:
