@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, true, update
 
+from functions.tasks.repository import terms
 from functions.tasks.repository.tables import (
     comments,
     dependencies,
@@ -92,6 +93,7 @@ def insert(tx: Connection, task: TaskRow, by: str, now: datetime) -> bool:
         return False
     # A task that was deleted and is imported again has the id, and so the history, that it had.
     tx.execute(delete(history).where(history.c.task_id == task.id))
+    terms.add(tx, task)
     record(tx, task.id, task.version, by, now, [])
     return True
 
@@ -122,7 +124,10 @@ def replace(tx: Connection, before: TaskRow, after: TaskRow) -> bool:
     changed = tx.execute(
         update(tasks).where(_t.id == before.id, _t.version == before.version).values(stored(after))
     ).rowcount
-    return changed == 1
+    if changed != 1:
+        return False
+    terms.change(tx, before, after)
+    return True
 
 
 def remove(tx: Connection, task: TaskRow) -> bool:
@@ -130,6 +135,7 @@ def remove(tx: Connection, task: TaskRow) -> bool:
     gone = tx.execute(delete(tasks).where(_t.id == task.id, _t.version == task.version)).rowcount
     if gone != 1:
         return False
+    terms.remove(tx, task)
     tx.execute(delete(comments).where(comments.c.task_id == task.id))
     tx.execute(delete(history).where(history.c.task_id == task.id))
     tx.execute(
