@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, true, update
 
@@ -79,6 +79,19 @@ def visible(viewer: str | None) -> ColumnElement[bool]:
     if viewer is None:
         return true()
     return or_(_t.created_by == viewer, _t.assignee == viewer)
+
+
+def most_rows(title: str, description: str, *, new: bool) -> int:
+    """How many rows it takes at most to make a task with these texts, or to change one into it."""
+    words = min(terms.MOST_WORDS, len(title.split()) + len(description.split()) + _SHORT)
+    # An old task has words that go, or an occurrence after it.
+    return _BESIDE + 2 * words + (0 if new else terms.MOST_WORDS + _SHORT)
+
+
+_SHORT: Final = 20
+"""Words of a category and of tags, and the tags."""
+_BESIDE: Final = 20
+"""The task, its history, events for each subscriber, reminders."""
 
 
 def insert(tx: Connection, task: TaskRow, by: str, now: datetime) -> bool:
