@@ -158,8 +158,7 @@ _NAMES = sorted(
 )
 _TWELVE = dict(
     zip(
-        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
-        + ("twelve",),
+        "one two three four five six seven eight nine ten eleven twelve".split(),  # noqa: SIM905
         range(1, 13),
         strict=True,
     )
@@ -175,9 +174,8 @@ def keywords(text: str, plural: str = "") -> list[Answer]:
             kind = "area" if key in AREAS else "device"
             answers.append((match.start(), match.end(), kind, key))
         free = re.sub(rf"\b{re.escape(name)}{plural}\b", lambda m: "\0" * len(m[0]), free)
-    for match in re.finditer(r"\b\d+(\.\d+)?\b", free):
-        answers.append((match.start(), match.end(), "number", match[0]))
-    return answers
+    digits = re.finditer(r"\b\d+(\.\d+)?\b", free)
+    return answers + [(match.start(), match.end(), "number", match[0]) for match in digits]
 
 
 def keywords_and_rules(text: str) -> list[Answer]:
@@ -186,8 +184,7 @@ def keywords_and_rules(text: str) -> list[Answer]:
 
     def take(pattern: str, read: Callable[[re.Match[str]], tuple[str, str]]) -> None:
         nonlocal free
-        for match in re.finditer(pattern, free):
-            answers.append((match.start(), match.end(), *read(match)))
+        answers.extend((m.start(), m.end(), *read(m)) for m in re.finditer(pattern, free))
         free = re.sub(pattern, lambda m: "\0" * len(m[0]), free)
 
     def number(word: str) -> int:
@@ -211,7 +208,7 @@ def misspelled(cases: list[tuple[str, set[Any]]]) -> list[tuple[str, set[Any]]]:
     chance = random.Random(20261126)
     changed = []
     for text, answers in cases:
-        words = [match for match in re.finditer(r"[a-z]{4,}", text)]
+        words = list(re.finditer(r"[a-z]{4,}", text))
         if not words:
             changed.append((text, answers))
             continue
