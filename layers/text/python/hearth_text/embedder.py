@@ -109,7 +109,7 @@ class SentenceEmbedder:
             tuple(index for index, text in enumerate(tokens) if text.truncated),
         )
 
-    def count_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text, without asking the network.
 
         Raises:

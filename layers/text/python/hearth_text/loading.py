@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hearth.processor import cpu_share
-from hearth_text.backends.open_vino import OpenVinoProgram, Precision
+from hearth_text.backends.open_vino import OpenVinoProgram
+from hearth_text.backends.program import Precision
 from hearth_text.embedder import SentenceEmbedder
 from hearth_text.models import EmbeddingModel, Variant, find_files
 from hearth_text.store import Loaded

@@ -16,7 +16,8 @@ from typing import Any, Final, TypeVar
 
 from hearth.errors import ModelFailed, ModelUnavailable
 from hearth_text import cross_encoder, seq2seq
-from hearth_text.backends.open_vino import OpenVinoProgram, Precision
+from hearth_text.backends.open_vino import OpenVinoProgram
+from hearth_text.backends.program import Precision
 from hearth_text.cross_encoder import CrossEncoder
 from hearth_text.seq2seq import Seq2SeqScorer
 from hearth_text.store import Loaded

@@ -78,6 +78,18 @@ class ModelFiles:
     sha256: str
 
 
+def check_installed(folder: Path, name: str) -> None:
+    """See that a model is there, without reading it.
+
+    Raises:
+        ModelUnavailable: It is not.
+    """
+    if not (folder / name / MANIFEST).is_file():
+        raise ModelUnavailable(
+            f"model {name} is not installed in {folder}; run {INSTALL} to make it"
+        )
+
+
 def find_files(folder: Path, name: str, variant: Variant) -> ModelFiles:
     """What the model's folder holds, checked against its manifest.
 
@@ -90,11 +102,10 @@ def find_files(folder: Path, name: str, variant: Variant) -> ModelFiles:
     """
     home = folder / name
     remedy = f"run {INSTALL} to make it"
+    check_installed(folder, name)
     try:
         manifest = json.loads((home / MANIFEST).read_text(encoding="utf-8"))
         expected = manifest["variants"][variant.value]["sha256"]
-    except FileNotFoundError as error:
-        raise ModelUnavailable(f"model {name} is not installed in {folder}; {remedy}") from error
     except KeyError as error:
         raise ModelUnavailable(
             f"model {name} is installed without its variant {variant}; {remedy}"

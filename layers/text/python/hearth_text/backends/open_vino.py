@@ -24,8 +24,7 @@ from numpy.typing import NDArray  # noqa: E402
 
 from hearth.errors import ModelFailed  # noqa: E402
 from hearth.processor import cpu_features, has_bfloat16  # noqa: E402
-
-Precision = Literal["auto", "float32", "bfloat16"]
+from hearth_text.backends.program import Precision  # noqa: E402
 
 DYNAMIC_QUANTIZATION_GROUP: Final = 128
 """Activations are quantized at run time in groups of so many, where the weights are INT8."""

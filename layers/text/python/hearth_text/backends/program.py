@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+Precision = Literal["auto", "float32", "bfloat16"]
+"""Of the arithmetic that is not INT8; `auto` is bfloat16 where the processor has it."""
 
 
 class TextProgram(Protocol):

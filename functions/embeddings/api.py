@@ -1,0 +1,34 @@
+"""`/api/v1/text` and the dialects of other programs: a router for each."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastapi import FastAPI
+
+from functions.embeddings.openai_routes import openai_router
+from functions.embeddings.routes import embedding_router
+from functions.embeddings.service import EmbeddingService
+from functions.embeddings.tei_routes import tei_router
+from hearth.http import create_app as create_http_app
+
+MAX_BODY_BYTES = 5 * 1024 * 1024
+"""A hundred texts of 4,000 characters, each of which may take 12 bytes in JSON."""
+
+
+class Services(Protocol):
+    """What answers; each part is made when it is first asked."""
+
+    @property
+    def embeddings(self) -> EmbeddingService: ...
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application that answers with what `services` know."""
+    return create_http_app(
+        "Hearth text",
+        embedding_router(services),
+        openai_router(services),
+        tei_router(services),
+        max_body_bytes=MAX_BODY_BYTES,
+    )
