@@ -6,7 +6,13 @@ from typing import Protocol
 
 from fastapi import FastAPI
 
+from functions.embeddings.classification.routes import classification_router
+from functions.embeddings.classification.service import ClassificationService
+from functions.embeddings.extraction.routes import extraction_router
+from functions.embeddings.extraction.service import ExtractionService
 from functions.embeddings.openai_routes import openai_router
+from functions.embeddings.reranking.routes import reranking_router
+from functions.embeddings.reranking.service import RerankService
 from functions.embeddings.routes import embedding_router
 from functions.embeddings.service import EmbeddingService
 from functions.embeddings.tei_routes import tei_router
@@ -21,6 +27,12 @@ class Services(Protocol):
 
     @property
     def embeddings(self) -> EmbeddingService: ...
+    @property
+    def reranking(self) -> RerankService: ...
+    @property
+    def classification(self) -> ClassificationService: ...
+    @property
+    def extraction(self) -> ExtractionService: ...
 
 
 def create_app(services: Services) -> FastAPI:
@@ -28,6 +40,9 @@ def create_app(services: Services) -> FastAPI:
     return create_http_app(
         "Hearth text",
         embedding_router(services),
+        reranking_router(services),
+        classification_router(services),
+        extraction_router(services),
         openai_router(services),
         tei_router(services),
         max_body_bytes=MAX_BODY_BYTES,

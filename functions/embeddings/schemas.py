@@ -73,6 +73,14 @@ class ModelsOut(BaseModel):
 
     embedding_model: str
     embedding_loaded: bool
+    reranker_model: Annotated[
+        str | None, Field(description="None: none is installed, and a hybrid ranks.")
+    ]
+    reranker_loaded: bool
+    classifier_model: Annotated[
+        str | None, Field(description="None: none is installed, and embeddings classify.")
+    ]
+    classifier_loaded: bool
     openvino_enabled: bool = True
     models_dir: str
     initialized: Annotated[bool, Field(description="Whether any model is in memory.")]

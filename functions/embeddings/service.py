@@ -54,6 +54,8 @@ class EmbeddingService:
         models: Where `SentenceEmbedder`s come from.
         folder: Of installed models.
         timeout_s: Of one request.
+        reranker: Name of the cross-encoder, empty for none.
+        classifier: Name of the sequence-to-sequence model, empty for none.
         clock: Seconds.
     """
 
@@ -62,11 +64,15 @@ class EmbeddingService:
         models: Models,
         folder: Path,
         timeout_s: float,
+        reranker: str = "",
+        classifier: str = "",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._models = models
         self._folder = folder
         self._timeout_s = timeout_s
+        self._reranker = reranker
+        self._classifier = classifier
         self._clock = clock
 
     def encode(
@@ -130,6 +136,10 @@ class EmbeddingService:
         return ModelsOut(
             embedding_model=MINILM.name,
             embedding_loaded=MINILM.name in ready,
+            reranker_model=self._reranker or None,
+            reranker_loaded=self._reranker in ready,
+            classifier_model=self._classifier or None,
+            classifier_loaded=self._classifier in ready,
             models_dir=str(self._folder),
             initialized=bool(ready),
             models=found,

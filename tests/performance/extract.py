@@ -8,8 +8,8 @@ Two keyword matchers and Hearth's extractor on the same commands with the same r
 - the registry: names that occur at least twice in the other half.
 - `keywords`: whole words of names and aliases, and digits. `keywords + rules`: the same with
   English plurals folded, number words up to twelve, and "five pm", "two hours", "ten percent".
-- `no model`: without MODELS_DIR; `words`: with the vocabulary, which tells misspelled words from
-  others, but without embeddings.
+- `no model`: without what MODELS_DIR holds: no embeddings, and no vocabulary that tells misspelled
+  words from others.
 - a find counts where start, end and what it means are all right. Each figure also with one typing
   error (a swapped, missing, doubled or wrong letter) in one word of every command, by a fixed seed.
 """
@@ -31,10 +31,9 @@ from typing import Any
 
 from functions.embeddings.extraction.extractor import Extractor
 from functions.embeddings.extraction.registry import Entry, Registry
-from hearth_text.backends.open_vino import OpenVinoProgram
 from hearth_text.embedder import SentenceEmbedder
-from hearth_text.models import MINILM, find_files
-from hearth_text.tokens import TextTokenizer
+from hearth_text.loading import load_embedder
+from hearth_text.models import MINILM
 
 LABELS = Path(__file__).with_name("extract_labels.json")
 THRESHOLD = 0.8
@@ -87,15 +86,14 @@ def main() -> None:
         for row, answers in labels["rows"].items()
     ]
     registry = home()
-    embedder, is_known = language_model(os.environ.get("MODELS_DIR"))
+    embedder = language_model(os.environ.get("MODELS_DIR"))
     matchers: dict[str, Matcher] = {
         "keywords": keywords,
         "keywords + rules": keywords_and_rules,
-        "hearth, no model": hearth(Extractor(), registry),
+        "hearth, no model": hearth(registry, None),
     }
     if embedder is not None:
-        matchers["hearth, words"] = hearth(Extractor(None, is_known), registry)
-        matchers["hearth"] = hearth(Extractor(embedder, is_known), registry)
+        matchers["hearth"] = hearth(registry, embedder)
     print(f"{len(commands)} commands, {sum(len(a) for _, a in commands)} entities")
     for title, cases in (
         ("as they are", commands),
@@ -136,9 +134,11 @@ def home() -> Registry:
     )
 
 
-def hearth(extractor: Extractor, registry: Registry) -> Matcher:
+def hearth(registry: Registry, model: SentenceEmbedder | None) -> Matcher:
+    extractor = Extractor()
+
     def match(text: str) -> Iterable[Answer]:
-        for located in extractor.extract(text, registry):
+        for located in extractor.extract(text, registry, model):
             found = located.found
             if found.confidence < THRESHOLD:
                 continue
@@ -235,15 +235,9 @@ def misspelled(cases: list[tuple[str, set[Any]]]) -> list[tuple[str, set[Any]]]:
     return changed
 
 
-def language_model(folder: str | None) -> tuple[SentenceEmbedder | None, Callable[[str], bool]]:
-    """The installed MiniLM of `scripts/models`, and whether a word is one of its vocabulary."""
-    if folder is None:
-        return None, lambda word: False
-    files = find_files(Path(folder), MINILM.name, MINILM.default)
-    tokenizer = TextTokenizer(files.tokenizer, MINILM.max_tokens)
-    program = OpenVinoProgram(files.network, streams=2)
-    words = json.loads(files.tokenizer.read_text())["model"]["vocab"]
-    return SentenceEmbedder(MINILM, tokenizer, program), words.__contains__
+def language_model(folder: str | None) -> SentenceEmbedder | None:
+    """The installed MiniLM of `scripts/models`."""
+    return load_embedder(Path(folder), MINILM, streams=2).value if folder else None
 
 
 if __name__ == "__main__":

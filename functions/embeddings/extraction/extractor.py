@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,6 @@ from functions.embeddings.extraction.words import EMPTY, Word, words_of
 KEPT_REGISTRIES = 8
 
 
-def _nothing_is_known(word: str) -> bool:
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class Located:
     """A find with its place in the text, in code points."""
@@ -36,30 +33,34 @@ class Located:
     end: int
 
 
+class LanguageModel(Embedder, Protocol):
+    def knows(self, word: str) -> bool:
+        """Whether a folded word is one of the language, not a misspelling."""
+        ...
+
+
 class Extractor:
-    """Looks for entities.
+    """Looks for entities; keeps the vectors of the last few registries."""
 
-    Args:
-        embedder: Compares meanings; None leaves that out.
-        is_known: Whether a folded word is one of the language.
-    """
-
-    def __init__(
-        self, embedder: Embedder | None = None, is_known: Callable[[str], bool] = _nothing_is_known
-    ) -> None:
-        self._embedder = embedder
-        self._is_known = is_known
+    def __init__(self) -> None:
         self._names: OrderedDict[tuple[str, ...], NDArray[np.float32]] = OrderedDict()
         self._lock = Lock()
 
-    def extract(self, text: str, registry: Registry) -> list[Located]:
+    def extract(
+        self, text: str, registry: Registry, model: LanguageModel | None = None
+    ) -> list[Located]:
         """Everything that was found, in the order of the text, whatever its confidence.
 
+        Args:
+            model: Compares meanings, always the same one; None leaves that out, and takes every
+                word for a possible misspelling.
+
         Raises:
-            HearthError: The embedder failed.
+            HearthError: The model failed.
         """
+        is_known = _nothing if model is None else model.knows
         words = words_of(text)
-        read = mend(words, self._is_known)
+        read = mend(words, is_known)
         values = _values(read)
         lengths = [len(word.stem) for word in words]
         finds = [
@@ -70,13 +71,12 @@ class Extractor:
         explained = without_overlaps(finds, lengths)
         rest = _unexplained(words, explained)
         if registry.keys and any(rest):
-            finds += matching.fuzzy(words, registry, self._is_known)
+            finds += matching.fuzzy(words, registry, is_known)
             explained = without_overlaps(finds, lengths)
             rest = _unexplained(words, explained)
-            if self._embedder is not None and any(rest):
-                finds += matching.by_meaning(
-                    words, registry, rest, self._embedder, self._vectors(registry)
-                )
+            if model is not None and any(rest):
+                names = self._vectors(registry, model)
+                finds += matching.by_meaning(words, registry, rest, model, names)
                 explained = without_overlaps(finds, lengths)
         mentioned = [found.entry for found in explained if found.entry is not None]
         settled = [matching.settle(found, registry, mentioned) for found in explained]
@@ -84,20 +84,23 @@ class Extractor:
             Located(found, words[found.first].start, words[found.last - 1].end) for found in settled
         ]
 
-    def _vectors(self, registry: Registry) -> NDArray[np.float32]:
+    def _vectors(self, registry: Registry, model: Embedder) -> NDArray[np.float32]:
         """Of the registry's names (n, dimensions); those of the last few registries are kept."""
         keys = tuple(registry.keys)
         with self._lock:
             if keys in self._names:
                 self._names.move_to_end(keys)
                 return self._names[keys]
-        assert self._embedder is not None  # noqa: S101  # who asks has looked
-        vectors = self._embedder.embed([registry.phrases[key].text for key in keys])
+        vectors = model.embed([registry.phrases[key].text for key in keys])
         with self._lock:
             self._names[keys] = vectors
             while len(self._names) > KEPT_REGISTRIES:
                 self._names.popitem(last=False)
         return vectors
+
+
+def _nothing(word: str) -> bool:
+    return False
 
 
 def _values(words: Sequence[Word]) -> list[Found]:

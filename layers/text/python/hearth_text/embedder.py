@@ -117,6 +117,10 @@ class SentenceEmbedder:
         """
         return self._tokenizer.encode(texts)
 
+    def knows(self, word: str) -> bool:
+        """Whether a word, in small letters, is one of the model's vocabulary."""
+        return self._tokenizer.knows(word)
+
     def _vectors(
         self, tokens: Sequence[Tokens], time_left_s: Callable[[], float]
     ) -> NDArray[np.float32]:

@@ -46,6 +46,10 @@ class TextTokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is one of the vocabulary, whole; most of BERT's are English words."""
+        return self._tokenizer.token_to_id(word) is not None
+
     def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Tokens]:
         """Token ids of each text, or of each pair of texts; safe in several threads at once.
 

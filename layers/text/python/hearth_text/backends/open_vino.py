@@ -74,8 +74,10 @@ class OpenVinoProgram:
             # By its path: then a hit in the cache reads no graph.
             compiled = core.compile_model(str(path), "CPU", properties)
             self._requests: SimpleQueue[Any] = SimpleQueue()
-            for _ in range(streams):
-                self._requests.put(compiled.create_infer_request())
+            requests = [compiled.create_infer_request() for _ in range(streams)]
+            self._stateful = bool(requests[0].query_state())
+            for request in requests:
+                self._requests.put(request)
             used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         except RuntimeError as error:  # every error of its C++ core
             raise ModelFailed(
@@ -102,6 +104,8 @@ class OpenVinoProgram:
             raise ModelFailed(f"Model {self._model} also wants the input {error}") from error
         request = self._requests.get()
         try:
+            if self._stateful:
+                request.reset_state()  # of the inference before
             request.infer(inputs, share_inputs=True, share_outputs=True)
             return [request.get_output_tensor(index).data.copy() for index in self._outputs]
         except RuntimeError as error:
