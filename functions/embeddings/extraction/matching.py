@@ -23,6 +23,8 @@ SIMILARITY = 0.75
 """Least similarity of a misspelled name: one edit in four letters, two in eight."""
 MAX_GUESSES = 64
 """Runs of words that are embedded for one text."""
+LEAST_GUESS = 0.3
+"""Below, a guess is not one: every word lies closest to something."""
 _LONGEST_GUESS = 3
 
 
@@ -117,7 +119,8 @@ def by_meaning(
         # "hot coffee" lies close to "coffee machine" for the word they share, and is not it.
         if phrase.stems.isdisjoint(word.stem for word in words[first:last]):
             confidence = confidence_of_cosine(float(cosines[row, best[row]]))
-            found.append(_find(first, last, "embedding", confidence, phrase))
+            if confidence >= LEAST_GUESS:
+                found.append(_find(first, last, "embedding", confidence, phrase))
     return found
 
 
