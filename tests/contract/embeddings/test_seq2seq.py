@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import openvino
 import pytest
+from openvino import PartialShape, Type
+from openvino import opset13 as ops
+from openvino.op.util import Variable, VariableInfo
 from tokenizers import Tokenizer
 
 from hearth.errors import ModelFailed, ModelUnavailable
+from hearth_text.backends.open_vino import OpenVinoProgram
 from hearth_text.model_folders import Running, load_seq2seq
 from hearth_text.seq2seq import Seq2SeqScorer
 from tests.support.tiny_text_models import write_cross_encoder, write_t5
@@ -54,6 +59,22 @@ def test_an_answer_is_as_likely_as_another_runtime_finds_it(
     expected = [reference(tiny, PROMPT, answer) for answer in ANSWERS]
     assert model.log_probabilities(PROMPT, ANSWERS) == pytest.approx(expected, abs=1e-3)
     assert model.log_probabilities(PROMPT, ANSWERS[::-1]) == pytest.approx(expected[::-1], abs=1e-3)
+
+
+def test_a_decoder_with_a_state_begins_with_an_empty_one_each_time(tmp_path: Path) -> None:
+    """As optimum exports decoders: what they have read stays in them, until it is reset."""
+    given = ops.parameter([-1], np.float32, name="input_ids")
+    given.output(0).set_names({"input_ids"})
+    info = VariableInfo()
+    info.data_shape, info.data_type, info.variable_id = PartialShape([1]), Type.f32, "kept"
+    kept = Variable(info)
+    before = ops.read_value(ops.constant(np.zeros(1, np.float32)), kept)
+    total = ops.add(before, ops.reduce_sum(given, ops.constant([0]), keep_dims=True))
+    model = openvino.Model([ops.result(total)], [ops.assign(total, kept)], [given], "counter")
+    openvino.save_model(model, tmp_path / "counter.xml", compress_to_fp16=False)
+    program = OpenVinoProgram(tmp_path / "counter.xml", precision="float32")
+    for _ in range(3):
+        assert program.run({"input_ids": np.ones(4)})[0].tolist() == [4.0]
 
 
 def test_the_answer_depends_on_the_prompt(tiny: Path) -> None:
