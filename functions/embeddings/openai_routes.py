@@ -10,7 +10,7 @@ import base64
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from functions.embeddings.answers import as_numbers, json_response
 from functions.embeddings.routes import PERMISSION, HasEmbeddings
@@ -19,7 +19,14 @@ from hearth.auth import require
 from hearth.errors import InvalidInput
 from hearth_text.models import MINILM
 
-TokenArray = Annotated[list[int], Field(min_length=1)]
+
+def _no_tokens(value: Any) -> Any:
+    if isinstance(value, list) and value and all(isinstance(item, int | list) for item in value):
+        raise ValueError(
+            "arrays of tokens are those of OpenAI's own models; send the text (LangChain: "
+            "check_embedding_ctx_length=False)"
+        )
+    return value
 
 
 class OpenAIEmbeddingsIn(BaseModel):
@@ -29,6 +36,7 @@ class OpenAIEmbeddingsIn(BaseModel):
 
     input: Annotated[
         Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)],
+        BeforeValidator(_no_tokens),
         Field(examples=["turn the porch light on"]),
     ]
     model: Annotated[ModelName, Field(examples=[MODEL])]

@@ -22,7 +22,7 @@ class Variant(StrEnum):
     FLOAT32 = "float32"
     """As they were trained; bfloat16 arithmetic where the processor has it, unless refused."""
     WEIGHTS_INT8 = "int8-weights"
-    """INT8 weights; activations are quantized as they come, in groups of 128. No calibration."""
+    """INT8 weights; activations are quantized as they come, in groups. No calibration."""
     INT8 = "int8"
     """INT8 weights and activations, with ranges learned from calibration texts (NNCF)."""
 

