@@ -200,6 +200,7 @@ def test_a_function_reads_and_writes_only_below_the_prefixes_it_works_with(
             ("PutObject", "evidence"),
         },
         "DetectionApiFunction": {("GetObject", "evidence")},
+        "EmbeddingsFunction": {("GetObject", "texts"), ("PutObject", "vectors")},
         "ReportsFunction": {
             ("GetObject", "evidence"),
             ("GetObject", "reports"),

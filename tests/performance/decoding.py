@@ -27,7 +27,7 @@ from hearth_vision.images import ImageLimits, decode_image, encode_jpeg
 from hearth_vision.letterbox import fill_letterbox
 from hearth_vision.loading import load_detector
 from hearth_vision.nms import box_iou, suppress
-from hearth_vision.processor import cpu_share
+from hearth.processor import cpu_share
 
 ROUNDS = 3
 CONFIDENCE = 0.25

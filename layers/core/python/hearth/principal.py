@@ -30,6 +30,7 @@ _USER = _GUEST | {
     "notifications:read",
     "tasks:read",  # one's own, and those assigned to one
     "tasks:write",
+    "text:infer",  # what a model makes of one's own text
 }
 _DEVELOPER = _USER | {
     "analytics:read",

@@ -14,9 +14,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from hearth.errors import ModelFailed
+from hearth.processor import cpu_features
 from hearth_vision.backends.model_input import fixed_shape, supported_dtype
 from hearth_vision.backends.program import Tensor
-from hearth_vision.processor import cpu_features
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 

@@ -19,9 +19,9 @@ if sys.modules[_CONVERTER] is None:
     del sys.modules[_CONVERTER]
 
 from hearth.errors import ModelFailed  # noqa: E402
+from hearth.processor import cpu_features  # noqa: E402
 from hearth_vision.backends.model_input import fixed_shape, supported_dtype  # noqa: E402
 from hearth_vision.backends.program import Tensor  # noqa: E402
-from hearth_vision.processor import cpu_features  # noqa: E402
 
 IN_FLIGHT = 2
 """Requests at once: the next picture is prepared while one is being worked on."""

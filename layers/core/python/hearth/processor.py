@@ -8,6 +8,8 @@ from pathlib import Path
 
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd")
 
+BF16_FEATURES = frozenset({"avx512_bf16", "amx_bf16"})
+
 
 def cpu_share(root: Path = Path("/")) -> int:
     """Threads worth starting: the processors we may run on, cut to the control group's quota.
@@ -35,6 +37,11 @@ def cpu_features(root: Path = Path("/")) -> tuple[str, ...]:
             flags.update(value.split())
             break
     return tuple(feature for feature in _FEATURES if feature in flags)
+
+
+def has_bfloat16(root: Path = Path("/")) -> bool:
+    """Whether the processor computes in bfloat16, which is slower than float32 where it is not."""
+    return not BF16_FEATURES.isdisjoint(cpu_features(root))
 
 
 def _cpu_groups(root: Path) -> list[Path]:
