@@ -14,7 +14,8 @@ Two questions choose a leaf: whose fault is it, and would a retry help?
     │   └── RateLimited        429  allowed, but not now: a later retry helps
     └── ServiceError           ours
         ├── ModelFailed        500  a model is missing, broken or answers nonsense: no retry helps
-        └── Unavailable        503  something we depend on does not answer: a later retry helps
+        ├── Unavailable        503  something we depend on does not answer: a later retry helps
+        └── TimedOut           504  the work took longer than it may: less of it helps
 
 Foreign errors are translated into these once, at the edge that calls the foreign code, by type
 and code and never by message text.
@@ -103,3 +104,8 @@ class Unavailable(ServiceError):
     code = "UNAVAILABLE"
     status = 503
     retryable = True
+
+
+class TimedOut(ServiceError):
+    code = "TIMEOUT"
+    status = 504
