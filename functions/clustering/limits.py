@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 MAX_COLUMNS: Final = 1_000
@@ -25,7 +24,6 @@ MAX_FILE_BYTES: Final = 1024**3
 DOUBLE_VALUES: Final = 20_000_000
 """Up to so many values a file of float64 stays what it is; beyond, it is read as float32."""
 JOB_ATTEMPTS: Final = 3
-LONGEST_JOB: Final = timedelta(minutes=14)
 
 MAX_MODEL_BYTES: Final = 64 * 1024 * 1024
 MAX_MODEL_UNPACKED_BYTES: Final = 256 * 1024 * 1024

@@ -24,7 +24,7 @@ from .stack_state import SetupError
 from .template_reader import NEEDS_NOTHING, NOT_AT_HOME, TemplateSource
 
 COMPOSE, DEVELOPMENT, EXAMPLE = "compose.yaml", "compose.dev.yaml", "env.example"
-TOTAL_MB = 4096
+TOTAL_MB = 8192
 RUNTIME_MB = 768  # with MiniStack: 115 at rest, and a kilobyte for each frame that is kept
 WATCH_MB = 256  # a camera takes about 60
 DATABASE = "sqlite:////database/hearth.db"

@@ -98,7 +98,10 @@ def _decoded(body: bytes, kind: str) -> Any:
 
 def _steady(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _steady(item) for name, item in value.items()}
+        return {
+            name: "<seconds>" if name == "processing_time" else _steady(item)
+            for name, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_steady(item) for item in value]
     if isinstance(value, str):
