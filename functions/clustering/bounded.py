@@ -28,6 +28,10 @@ _KINDS: dict[str, type[HearthError]] = {
 }
 
 
+class Died(ModelFailed):
+    """The child ended without an answer: killed by a signal, or by native code."""
+
+
 def run_bounded(work: Callable[[], Sequence[bytes]], seconds: float, what: str) -> list[bytes]:
     """What `work` returns, from a child process.
 
@@ -38,7 +42,8 @@ def run_bounded(work: Callable[[], Sequence[bytes]], seconds: float, what: str) 
 
     Raises:
         TimedOut: It took longer, and was killed.
-        ModelFailed: It died, or crashed with what is no HearthError.
+        Died: It ended without an answer.
+        ModelFailed: It crashed with what is no HearthError.
         HearthError: What `work` raised, by its code.
     """
     context = multiprocessing.get_context("fork")
@@ -59,7 +64,7 @@ def run_bounded(work: Callable[[], Sequence[bytes]], seconds: float, what: str) 
         return _received(ours)
     except EOFError as error:
         child.join(1)
-        raise ModelFailed(
+        raise Died(
             f"{what} died ({_ending(child.exitcode)}); it may have needed too much memory"
         ) from error
     finally:

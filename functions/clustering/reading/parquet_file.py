@@ -11,18 +11,18 @@ import json
 import mmap
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from functions.clustering.algorithms.matrix import Table
-from functions.clustering.bounded import run_bounded
+from functions.clustering.bounded import Died, run_bounded
 from functions.clustering.limits import DOUBLE_VALUES, MAX_JOB_VALUES
 from functions.clustering.reading.room import Floats, check_shape, put
 from functions.clustering.rows import column_names, wrong
-from hearth.errors import ModelFailed
+from hearth.errors import InvalidInput
 
 if TYPE_CHECKING:
     from functions.clustering.reading import Progress
@@ -53,10 +53,8 @@ def read_parquet(stream: BinaryIO, key: str, progress: Progress) -> Table:
             (told,) = run_bounded(
                 lambda: [_parse(file.name, key, shared)], LONGEST_S, f"reading {key}"
             )
-        except ModelFailed as error:
-            raise wrong(
-                "input", f"{key} is damaged, or no Parquet that can be read: {error.message}"
-            ) from error
+        except Died as error:
+            raise _damaged(key, error) from error
     found: dict[str, Any] = json.loads(told)
     rows, columns = found["rows"], len(found["names"])
     values: Floats = np.frombuffer(shared, found["dtype"], rows * columns).reshape(rows, columns)
@@ -69,7 +67,7 @@ def _parse(path: str, key: str, shared: mmap.mmap) -> bytes:
     from arro3.core import DataType
     from arro3.io import read_parquet as open_parquet
 
-    reader = open_parquet(path)
+    reader = open_parquet(path)  # panics on a damaged end, which ends this process
     schema = reader.schema
     fields = [schema.field(number) for number in range(len(schema))]
     names = [str(field.name) for field in fields]
@@ -80,13 +78,13 @@ def _parse(path: str, key: str, shared: mmap.mmap) -> bytes:
             )
     columns = len(names)
     check_shape(key, 1, columns)
-    double = any(DataType.bit_width(field.type) == 64 for field in fields)
+    double = any(field.type.bit_width == 64 for field in fields)
     most = (DOUBLE_VALUES if double else MAX_JOB_VALUES) // columns
     dtype: type[np.float64 | np.float32] = np.float64 if double else np.float32
     room: Floats = cast("Floats", np.frombuffer(shared, dtype, most * columns))
     room = room.reshape(most, columns)
     rows = 0
-    for batch in reader:
+    for batch in _batches(reader, key):
         check_shape(key, rows + batch.num_rows, columns)
         if rows + batch.num_rows > most:
             # More numbers than are kept as float64: the same room holds twice as many float32.
@@ -98,6 +96,21 @@ def _parse(path: str, key: str, shared: mmap.mmap) -> bytes:
         rows += batch.num_rows
     check_shape(key, rows, columns)
     return json.dumps({"rows": rows, "names": names, "dtype": room.dtype.str}).encode()
+
+
+def _batches(reader: Any, key: str) -> Iterator[Any]:
+    while True:
+        try:
+            batch = next(reader, None)
+        except Exception as error:  # arro3's own are of no narrower type
+            raise _damaged(key, error) from error
+        if batch is None:
+            return
+        yield batch
+
+
+def _damaged(key: str, error: Exception) -> InvalidInput:
+    return wrong("input", f"{key} is damaged, or no Parquet that can be read: {error!s:.200}")
 
 
 def _numbers(columns: Sequence[Any]) -> NDArray[np.float64]:
