@@ -2,15 +2,19 @@
 
 An algorithm is one call into native code that no thread can interrupt: a thread that was given up
 would go on computing beside the next request. A forked process costs some milliseconds, dies alone
-when it takes too much memory, and gives all of it back.
+when it takes too much memory or crashes, and gives all of it back.
 
-The parent computes nothing itself, so no OpenMP threads exist that a fork would lose.
+The parent computes nothing itself, so no OpenMP threads exist that a fork would lose. The child
+touches no connection of the parent's, and ends without running anybody's clean-up.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import multiprocessing
+import signal
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -19,8 +23,13 @@ from hearth import errors
 from hearth.errors import HearthError, ModelFailed, TimedOut
 from hearth.logging import logger
 
-_OK = b"ok"
-_ERROR = b"error"
+Tell = Callable[[str, float], None]
+"""Says which stage comes next, and how far the whole is, 0..1."""
+Work = Callable[[Tell], Sequence[bytes]]
+
+LOOK_EVERY_S = 1.0
+_OK, _ERROR, _STAGE = b"ok", b"error", b"stage"
+_PR_SET_PDEATHSIG = 1
 _KINDS: dict[str, type[HearthError]] = {
     kind.code: kind
     for kind in vars(errors).values()
@@ -32,13 +41,15 @@ class Died(ModelFailed):
     """The child ended without an answer: killed by a signal, or by native code."""
 
 
-def run_bounded(work: Callable[[], Sequence[bytes]], seconds: float, what: str) -> list[bytes]:
+def run_bounded(work: Work, seconds: float, what: str, watch: Tell | None = None) -> list[bytes]:
     """What `work` returns, from a child process.
 
     Args:
         work: Called in the child; what it changes stays there.
         seconds: How long it may take.
         what: Its name, for errors.
+        watch: Called here once a second with the stage that the child has told last; what it
+            raises ends the child.
 
     Raises:
         TimedOut: It took longer, and was killed.
@@ -56,12 +67,7 @@ def run_bounded(work: Callable[[], Sequence[bytes]], seconds: float, what: str) 
         child.start()
     theirs.close()
     try:
-        if not ours.poll(seconds):
-            raise TimedOut(
-                f"{what} took longer than {seconds:g} s and was ended; send fewer rows, or put "
-                "them in S3 and give their address as input"
-            )
-        return _received(ours)
+        return _waited(ours, seconds, what, watch)
     except EOFError as error:
         child.join(1)
         raise Died(
@@ -74,18 +80,40 @@ def run_bounded(work: Callable[[], Sequence[bytes]], seconds: float, what: str) 
         child.close()
 
 
-def _received(ours: Connection) -> list[bytes]:
-    kind = ours.recv_bytes()
-    parts = [ours.recv_bytes() for _ in range(int(ours.recv_bytes()))]
-    if kind == _OK:
-        return parts
-    told = json.loads(parts[0])
-    raise _KINDS.get(told["code"], ModelFailed)(told["message"], details=told["details"])
+def _waited(ours: Connection, seconds: float, what: str, watch: Tell | None) -> list[bytes]:
+    ends = time.monotonic() + seconds
+    stage, done = "", 0.0
+    while True:
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise TimedOut(
+                f"{what} took longer than {seconds:g} s and was ended; send fewer rows, or put "
+                "them in S3 and give their address as input"
+            )
+        if ours.poll(min(left, LOOK_EVERY_S)):
+            kind = ours.recv_bytes()
+            parts = [ours.recv_bytes() for _ in range(int(ours.recv_bytes()))]
+            if kind == _OK:
+                return parts
+            told = json.loads(parts[0])
+            if kind == _ERROR:
+                raise _KINDS.get(told["code"], ModelFailed)(
+                    told["message"], details=told["details"]
+                )
+            stage, done = told
+        if watch is not None:
+            watch(stage, done)
 
 
-def _in_child(work: Callable[[], Sequence[bytes]], theirs: Connection, what: str) -> None:
+def _in_child(work: Work, theirs: Connection, what: str) -> None:
+    # Nobody would wait for the answer of a parent that was killed.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def tell(stage: str, done: float) -> None:
+        _send(theirs, _STAGE, [json.dumps([stage, done]).encode()])
+
     try:
-        _send(theirs, _OK, work())
+        _send(theirs, _OK, work(tell))
     except HearthError as error:
         told = {"code": error.code, "message": error.message, "details": list(error.details)}
         _send(theirs, _ERROR, [json.dumps(told).encode()])

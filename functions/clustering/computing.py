@@ -22,6 +22,7 @@ from functions.clustering.schemas import (
     Manifest,
     ModelRef,
     Request,
+    ScoreIn,
     ScoreOut,
 )
 from functions.clustering.versions import libraries
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
 Fit = ClusterIn | AnomalyIn | ImportanceIn
 Target = Sequence[float | str | bool | None]
 Check = Callable[[str, float], None]
-"""Told between stages which one comes next and how far the whole is, 0..1; may raise to stop."""
+"""Told between stages which one comes next, and how far the whole is, 0..1."""
 
 
 def unchecked(_: str, __: float) -> None:
-    """For work that something else ends."""
+    """For work whose progress nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,19 @@ class Computed:
     answer: bytes
     model: bytes | None = None
     manifest: Manifest | None = None
+
+    def parts(self) -> list[bytes]:
+        """Answer, and manifest and model where there are any: what crosses a process's border."""
+        if self.model is None or self.manifest is None:
+            return [self.answer]
+        return [self.answer, self.manifest.model_dump_json().encode(), self.model]
+
+
+def name_of(request: Request) -> str:
+    """What the algorithm is called in errors."""
+    if isinstance(request, ScoreIn):
+        return "scoring"
+    return "the random forest" if isinstance(request, ImportanceIn) else request.algorithm
 
 
 def prepare(request: Request, keeps: bool) -> None:

@@ -1,7 +1,7 @@
 """Work on large sets of rows, as its callers see it: begun, followed, cancelled.
 
-A job is one of the ledger. A cancellation is a row beside it, which the worker looks for between
-stages; a job that stopped for it is one that failed with the code CANCELLED, and stays so.
+A job is one of the ledger. A cancellation is a row beside it, which the worker looks for once a
+second; a job that stopped for it is one that failed with the code CANCELLED, and stays so.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class JobDesk:
         return self._store.get(job.result_key, MAX_ANSWER_BYTES)
 
     def cancel(self, principal: Principal, job_id: str) -> JobOut:
-        """Ask a job to stop; the worker does so before its next stage. Again changes nothing.
+        """Ask a job to stop; its worker does so within seconds. Again changes nothing.
 
         Raises:
             NotFound: No such job, or another's.

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from functions.clustering import computing
 from functions.clustering.algorithms.parameters import AnomalyAlgorithm, ClusterAlgorithm
-from functions.clustering.bounded import run_bounded
-from functions.clustering.computing import Computed, Fit, Keeping
+from functions.clustering.bounded import Tell, run_bounded
+from functions.clustering.computing import Fit, Keeping
 from functions.clustering.limits import (
     ALGORITHM_S,
     BATCH_S,
@@ -202,11 +202,11 @@ class ClusteringService:
         request.parameters()  # before a process is begun: they may not fit together
         computing.prepare(request, keeps=keeping is not None)
 
-        def work() -> Sequence[bytes]:
+        def work(_: Tell) -> Sequence[bytes]:
             table = inline_table(request.data, request.feature_names)
-            return _parts(computing.fit(request, table, keeping))
+            return computing.fit(request, table, keeping).parts()
 
-        answer, *kept = run_bounded(work, seconds, request_name(request))
+        answer, *kept = run_bounded(work, seconds, computing.name_of(request))
         if kept:
             manifest, model = kept
             self.library.save(Manifest.model_validate_json(manifest), model)
@@ -217,22 +217,11 @@ class ClusteringService:
         data = self.library.file(manifest)
         computing.prepare(request, keeps=True)
 
-        def work() -> Sequence[bytes]:
+        def work(_: Tell) -> Sequence[bytes]:
             names = request.feature_names or manifest.columns
-            return _parts(computing.score(manifest, data, inline_table(request.data, names)))
+            return computing.score(manifest, data, inline_table(request.data, names)).parts()
 
-        return run_bounded(work, seconds, "scoring")[0]
-
-
-def request_name(request: Request) -> str:
-    """What the algorithm is called in errors."""
-    return getattr(request, "algorithm", "random forest")
-
-
-def _parts(computed: Computed) -> list[bytes]:
-    if computed.model is None or computed.manifest is None:
-        return [computed.answer]
-    return [computed.answer, computed.manifest.model_dump_json().encode(), computed.model]
+        return run_bounded(work, seconds, computing.name_of(request))[0]
 
 
 def _entry(index: int, operation: OperationIn, result: bytes, error: bytes) -> bytes:

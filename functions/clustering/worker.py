@@ -1,8 +1,9 @@
 """Does the jobs: reads the file, computes, stores result and model.
 
 A worker that is killed leaves its lease behind; the sweep announces the job again, and another one
-begins anew. Keys and bytes are the same then, so nothing is left over. Between stages it shows how
-far it is, and stops for a cancellation, a lease that was lost, or the end of its time.
+begins anew. Keys and bytes are the same then, so nothing is left over. It computes in a process of
+its own, and once a second tells the ledger how far it is; a cancellation, a lease that was lost or
+the end of its time kill that process, in the middle of a stage or not.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from functions.clustering import computing
-from functions.clustering.computing import Check, Computed, Keeping
+from functions.clustering.bounded import Tell, run_bounded
+from functions.clustering.computing import Keeping
 from functions.clustering.jobs import CANCELLED, result_key
 from functions.clustering.reading import read_table
 from functions.clustering.repository import cancellations
 from functions.clustering.rows import column_names
 from functions.clustering.saved.library import Library
-from functions.clustering.schemas import REQUESTS, JobPayload, Request, ScoreIn
+from functions.clustering.schemas import REQUESTS, JobPayload, Manifest, Request, ScoreIn
 from hearth.consumer import Deadline, Done, Outcome, guarded
 from hearth.errors import Conflict, InvalidInput, TimedOut
 from hearth.ids import ulid_from
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 READING = (0.0, 0.3)
 COMPUTING = (0.3, 0.95)
 """Parts of the progress."""
-TOLD_EVERY_S = 1.0
+TOLD_EVERY_S = 0.9
+"""Less than a second, which is how often the child is looked after."""
 RESULT_TYPE = "application/json"
 
 
@@ -75,48 +78,53 @@ class Worker:
 
     def _run(self, job: Job, deadline: Deadline) -> Outcome:
         payload = _payload(job)
+        request = _request(payload)
         check = self._checks(job, deadline)
         check("reading the rows", READING[0])
         table = read_table(
             self._store, payload.key, lambda done: check("reading the rows", _at(READING, done))
         )
-        computed = self._computed(job, payload, table, check)
+        if request.feature_names is not None:
+            names = column_names(len(table.columns), request.feature_names)
+            table = type(table)(table.values, names)
+        check("computing", COMPUTING[0])
+        compute = self._computation(job, payload, request, table)
+        computing.prepare(request, keeps=isinstance(request, ScoreIn) or bool(request.save_as))
+        answer, *kept = run_bounded(
+            compute,
+            deadline.remaining(),
+            computing.name_of(request),
+            lambda stage, done: check(stage or "computing", _at(COMPUTING, done)),
+        )
         check("storing the result", COMPUTING[1])
-        self._store.put(result_key(job.id), computed.answer, RESULT_TYPE)
-        if computed.model is None or computed.manifest is None:
+        self._store.put(result_key(job.id), answer, RESULT_TYPE)
+        if not kept:
             return Done()
-        manifest = computed.manifest
-        self._library.put_file(manifest, computed.model)
+        manifest = Manifest.model_validate_json(kept[0])
+        self._library.put_file(manifest, kept[1])
 
         def write(tx: Connection) -> None:
             self._library.add(tx, manifest)
 
         return Done(write)
 
-    def _computed(self, job: Job, payload: JobPayload, table: Table, check: Check) -> Computed:
-        from functions.clustering.algorithms.matrix import Table as TableOf
-
-        request = _request(payload)
-        if request.feature_names is not None:
-            names = column_names(len(table.columns), request.feature_names)
-            table = TableOf(table.values, names)
+    def _computation(
+        self, job: Job, payload: JobPayload, request: Request, table: Table
+    ) -> Callable[[Tell], Sequence[bytes]]:
+        """What the child does; all that S3 and the database have to do with it is done before."""
         notes = (f"{payload.key}: {len(table.values)} rows, read as {table.values.dtype}",)
-        check("computing", COMPUTING[0])
         if isinstance(request, ScoreIn):
             manifest = self._library.find(request.model)
-            return computing.score(manifest, self._library.file(manifest), table, notes, False)
+            file = self._library.file(manifest)
+            return lambda _: computing.score(manifest, file, table, notes, timed=False).parts()
         keeping = None
         if request.save_as is not None:
             # The same in each attempt, so that a repeat overwrites.
             model_id = ulid_from(job.created_at, job.id)
             keeping = Keeping(model_id, request.save_as, job.created_at, payload.requested_by)
+        return lambda tell: computing.fit(request, table, keeping, notes, tell, timed=False).parts()
 
-        def scaled(stage: str, done: float) -> None:
-            check(stage, _at(COMPUTING, done))
-
-        return computing.fit(request, table, keeping, notes, scaled, timed=False)
-
-    def _checks(self, job: Job, deadline: Deadline) -> Check:
+    def _checks(self, job: Job, deadline: Deadline) -> Tell:
         began = deadline.remaining()
         last: list[tuple[str, float]] = []
 
@@ -131,7 +139,7 @@ class Worker:
                 return
             last[:] = [(stage, now)]
             if self._ledger.db.read(lambda tx: cancellations.is_asked(tx, job.id)):
-                raise Cancelled(f"the job was cancelled before: {stage}")
+                raise Cancelled(f"the job was cancelled, in the stage: {stage}")
             self._ledger.progress(job, progress)
 
         return check

@@ -51,7 +51,7 @@ def read_parquet(stream: BinaryIO, key: str, progress: Progress) -> Table:
         shared = mmap.mmap(-1, MAX_JOB_VALUES * 4)
         try:
             (told,) = run_bounded(
-                lambda: [_parse(file.name, key, shared)], LONGEST_S, f"reading {key}"
+                lambda _: [_parse(file.name, key, shared)], LONGEST_S, f"reading {key}"
             )
         except Died as error:
             raise _damaged(key, error) from error
