@@ -24,7 +24,7 @@ from .stack_state import SetupError
 from .template_reader import NEEDS_NOTHING, NOT_AT_HOME, TemplateSource
 
 COMPOSE, DEVELOPMENT, EXAMPLE = "compose.yaml", "compose.dev.yaml", "env.example"
-TOTAL_MB = 4608
+TOTAL_MB = 4096
 RUNTIME_MB = 768  # with MiniStack: 115 at rest, and a kilobyte for each frame that is kept
 WATCH_MB = 256  # a camera takes about 60
 DATABASE = "sqlite:////database/hearth.db"
@@ -64,7 +64,7 @@ def compose_files(plan: ComposePlan) -> dict[str, str]:
     if unknown := sorted(plan.replicas.keys() - {spec.short_name for spec in functions}):
         raise SetupError(f"The template has no function {unknown[0]}: check --replicas.")
     try:
-        functions = list(limited(functions, plan.total_mb - RUNTIME_MB - WATCH_MB, plan.replicas))
+        functions = list(limited(functions, plan.total_mb - RUNTIME_MB - WATCH_MB))
     except ValueError as error:
         raise SetupError(
             f"Beside {RUNTIME_MB + WATCH_MB} MB for runtime and cameras, {error}"

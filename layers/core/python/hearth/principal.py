@@ -26,6 +26,7 @@ class Role(StrEnum):
 _GUEST = frozenset({"cameras:read", "incidents:read", "reports:read"})
 _USER = _GUEST | {
     "analytics:write",
+    "clustering:use",
     "keys:write",  # one's own
     "notifications:read",
     "tasks:read",  # one's own, and those assigned to one
@@ -34,6 +35,7 @@ _USER = _GUEST | {
 }
 _DEVELOPER = _USER | {
     "analytics:read",
+    "clustering:manage",  # saved models, and everybody's jobs
     "incidents:write",
     "jobs:read",
     "jobs:retry",
