@@ -14,6 +14,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 ROOT = Path(__file__).resolve().parents[2]
 SBOM = ROOT / "scripts" / "sbom"
+# The first test waits for a document of each function, of some seconds each where others work too.
+pytestmark = pytest.mark.timeout(600)
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/requirements.txt"))
 
 
