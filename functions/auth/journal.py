@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from functions.auth.pages import newest_first
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 MAX_ADDRESS = 64
+FORGOTTEN_AT_A_TIME = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,23 @@ class Caller:
 
 
 class Journal:
-    """Writes and reads the log."""
+    """Writes and reads the log.
 
-    def __init__(self, db: Database, now: Callable[[], datetime] = utc_now) -> None:
+    Args:
+        db: Database.
+        now: The present, timezone-aware.
+        kept: How far it goes back.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        now: Callable[[], datetime] = utc_now,
+        kept: timedelta = timedelta(days=365),
+    ) -> None:
         self._db = db
         self._now = now
+        self._kept = kept
 
     def note(
         self,
@@ -73,6 +86,8 @@ class Journal:
             address=caller.address[:MAX_ADDRESS],
         )
         audit.add_audit(tx, row)
+        # More than were added, so that the log gets no longer.
+        audit.forget(tx, row.at - self._kept, FORGOTTEN_AT_A_TIME)
 
     def refuse(
         self, caller: Caller, action: str, reason: str, *, actor_id: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions.auth.access_tokens import AccessTokens
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
 def wire(db: Database, settings: Settings, now: Callable[[], datetime] = utc_now) -> Services:
     """All that the routes ask, on one database."""
-    keyring, passwords, journal = Keyring(db, now), Passwords(), Journal(db, now)
+    keyring, passwords, journal = (
+        Keyring(db, now),
+        Passwords(),
+        Journal(db, now, timedelta(days=settings.audit_retention_days)),
+    )
     tokens = AccessTokens(keyring, now)
     return Services(
         AuthService(db, tokens, passwords, journal, settings.setup_token, now),

@@ -32,6 +32,7 @@ from functions.notifications.messages import (
 from functions.notifications.notices import Notice, notice_of
 from functions.notifications.quiet import QuietHours
 from functions.notifications.repository import planning
+from functions.notifications.repository.forgetting import forget
 from functions.notifications.schemas import DigestJob
 from hearth.consumer import Done, Outcome
 from hearth.errors import InvalidInput
@@ -62,6 +63,7 @@ class Rules:
     cooldown: timedelta = timedelta(minutes=15)
     burst: int = 30
     quiet: QuietHours | None = None
+    kept: timedelta = timedelta(days=90)
 
 
 class Notifier:
@@ -129,6 +131,7 @@ class Notifier:
         now = self._now()
         if not planning.add_notification(tx, notification_id, event, notice, now):
             return []
+        forget(tx, now - self._rules.kept)
         return [
             job
             for channel in wanted

@@ -42,6 +42,8 @@ class Settings(ApiSettings):
     notification_burst: int = Field(30, ge=1, le=1_000)
     """Most messages of one channel in an hour; what goes beyond waits and becomes one digest."""
     site_name: str = Field("", max_length=200)
+    record_retention_days: int = Field(90, ge=1, le=36_500)
+    """For how long notifications stay."""
 
     @field_validator("email_from")
     @classmethod
@@ -71,6 +73,10 @@ class Settings(ApiSettings):
         """The quiet hours, or None where there are none."""
         zone = ZoneInfo(self.timezone)
         return QuietHours.parse(self.quiet_hours, zone) if self.quiet_hours else None
+
+    @property
+    def record_retention(self) -> timedelta:
+        return timedelta(days=self.record_retention_days)
 
     @property
     def cooldown(self) -> timedelta:

@@ -14,7 +14,9 @@ from hearth.bootstrap import Platform
 
 def build(settings: Settings, platform: Platform) -> tuple[Notifier, Postman]:
     """What decides, and what sends."""
-    rules = Rules(settings.cooldown, settings.notification_burst, settings.quiet)
+    rules = Rules(
+        settings.cooldown, settings.notification_burst, settings.quiet, settings.record_retention
+    )
     zone = ZoneInfo(settings.timezone)
     notifier = Notifier(platform.db, settings.channels, rules, zone, settings.site_name)
     return notifier, Postman(platform.db, settings.channels, senders(settings))

@@ -1,4 +1,4 @@
-"""Deletes jobs whose frames are long gone, and has detection delete its own rows."""
+"""Deletes jobs whose frames or whose news are old, and has detection delete its own rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functions.sweep.reconcile import OutOfTime
 from functions.sweep.schemas import SweepReport
 from hearth.jobs import Ledger
-from hearth.retention import FORGETTABLE, Retention, prune_job
+from hearth.retention import FORGETTABLE, TOLD, Retention, prune_job
 
 BATCH = 2000
 """Jobs in one transaction."""
@@ -34,8 +34,13 @@ class Pruner:
             OutOfTime: `time_left` (seconds) reached 0.
         """
         self._wake_detection()
-        before = self._retention.jobs_before(self._ledger.now())
-        for kind in FORGETTABLE:
+        now = self._ledger.now()
+        before = self._retention.jobs_before(now)
+        ages = [(kind, before) for kind in FORGETTABLE]
+        # One look at each; two thousand rows of each would be read in every run otherwise.
+        records = self._retention.records_before(now)
+        ages += [(kind, records) for kind in TOLD if self._ledger.has_done_before([kind], records)]
+        for kind, before in ages:
             for _ in range(ROUNDS):
                 pruned = self._ledger.prune([kind], before, BATCH)
                 report.pruned += pruned

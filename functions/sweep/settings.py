@@ -17,6 +17,8 @@ class Settings(CoreSettings):
     """How long an upload's own notification may take before the sweep makes its job; seconds."""
     frame_retention_days: int = Field(default=3, ge=1)
     """After how many days the bucket expires frames; their jobs go two days later."""
+    record_retention_days: int = Field(default=90, ge=1)
+    """After how many days done jobs of events go."""
 
     @property
     def grace(self) -> timedelta:
@@ -24,4 +26,4 @@ class Settings(CoreSettings):
 
     @property
     def retention(self) -> Retention:
-        return Retention(self.frame_retention_days)
+        return Retention(self.frame_retention_days, self.record_retention_days)

@@ -106,10 +106,12 @@ class ProcessLauncher:
     def __init__(self, project_root: Path, environment: Mapping[str, str] | None = None) -> None:
         """
         Args:
-            project_root: Working directory and import root, so that `functions.*` is found.
+            project_root: Working directory; `functions.*` is found from it, and its own layers,
+                though the virtual environment may know those of another copy.
             environment: Credentials, AWS_ENDPOINT_URL and what else every function gets.
         """
         self._root = project_root.resolve()
+        self._path = [self._root, *sorted(self._root.glob("layers/*/python"))]
         self._environment = dict(environment or {})
 
     async def launch(
@@ -123,7 +125,7 @@ class ProcessLauncher:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         environment = {
             **inherited,
-            "PYTHONPATH": str(self._root),
+            "PYTHONPATH": os.pathsep.join(map(str, self._path)),
             **self._environment,
             **env,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,

@@ -89,7 +89,7 @@ async def started(
             logs.close()
 
 
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait until `condition` holds; fails the test when it does not in time."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110  the condition is outside this loop's reach

@@ -1,4 +1,4 @@
-"""The audit log. There is no statement here that changes or deletes a row, and none elsewhere."""
+"""The audit log. Rows are added, and deleted when they are old; none is changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from functions.auth.repository.tables import audit
 
@@ -41,6 +41,13 @@ class AuditRow:
 
 def add_audit(tx: Connection, row: AuditRow) -> None:
     tx.execute(insert(audit), {name: getattr(row, name) for name in AuditRow.__dataclass_fields__})
+
+
+def forget(tx: Connection, before: datetime, limit: int) -> None:
+    """Delete those of the `limit` oldest rows that are from before a time."""
+    oldest = select(audit.c.id, audit.c.at).order_by(audit.c.id).limit(limit)
+    if ids := [row.id for row in tx.execute(oldest) if row.at < before]:
+        tx.execute(delete(audit).where(audit.c.id.in_(ids)))
 
 
 def list_audit(

@@ -129,7 +129,7 @@ audit = Table(
     Index("ix_auth_audit_actor_id_id", "actor_id", "id"),
     Index("ix_auth_audit_action_id", "action", "id"),
 )
-"""Who did what, when, from where, and with what outcome. Rows are only ever added."""
+"""Who did what, when, from where, and with what outcome; none is changed, and old ones go."""
 
 _MORTAL: Sequence[Table] = (sessions, refresh_tokens, invitations, attempts)
 

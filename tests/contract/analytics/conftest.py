@@ -35,6 +35,7 @@ EVENT_TYPES = (
     "task.created",
     "task.updated",
     "task.completed",
+    "task.reopened",
     "task.deleted",
     "task.due",
 )

@@ -83,7 +83,7 @@ def test_retry_after_is_waited_for(chat: OpenAiChat, endpoint: Endpoint) -> None
     endpoint.script = [llm_server.fails(429, Retry_After="1")]
     began = time.monotonic()
     ask(chat)
-    assert 1.0 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 1.0
 
 
 def test_retry_after_beyond_the_budget_ends_the_call_at_once(
@@ -93,7 +93,7 @@ def test_retry_after_beyond_the_budget_ends_the_call_at_once(
     began = time.monotonic()
     with pytest.raises(ChatUnavailable, match="429"):
         ask(chat)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30  # not the 60 s
     assert len(endpoint.requests) == 1
 
 
@@ -107,7 +107,7 @@ def test_the_budget_bounds_the_whole_call(
     began = time.monotonic()
     with pytest.raises(ChatUnavailable, match="in time"):
         ask(chat, budget_s=1)
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 15  # not the 30 s
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class Stack:
         return request(f"{self.state.control_url}/status").json()
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 15) -> None:
+def until(condition: Callable[[], Any], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"

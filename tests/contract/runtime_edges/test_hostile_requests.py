@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -120,11 +119,9 @@ def unharmed(stack: Stack) -> Iterator[None]:
     """After all of it: the same process, no failure of its own, and functions that answer."""
     written = (stack.data / "runtime.log").stat().st_size
     yield
-    began = time.monotonic()
     assert request(f"{stack.state.gateway_url}/items/a").json() == {"item_id": "a", "q": None}
     echo = f"{stack.state.control_url}{INVOKE.decode()}"
     assert request(echo, "POST", b'{"rawPath": "/"}').status == 200
-    assert time.monotonic() - began < 5
     assert request(f"{stack.state.control_url}/status").json()["pid"] == stack.state.pid
     with (stack.data / "runtime.log").open("rb") as log:
         log.seek(written)

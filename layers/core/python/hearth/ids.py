@@ -49,6 +49,15 @@ def ulid_from(when: datetime, *parts: str) -> str:
     return str(ULID.from_bytes(time_part + digest[:10]))
 
 
+def first_ulid(when: datetime) -> str:
+    """The first id of a millisecond: those that are less were made before it, by `ulid_from`.
+
+    Raises:
+        ValueError: `when` is naive or before 1970.
+    """
+    return ulid_from(when)[:10] + "0" * 16
+
+
 def format_time(when: datetime) -> str:
     """RFC 3339 in UTC with microseconds: `2026-11-02T07:30:00.000000Z`.
 

@@ -7,6 +7,10 @@
 So no frame is worked on twice: while its object can still be listed, the ledger knows it. Cameras,
 incidents with their peak frames, evidence, reports and failed jobs stay.
 
+What was told, and whom, is kept for longer: done jobs of events by `records`, which the sweep
+deletes; notifications as long, and the audit log by a time of its own, each by its function, a few
+rows with every new one.
+
 SQLite reuses the pages that are freed, so its file stays as large as the fullest day made it.
 Rejected: `auto_vacuum`, which writes every freed page once more, fragments the file and cannot be
 turned on for a file that exists without a VACUUM, which needs the same space again.
@@ -26,14 +30,27 @@ PRUNE: Final = "detection.prune"
 FORGETTABLE: Final = (FrameKind.FRAME.value, FrameKind.END.value, "detection.settle", PRUNE)
 """Kinds whose done jobs may be forgotten: repeating one changes nothing that anybody sees. Those of
 reports stay; their rows are what prevents a second e-mail."""
+TOLD: Final = (
+    *("safety.report.ready", "task.completed", "task.created", "task.deleted", "task.due"),
+    *("task.reopened", "task.updated", "tasks.remind"),
+    *("notifications.digest", "notifications.send"),
+)
+"""Kinds whose done jobs are kept as records: who would repeat one after months? What makes a report
+of an incident is none of them; that stays with the report."""
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The ladder above; `days` is the bucket's `ExpirationInDays`, at least 1."""
+    """The ladder above.
+
+    Attributes:
+        days: The bucket's `ExpirationInDays`, at least 1.
+        records: For how many days done jobs of events are kept, at least 1.
+    """
 
     days: int = 10
+    records: int = 90
 
     @property
     def objects(self) -> timedelta:
@@ -47,6 +64,10 @@ class Retention:
     def jobs_before(self, now: datetime) -> datetime:
         """Jobs that were done before this may be deleted."""
         return now - (self.days + 2) * _DAY
+
+    def records_before(self, now: datetime) -> datetime:
+        """Jobs of events that were done before this may be deleted."""
+        return now - self.records * _DAY
 
 
 def prune_job(now: datetime) -> NewJob:

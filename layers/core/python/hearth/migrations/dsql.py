@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, event, text
 from hearth.errors import Unavailable
 
 BUILD_LIMIT_S: Final = 240.0
-"""The migrate function has 300 s."""
+"""The migrate function has 900 s, some of it for data."""
 _PAUSE_S = 0.5
 _REPEATABLE = (
     (re.compile(r"\s*CREATE TABLE (?!IF )"), "CREATE TABLE IF NOT EXISTS "),
