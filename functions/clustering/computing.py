@@ -150,7 +150,8 @@ def fit(
         InvalidInput: Rows or parameters that the algorithm cannot take.
     """
     began = time.perf_counter()
-    answer, target = _run(request, table, check)
+    check(name_of(request), 0.0)
+    answer, target = _run(request, table)
     common: dict[str, Any] = {
         "method": answer.method,
         "defaults": answer.defaults,
@@ -226,20 +227,20 @@ def score(
 
 
 def _run(
-    request: Fit, table: Table, check: Check
+    request: Fit, table: Table
 ) -> tuple[ClusterAnswer | AnomalyAnswer | ImportanceAnswer, Target | None]:
     if isinstance(request, ClusterIn):
         from functions.clustering.algorithms.clusters import cluster
 
-        return cluster(table, request.parameters(), check), None
+        return cluster(table, request.parameters()), None
     if isinstance(request, AnomalyIn):
         from functions.clustering.algorithms.anomalies import find_anomalies
 
-        return find_anomalies(table, request.parameters(), check), None
+        return find_anomalies(table, request.parameters()), None
     from functions.clustering.algorithms.importance import importance
 
     others, target = split_target(table, request)
-    return importance(others, target, request.parameters(), check), target
+    return importance(others, target, request.parameters()), target
 
 
 def _told(
