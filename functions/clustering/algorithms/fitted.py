@@ -1,13 +1,13 @@
 """Fitted models: plain arrays, numbers, words and scikit-learn's own estimators.
 
-Nothing here needs more than what skops trusts by itself, so a model file can be checked before it
-is loaded. `to_state` is what is written, `from_state` reads it back.
+Nothing here needs more than what skops trusts by itself and `TRUSTED_TYPES`, so a model file can be
+checked before it is loaded. `to_state` is what is written, `from_state` reads it back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,10 @@ from hearth.errors import ModelFailed
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
     from sklearn.neighbors import LocalOutlierFactor
+
+
+TRUSTED_TYPES: Final = ("sklearn.tree._tree.Tree",)
+"""What a forest holds beyond that: arrays of nodes, and no code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +64,18 @@ class AnomalyModel(Fitted):
 
     Attributes:
         algorithm: `isolation_forest`, `robust_zscore` or `local_outlier_factor`.
-        median, scale: Of each used column, float64. The z-score is (x - median) / scale; the
-            factor's distances are measured in these units; the forest does not need them.
+        mean, scale: Of each used column, float64: what standardises a row.
+        median, deviation: Of each standardised column, float64: a modified z-score is
+            (x - median) / deviation.
         offset: Subtracted from the raw score to give the decision function.
         estimator: Of scikit-learn; None for the z-score.
     """
 
     algorithm: AnomalyAlgorithm
-    median: NDArray[np.float64]
+    mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+    median: NDArray[np.float64]
+    deviation: NDArray[np.float64]
     offset: float
     estimator: IsolationForest | LocalOutlierFactor | None
 
@@ -78,11 +85,14 @@ class ImportanceModel(Fitted):
     """Predicts the target of new rows.
 
     Attributes:
+        mean, scale: Of each used column, float64.
         task: `regression` or `classification`.
         estimator: Of scikit-learn. A classifier predicts indices into `classes`.
         classes: The target's values in order, float64 or str; empty for a regression.
     """
 
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
     task: Literal["regression", "classification"]
     estimator: RandomForestClassifier | RandomForestRegressor
     classes: NDArray[np.float64] | NDArray[np.str_]
