@@ -34,6 +34,8 @@ _STEPS: Final = 4
 _BLOCK: Final = 2048
 _RIM: Final = 1.5
 """Of the median distance to the centroid: where the rim begins."""
+_ROUNDING: Final = 1e-6
+"""Of the rows' squared lengths: what a float32 distance by multiplication can be off by."""
 _SLACK: Final = 1e-3
 """Of a gap, for what float32 loses."""
 
@@ -47,14 +49,12 @@ class Cells:
 
     Attributes:
         rows: float32, (rows, dimensions), as they came.
-        norms: Their squared lengths.
         members: For each cell, the indices of its rows, ascending; no cell is empty.
         gaps: float32, (cells, cells): the least distance at which a row of one and a row of the
             other can lie; 0 on the diagonal.
     """
 
     rows: Floats
-    norms: Floats
     members: tuple[Indices, ...]
     gaps: Floats
 
@@ -89,11 +89,19 @@ class Cells:
             for cell, found in enumerate(order)
         ], complete
 
-    def squared(self, left: Indices, right: Indices) -> Floats:
-        """Squared distances between rows; float32, (left, right)."""
-        return squared_distances(
-            self.rows[left], self.rows[right], self.norms[left], self.norms[right]
-        )
+    def squared(self, left: Indices, right: Indices) -> tuple[Floats, float]:
+        """Squared distances between rows, and what they can be off by; float32, (left, right).
+
+        Measured from the middle of `left`: near rows keep the digits that tell them apart.
+        """
+        ours = self.rows[left]
+        middle = ours.mean(axis=0)
+        ours -= middle
+        theirs = self.rows[right]
+        theirs -= middle
+        norms, other_norms = squared_norms(ours), squared_norms(theirs)
+        slack = _ROUNDING * (float(norms.max()) + float(other_norms.max()))
+        return squared_distances(ours, theirs, norms, other_norms), slack
 
     def gathered(self, cells: Indices, most: int = _BLOCK) -> Iterator[Indices]:
         """The rows of cells, `most` at a time."""
@@ -107,7 +115,7 @@ def build(rows: Floats) -> Cells:
     norms = squared_norms(rows)
     if len(rows) <= EXACT_BELOW:
         everyone = np.arange(len(rows), dtype=np.int64)
-        return Cells(rows, norms, (everyone,), np.zeros((1, 1), np.float32))
+        return Cells(rows, (everyone,), np.zeros((1, 1), np.float32))
     points, rim = _centroids(rows, round(len(rows) ** 0.5))
     count = len(points)
     own = squared_norms(points)
@@ -141,7 +149,7 @@ def build(rows: Floats) -> Cells:
     np.fill_diagonal(gaps, 0)
     in_order = np.argsort(place, kind="stable")
     edges = np.searchsorted(place[in_order], used)
-    return Cells(rows, norms, tuple(np.split(in_order, edges[1:])), gaps)
+    return Cells(rows, tuple(np.split(in_order, edges[1:])), gaps)
 
 
 def _centroids(rows: Floats, count: int) -> tuple[Floats, Floats]:

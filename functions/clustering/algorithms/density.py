@@ -19,8 +19,6 @@ from functions.clustering.algorithms.cells import Cells
 from functions.clustering.algorithms.forest import Forest
 
 PROBES: Final = 64
-_ROUNDING: Final = 1e-6
-"""Of the rows' squared lengths: what a float32 distance by multiplication can be off by."""
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -100,9 +98,8 @@ def _compare(cells: Cells, forest: Forest, left: Indices, right: Indices, eps: f
 def _join(cells: Cells, forest: Forest, left: Indices, right: Indices, eps: float) -> None:
     if not len(left) or not len(right):
         return
-    squared = cells.squared(left, right)
+    squared, slack = cells.squared(left, right)
     limit = eps * eps
-    slack = _ROUNDING * (float(cells.norms[left].max()) + float(cells.norms[right].max()))
     ours, theirs = forest.roots(left), forest.roots(right)
     near = squared <= limit - slack
     near &= ours[:, None] != theirs
@@ -129,7 +126,7 @@ def _counts(cells: Cells, neighbours: list[Indices], eps: float) -> Indices:
     for cell, others in enumerate(neighbours):
         for left in _parts(cells.members[cell]):
             for right in cells.gathered(others):
-                counts[left] += (cells.squared(left, right) <= eps * eps).sum(axis=1)
+                counts[left] += (cells.squared(left, right)[0] <= eps * eps).sum(axis=1)
     return counts
 
 
@@ -149,7 +146,7 @@ def _adopt(
                 right = some[core[some]]
                 if not len(right):
                     continue
-                squared = cells.squared(left, right)
+                squared, _ = cells.squared(left, right)
                 at = squared.argmin(axis=1)
                 value = squared[np.arange(len(left)), at]
                 better = value <= best

@@ -63,10 +63,9 @@ def hdbscan(
     count = min(total - 1, max(wanted, min_samples))
     found, squared = nearest_neighbours(cells, count, probes)
     reach = np.sqrt(squared[:, min(min_samples - 1, count) - 1]).astype(np.float64)
-    known = found >= 0
-    left = np.repeat(np.arange(total), known.sum(axis=1))
-    right = found[known]
-    length = np.sqrt(squared[known])
+    left = np.repeat(np.arange(total), count)
+    right = found.ravel()
+    length = np.sqrt(squared.ravel())
     del squared, found
     forest = Forest(total)
     forest.join(left, right)
@@ -173,7 +172,7 @@ def _shortest(
                 some = others if alone is None else others[part[others] != alone]
                 if not len(some):
                     continue
-                distance = np.sqrt(cells.squared(block, some))
+                distance = np.sqrt(cells.squared(block, some)[0])
                 mutual = np.maximum(distance, reach[some])
                 np.maximum(mutual, reach[block][:, None], out=mutual)
                 mutual[mine[:, None] == part[some]] = np.inf

@@ -16,16 +16,17 @@ def nearest_neighbours(cells: Cells, count: int, probes: int) -> tuple[Indices, 
 
     Args:
         count: Below the number of rows.
-        probes: Cells that are looked into for each.
+        probes: Cells that are looked into for each; more where they hold too few rows.
 
     Returns:
-        Indices (-1 where the cells held too few rows) and squared distances (infinite there), the
-        nearest first; (rows, count).
+        Indices and squared distances, the nearest first; (rows, count).
     """
     found = np.full((len(cells.rows), count), -1, np.int64)
     squared = np.full((len(cells.rows), count), np.inf, np.float32)
     for cell, members in enumerate(cells.members):
-        near, _ = cells.near(cell, np.inf, probes)
+        every, _ = cells.near(cell, np.inf, len(cells.members))
+        held = np.cumsum([len(cells.members[other]) for other in every])
+        near = every[: max(probes, int(np.searchsorted(held, count, side="right")) + 1)]
         for start in range(0, len(members), 1024):
             block = members[start : start + 1024]
             best, at = _of_block(cells, block, near, count)
@@ -37,7 +38,7 @@ def _of_block(cells: Cells, block: Indices, near: Indices, count: int) -> tuple[
     best = np.full((len(block), count), np.inf, np.float32)
     at = np.full((len(block), count), -1, np.int64)
     for others in cells.gathered(near):
-        distances = cells.squared(block, others)
+        distances, _ = cells.squared(block, others)
         distances[block[:, None] == others] = np.inf
         if not np.isfinite(best[:, -1]).all() and len(others) > count:
             some = np.argpartition(distances, count - 1, axis=1)[:, :count]
