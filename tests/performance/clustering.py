@@ -11,8 +11,8 @@ imports and rows included. The peer is scikit-learn with its defaults on the sam
 would take more than `--patience` seconds it is stopped, and the answer says so. The agreement of
 DBSCAN and HDBSCAN is the adjusted Rand index over all rows, noise a group like others; beside it
 stands that of scikit-learn's HDBSCAN with itself when it gets the same rows in reverse. Where the
-peer was stopped, the agreement is that on a sample of 4,000 rows. `whole` is the request: checks, order,
-scaling and explanation included. `grows` is the exponent b of seconds ~ rows ** b.
+peer was stopped, the agreement is that on a sample of 4,000 rows. `whole` is the request: checks,
+order, scaling and explanation included. `grows` is the exponent b of seconds ~ rows ** b.
 """
 
 from __future__ import annotations

@@ -11,13 +11,15 @@ has clusters.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
-from threadpoolctl import threadpool_limits
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
 
 from functions.clustering.algorithms.distances import means, nearest
 from functions.clustering.algorithms.matrix import stride
@@ -32,6 +34,9 @@ _FEW_STARTS: Final = 4
 _SAMPLE_AT_LEAST: Final = 10_000
 _MOST_STEPS: Final = 100
 _GAIN: Final = 1e-4
+
+_THREADS: Final = ThreadpoolController()
+"""Made once: looking for the libraries that have threads takes longer than a small fit."""
 
 Floats = NDArray[np.float32]
 
@@ -52,17 +57,13 @@ class Centroids:
 
 
 def fit_library(rows: Floats, k: int, seed: int, starts: int = STARTS) -> Centroids:
-    """scikit-learn's k-means; one thread, because more add up in the order of their arrival."""
-    with threadpool_limits(1):
-        fitted = KMeans(k, n_init=starts, random_state=seed).fit(rows)
-    return _of(rows, fitted.cluster_centers_)
+    """scikit-learn's k-means."""
+    return _fitted(KMeans(k, n_init=starts, random_state=seed), rows.astype(np.float64))
 
 
 def fit_minibatch(rows: Floats, k: int, seed: int) -> Centroids:
     """scikit-learn's k-means by mini-batches (Sculley 2010)."""
-    with threadpool_limits(1):
-        fitted = MiniBatchKMeans(k, n_init=3, random_state=seed).fit(rows)
-    return _of(rows, fitted.cluster_centers_)
+    return _fitted(MiniBatchKMeans(k, n_init=3, random_state=seed), rows)
 
 
 def fit_sampled(rows: Floats, k: int, seed: int) -> Centroids:
@@ -80,8 +81,23 @@ def fit_refined(rows: Floats, k: int, seed: int) -> Centroids:
     return _settled(rows, fit_sampled(rows, k, seed).points)
 
 
+def _fitted(estimator: KMeans | MiniBatchKMeans, rows: NDArray[Any]) -> Centroids:
+    """In one thread, because more add up in the order of their arrival.
+
+    Clusters that stay empty are no news: the caller counts them.
+    """
+    with _THREADS.limit(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = estimator.fit(rows)
+    return Centroids(
+        fitted.cluster_centers_.astype(np.float32),
+        fitted.labels_.astype(np.int64),
+        float(fitted.inertia_),
+    )
+
+
 def _seeds(rows: Floats, k: int, seed: int) -> Floats:
-    with threadpool_limits(1):
+    with _THREADS.limit(limits=1):
         points, _ = kmeans_plusplus(rows, k, random_state=seed)
     seeds: Floats = points.astype(np.float32)
     return seeds
