@@ -1,13 +1,13 @@
 """Fitted models: plain arrays, numbers, words and scikit-learn's own estimators.
 
-Nothing here needs more than what skops trusts by itself and `TRUSTED_TYPES`, so a model file can be
-checked before it is loaded. `to_state` is what is written, `from_state` reads it back.
+Nothing here needs more than what skops trusts by itself and the trees of a forest, so a model file
+can be checked before it is loaded. `to_state` is what is written, `from_state` reads it back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,6 @@ from hearth.errors import ModelFailed
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
     from sklearn.neighbors import LocalOutlierFactor
-
-
-TRUSTED_TYPES: Final = ("sklearn.tree._tree.Tree",)
-"""What a forest holds beyond that: arrays of nodes, and no code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
