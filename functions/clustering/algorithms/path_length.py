@@ -64,18 +64,21 @@ def root_depth(forest: IsolationForest) -> float:
 def _expected_depth(
     left: NDArray[np.int64], right: NDArray[np.int64], samples: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Of each node; children come after their parents."""
+    """Of each node, level by level: down for the depth, and up again for the mean below."""
     depth = np.zeros(len(left))
-    for node in range(len(left)):
-        if left[node] >= 0:
-            depth[left[node]] = depth[right[node]] = depth[node] + 1
+    levels = []
+    level = np.zeros(1, np.int64)
+    while len(level := level[left[level] >= 0]):
+        levels.append(level)
+        below = np.concatenate([left[level], right[level]])
+        depth[below] = len(levels)
+        level = below
     expected = depth + _unfinished(samples)
-    for node in range(len(left) - 1, -1, -1):
-        if left[node] >= 0:
-            one, other = left[node], right[node]
-            expected[node] = (
-                samples[one] * expected[one] + samples[other] * expected[other]
-            ) / samples[node]
+    for level in reversed(levels):
+        one, other = left[level], right[level]
+        expected[level] = (
+            samples[one] * expected[one] + samples[other] * expected[other]
+        ) / samples[level]
     return expected
 
 
