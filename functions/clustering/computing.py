@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from functions.clustering.rows import fingerprint, wrong
@@ -91,18 +92,20 @@ def name_of(request: Request) -> str:
 
 
 def prepare(request: Request, keeps: bool) -> None:
-    """Import what a request needs, which takes a second the first time, before its time begins and
-    before a process is forked for it."""
-    if isinstance(request, ClusterIn):
-        import functions.clustering.algorithms.clusters
-    elif isinstance(request, AnomalyIn):
-        import functions.clustering.algorithms.anomalies
-    elif isinstance(request, ImportanceIn):
-        import functions.clustering.algorithms.importance
-    else:
-        import functions.clustering.algorithms.scoring  # noqa: F401
+    """Import what a request needs, before its time begins and before a process is forked for it.
+
+    The first time that takes a second, and what a child imports ends with it.
+    """
+    algorithm = {
+        ClusterIn: "clusters",
+        AnomalyIn: "anomalies",
+        ImportanceIn: "importance",
+        ScoreIn: "scoring",
+    }[type(request)]
+    import_module(f"functions.clustering.algorithms.{algorithm}")
     if keeps:
-        pass
+        import_module("functions.clustering.saved.files")
+        import_module("skops.io")
 
 
 def split_target(table: Table, request: ImportanceIn) -> tuple[Table, Target]:
@@ -150,7 +153,8 @@ def fit(
         InvalidInput: Rows or parameters that the algorithm cannot take.
     """
     began = time.perf_counter()
-    answer, target = _run(request, table, check)
+    check(name_of(request), 0.0)
+    answer, target = _run(request, table)
     common: dict[str, Any] = {
         "method": answer.method,
         "defaults": answer.defaults,
@@ -226,20 +230,20 @@ def score(
 
 
 def _run(
-    request: Fit, table: Table, check: Check
+    request: Fit, table: Table
 ) -> tuple[ClusterAnswer | AnomalyAnswer | ImportanceAnswer, Target | None]:
     if isinstance(request, ClusterIn):
         from functions.clustering.algorithms.clusters import cluster
 
-        return cluster(table, request.parameters(), check), None
+        return cluster(table, request.parameters()), None
     if isinstance(request, AnomalyIn):
         from functions.clustering.algorithms.anomalies import find_anomalies
 
-        return find_anomalies(table, request.parameters(), check), None
+        return find_anomalies(table, request.parameters()), None
     from functions.clustering.algorithms.importance import importance
 
     others, target = split_target(table, request)
-    return importance(others, target, request.parameters(), check), target
+    return importance(others, target, request.parameters()), target
 
 
 def _told(

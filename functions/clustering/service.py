@@ -139,7 +139,7 @@ class ClusteringService:
         """What can be asked for, and with which versions."""
         saved, promoted = self.library.status()
         algorithms = [
-            *(("cluster", name, "scikit-learn, faiss") for name in get_args(ClusterAlgorithm)),
+            *(("cluster", name, "scikit-learn, NumPy") for name in get_args(ClusterAlgorithm)),
             *(("anomaly", name, "scikit-learn") for name in get_args(AnomalyAlgorithm)),
             ("importance", "random_forest_permutation", "scikit-learn"),
         ]

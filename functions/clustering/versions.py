@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Final
 
-PACKAGES: Final = ("scikit-learn", "faiss-cpu", "numpy", "scipy", "skops")
+PACKAGES: Final = ("scikit-learn", "numpy", "scipy", "skops")
 
 
 @cache

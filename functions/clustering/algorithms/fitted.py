@@ -1,7 +1,7 @@
 """Fitted models: plain arrays, numbers, words and scikit-learn's own estimators.
 
-Nothing here needs more than what skops trusts by itself, so a model file can be checked before it
-is loaded. `to_state` is what is written, `from_state` reads it back.
+Nothing here needs more than what skops trusts by itself and the trees of a forest, so a model file
+can be checked before it is loaded. `to_state` is what is written, `from_state` reads it back.
 """
 
 from __future__ import annotations
@@ -60,15 +60,18 @@ class AnomalyModel(Fitted):
 
     Attributes:
         algorithm: `isolation_forest`, `robust_zscore` or `local_outlier_factor`.
-        median, scale: Of each used column, float64. The z-score is (x - median) / scale; the
-            factor's distances are measured in these units; the forest does not need them.
+        mean, scale: Of each used column, float64: what standardises a row.
+        median, deviation: Of each standardised column, float64: a modified z-score is
+            (x - median) / deviation.
         offset: Subtracted from the raw score to give the decision function.
         estimator: Of scikit-learn; None for the z-score.
     """
 
     algorithm: AnomalyAlgorithm
-    median: NDArray[np.float64]
+    mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+    median: NDArray[np.float64]
+    deviation: NDArray[np.float64]
     offset: float
     estimator: IsolationForest | LocalOutlierFactor | None
 
@@ -78,11 +81,14 @@ class ImportanceModel(Fitted):
     """Predicts the target of new rows.
 
     Attributes:
+        mean, scale: Of each used column, float64.
         task: `regression` or `classification`.
         estimator: Of scikit-learn. A classifier predicts indices into `classes`.
         classes: The target's values in order, float64 or str; empty for a regression.
     """
 
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
     task: Literal["regression", "classification"]
     estimator: RandomForestClassifier | RandomForestRegressor
     classes: NDArray[np.float64] | NDArray[np.str_]

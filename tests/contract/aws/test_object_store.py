@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hearth.aws import client
-from hearth.errors import NotFound, TooLarge, Unavailable
+from hearth.errors import Conflict, NotFound, TooLarge, Unavailable
 from hearth.settings import AwsSettings
 from hearth.storage import ObjectStore, S3Store
 from tests.support.daemons import free_port
@@ -164,3 +164,44 @@ def test_a_server_that_is_gone_is_unavailable(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(Unavailable, match="does not answer"):
         S3Store(client("s3", gone), "bucket").get("a", 1)
+
+
+def test_an_object_is_read_and_sought_like_a_file(store: ObjectStore) -> None:
+    data = bytes(range(256)) * 40_000  # more than is in memory at a time
+    store.put("datasets/a.npy", data, "application/octet-stream")
+
+    with store.open("datasets/a.npy", len(data)) as file:
+        assert file.read(10) == data[:10]
+        assert file.seek(-5, 2) == len(data) - 5
+        assert file.read() == data[-5:]
+        assert file.read() == b""
+        file.seek(1000)
+        assert file.read(6_000_000) == data[1000:6_001_000]
+        file.seek(0)
+        assert file.read() == data
+
+
+def test_an_object_over_the_bound_or_missing_is_not_opened(store: ObjectStore) -> None:
+    store.put("a", b"12345", JPEG)
+
+    assert store.open("a", 5).read() == b"12345"
+    with pytest.raises(TooLarge, match=r"5 bytes; at most 4"):
+        store.open("a", 4)
+    with pytest.raises(NotFound, match="b does not exist"):
+        store.open("b", 4)
+
+
+def test_an_empty_object_is_an_empty_file(store: ObjectStore) -> None:
+    store.put("a", b"", JPEG)
+
+    assert store.open("a", 5).read() == b""
+
+
+@pytest.mark.parametrize("backend", ["moto", "ministack"], indirect=True)
+def test_an_object_that_is_replaced_while_it_is_read_is_a_conflict(store: ObjectStore) -> None:
+    store.put("a", b"1" * 100, JPEG)
+    file = store.open("a", 100)
+    store.put("a", b"2" * 100, JPEG)
+
+    with pytest.raises(Conflict, match="was replaced while it was read"):
+        file.read()

@@ -94,7 +94,7 @@ class Bench:
         self.worker = Worker(self.ledger, self.store, self.library)
         self.app = create_app(self.service, self.desk)
         self.consumer = make_handler(self.ledger, self.worker)
-        self._handler = lambda_handler_for(self.app)
+        self.handler = lambda_handler_for(self.app)
 
     def ask(
         self,
@@ -113,7 +113,7 @@ class Bench:
         event["body"] = body if isinstance(body, str | None) else json.dumps(body)
         event["requestContext"]["http"] |= {"method": method, "path": event["rawPath"]}
         event["requestContext"] |= {"authorizer": {}} | request_context(who)
-        answer = self._handler(event, LambdaContext())
+        answer = self.handler(event, LambdaContext())
         text = answer["body"]
         return answer["statusCode"], json.loads(text) if text else None
 

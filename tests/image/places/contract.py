@@ -95,6 +95,7 @@ CASES = (
         "http_api_cluster",
         OK | {"body": {"n_clusters": 3, "algorithm": "kmeans"}},
     ),
+    Case("clustering-api", "http_api_anomaly", OK | {"body": {"n_anomalies": 1}}),
     Case("clustering-api", "http_api_ragged", {"statusCode": 400}),
     Case("clustering-api", "http_api_score_unknown_model", {"statusCode": 404}),
     Case("notifications", "sqs_hint_of_a_message", NOTHING_FAILED),
