@@ -55,7 +55,7 @@ class Wiring:
 
     @cached_property
     def extraction(self) -> ExtractionService:
-        return ExtractionService(self.store, MINILM.name)
+        return ExtractionService(self.store, MINILM.name, self._settings.inference_timeout_s)
 
     def _loaders(self) -> Mapping[str, Callable[[], Loaded[Any]]]:
         settings = self._settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,12 @@ def test_places_are_code_points_whatever_stands_before(bare: TextStage) -> None:
     query = "👩‍👩‍👧 e\u0301 ﷽ roomba"
     (one,) = extracted(bare, query)["entities"]
     assert query[one["start"] : one["end"]] == "roomba"
+
+
+def test_work_that_takes_too_long_is_a_504(tmp_path: Path) -> None:
+    stage = TextStage(with_minilm(tmp_path), inference_timeout_s=1e-6)
+    status, answer = stage.post(PATH, {"query": "the corridor", "registry": HOME})
+    assert (status, answer["error"]["code"]) == (504, "TIMED_OUT")
 
 
 BAD: list[tuple[dict[str, Any], int]] = [

@@ -101,7 +101,7 @@ CASES = (
     Case("embeddings-api", "http_api_embed_nothing", {"statusCode": 400}),
     Case("embeddings-api", "http_api_rerank", OK | {"body": {"model_name": "all-MiniLM-L6-v2"}}),
     Case("embeddings-api", "http_api_rerank_tei", OK),
-    Case("embeddings-api", "http_api_classify", OK | {"body": {"category": "energy"}}),
+    Case("embeddings-api", "http_api_classify", OK | {"body": {"model_name": "all-MiniLM-L6-v2"}}),
     Case("embeddings-api", "http_api_extract", OK | {"body": {"model_used": "all-MiniLM-L6-v2"}}),
     Case("docs", "http_api_document", OK | {"body": {"openapi": "3.1.0"}}, caller=None),
     Case("docs", "http_api_page", OK, caller=None),
