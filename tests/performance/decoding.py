@@ -20,6 +20,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageSequence
 
+from hearth.processor import cpu_share
 from hearth_vision.decoding.yolox import YoloxDecoder
 from hearth_vision.detections import Detections
 from hearth_vision.detector import DetectorConfig
@@ -27,7 +28,6 @@ from hearth_vision.images import ImageLimits, decode_image, encode_jpeg
 from hearth_vision.letterbox import fill_letterbox
 from hearth_vision.loading import load_detector
 from hearth_vision.nms import box_iou, suppress
-from hearth.processor import cpu_share
 
 ROUNDS = 3
 CONFIDENCE = 0.25

@@ -46,14 +46,20 @@ def onnx_folder() -> Path:
 
     folder = WORK / "onnx"
     folder.mkdir(exist_ok=True)
-    bert = AutoModel.from_pretrained(MODEL, attn_implementation="eager").eval()
+    bert = (
+        AutoModel.from_pretrained(MODEL, attn_implementation="eager").eval().requires_grad_(False)
+    )
     names = ["input_ids", "attention_mask", "token_type_ids"]
     example = tuple(torch.ones((2, 9), dtype=torch.int64) for _ in names)
     axes = {name: {0: "batch", 1: "tokens"} for name in [*names, "last_hidden_state"]}
 
     class Plain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bert = bert
+
         def forward(self, ids: Any, mask: Any, kinds: Any) -> Any:
-            return bert(input_ids=ids, attention_mask=mask, token_type_ids=kinds)[0]
+            return self.bert(input_ids=ids, attention_mask=mask, token_type_ids=kinds)[0]
 
     torch.onnx.export(
         Plain(),
@@ -146,7 +152,7 @@ def main() -> None:
             np.save(file, vectors)
             answer = {"seconds": seconds, "vectors": str(file)}
         except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = {"error": f"{type(error).__name__}: {error}"[:300]}
         sys.__stdout__.write(json.dumps(answer) + "\n")
         sys.__stdout__.flush()
 
