@@ -22,7 +22,7 @@ from hearth_text.models import MINILM
 class TeiEmbedIn(BaseModel):
     """Text, or texts."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
     inputs: Annotated[
         Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from functions.embeddings.classification.service import ClassificationService
@@ -37,32 +38,36 @@ class Wiring:
             self.store,
             settings.models_dir,
             settings.inference_timeout_s,
-            settings.reranker_model,
-            settings.classifier_model,
+            settings.reranker,
+            settings.classifier,
         )
 
     @cached_property
     def reranking(self) -> RerankService:
         settings = self._settings
         return RerankService(
-            self.store, settings.reranker_model, MINILM.name, settings.inference_timeout_s
+            self.store, settings.reranker, MINILM.name, settings.inference_timeout_s
         )
 
     @cached_property
     def classification(self) -> ClassificationService:
-        return ClassificationService(self.store, self._settings.classifier_model, MINILM.name)
+        return ClassificationService(self.store, self._settings.classifier, MINILM.name)
 
     @cached_property
     def extraction(self) -> ExtractionService:
-        return ExtractionService(self.store, MINILM.name)
+        return ExtractionService(self.store, MINILM.name, self._settings.inference_timeout_s)
 
     def _loaders(self) -> Mapping[str, Callable[[], Loaded[Any]]]:
         settings = self._settings
-        loaders = {MINILM.name: partial(_load_minilm, settings)}
+        loaders: dict[str, Callable[[], Loaded[Any]]] = {
+            MINILM.name: partial(_load_minilm, settings)
+        }
         if settings.reranker_model:
-            loaders[settings.reranker_model] = partial(_load_reranker, settings)
+            folder = settings.models_dir / settings.reranker_model
+            loaders[settings.reranker] = partial(_load_reranker, folder, settings)
         if settings.classifier_model:
-            loaders[settings.classifier_model] = partial(_load_classifier, settings)
+            folder = settings.models_dir / settings.classifier_model
+            loaders[settings.classifier] = partial(_load_classifier, folder, settings)
         return loaders
 
 
@@ -80,16 +85,16 @@ def _load_minilm(settings: Settings) -> Loaded[Any]:
     )
 
 
-def _load_reranker(settings: Settings) -> Loaded[Any]:
+def _load_reranker(folder: Path, settings: Settings) -> Loaded[Any]:
     from hearth_text.model_folders import load_cross_encoder
 
-    return load_cross_encoder(settings.models_dir / settings.reranker_model, _running(settings))
+    return load_cross_encoder(folder, _running(settings))
 
 
-def _load_classifier(settings: Settings) -> Loaded[Any]:
+def _load_classifier(folder: Path, settings: Settings) -> Loaded[Any]:
     from hearth_text.model_folders import load_seq2seq
 
-    return load_seq2seq(settings.models_dir / settings.classifier_model, _running(settings))
+    return load_seq2seq(folder, _running(settings))
 
 
 def _running(settings: Settings) -> Running:

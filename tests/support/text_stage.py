@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from functions.embeddings.api import create_app
 from functions.embeddings.settings import Settings
 from functions.embeddings.wiring import Wiring
@@ -18,16 +16,13 @@ from hearth_text.models import MINILM
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
-
-INSTALLED = Path(__file__).resolve().parents[2] / "models" / MINILM.name
+from tests.support.text_models import installed
 
 
 def with_minilm(folder: Path) -> Path:
-    """`folder`, with the real MiniLM in it; skips where it has not been made."""
-    if not (INSTALLED / "model.json").is_file():
-        pytest.skip(f"there is no model in {INSTALLED}; scripts/models makes it")
+    """`folder`, with the real MiniLM in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MINILM.name).symlink_to(INSTALLED)
+    (folder / MINILM.name).symlink_to(installed() / MINILM.name)
     return folder
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from functions.embeddings.extraction.extractor import Extractor, Located
 from functions.embeddings.extraction.found import Method
@@ -30,6 +33,7 @@ class ExtractionService:
     Args:
         models: Where models come from.
         embedder: Name of the embedding model, which compares meanings and knows words.
+        timeout_s: Of one request.
         clock: Seconds.
     """
 
@@ -37,10 +41,12 @@ class ExtractionService:
         self,
         models: Models[Any],
         embedder: str,
+        timeout_s: float,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._embedder = OptionalModel(models, embedder, "MODELS_DIR")
         self._extractor = Extractor()
+        self._timeout_s = timeout_s
         self._clock = clock
 
     def extract(self, asked: ExtractIn) -> ExtractOut:
@@ -50,13 +56,15 @@ class ExtractionService:
             TooLarge: The registry has too many names.
             InvalidInput: A text is no Unicode.
             Unavailable: The model is still being loaded.
+            TimedOut: It took too long.
         """
         began = self._clock()
         registry = _registry(asked.registry)
         model, why = self._embedder.get() if registry.keys else (None, "the registry is empty")
-        found = self._extractor.extract(
-            asked.query, registry, model.value if model is not None else None
+        language = (
+            None if model is None else _Language(model.value, began + self._timeout_s, self._clock)
         )
+        found = self._extractor.extract(asked.query, registry, language)
         entities = [
             _entity(asked.query, located)
             for located in found
@@ -74,6 +82,22 @@ class ExtractionService:
             model_sha256=model.sha256 if model is not None else None,
             processing_time=self._clock() - began,
         )
+
+
+class _Language:
+    """The model within the time of one request."""
+
+    def __init__(self, model: Any, ends: float, clock: Callable[[], float]) -> None:
+        self.knows: Callable[[str], bool] = model.knows
+        self._model = model
+        self._ends = ends
+        self._clock = clock
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors: NDArray[np.float32] = self._model.encode(
+            texts, time_left_s=lambda: self._ends - self._clock()
+        ).vectors
+        return vectors
 
 
 def _registry(asked: RegistryIn) -> Registry:

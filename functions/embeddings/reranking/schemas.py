@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_CANDIDATES = 200
 MAX_QUERY_CHARS = 2000
@@ -14,6 +14,14 @@ MAX_TOP_K = 50
 Query = Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS, examples=["it is too dark"])]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
 Method = Literal["cross-encoder", "hybrid", "bm25"]
+
+
+def _whole(value: Any) -> Any:
+    """10.0 is an integer to JSON Schema, as to JavaScript."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K), BeforeValidator(_whole)]
 
 
 class Candidate(BaseModel):
@@ -32,10 +40,8 @@ class RerankIn(BaseModel):
     query: Query
     candidates: Annotated[list[Candidate], Field(min_length=1, max_length=MAX_CANDIDATES)]
     top_k: Annotated[
-        int | None,
+        TopK | None,
         Field(
-            ge=1,
-            le=MAX_TOP_K,
             description="How many to return, at most as many as there are candidates; by default "
             "ten, or all if there are fewer.",
         ),
@@ -78,7 +84,7 @@ class RerankOut(BaseModel):
 class TeiRerankIn(BaseModel):
     """As text-embeddings-inference is asked."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
     query: Query
     texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_CANDIDATES)]

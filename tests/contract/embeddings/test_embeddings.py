@@ -158,7 +158,8 @@ def test_work_that_takes_too_long_is_a_504_and_the_next_request_works(desk: Desk
     def clock() -> float:
         return next(ticks)
 
-    hurried = Desk(EmbeddingService(ModelStore({MINILM.name: minilm}, 1 << 30), Path(), 25, clock))
+    models = ModelStore({MINILM.name: minilm}, 1 << 30)
+    hurried = Desk(EmbeddingService(models, Path(), 25, clock=clock))
     status, body = hurried.call("POST", PATH, {"texts": ["x"]})
     assert (status, body["error"]["code"]) == (504, "TIMED_OUT")
     assert len(desk.embed("and the next")["embeddings"]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ PATH = "/api/v1/text/extract"
 HOME = {
     "areas": [
         {"id": "kitchen", "name": "Kitchen"},
+        {"id": "hall", "name": "Hallway"},
         {"id": "living_room", "name": "Living Room", "aliases": ["lounge"]},
     ],
     "devices": [
@@ -72,18 +74,22 @@ def test_a_command_is_taken_apart(bare: TextStage) -> None:
 
 
 def test_the_model_finds_other_words_and_leaves_words_of_the_language(real: TextStage) -> None:
-    answer = extracted(real, "start the aircon and the telly, good night", confidence_threshold=0)
+    answer = extracted(real, "start the aircon and the telly, good night")
     assert answer["model_used"] == "all-MiniLM-L6-v2"
     assert answer["fallback_reason"] is None
     assert "embedding" in answer["methods"]
     assert not any(one["text"] == "night" for one in answer["entities"])
-    found = extracted(real, "switch on the TV and the air conditioning")
+    found = extracted(real, "switch on the TV in the corridor")
     assert named(found) == [
         ("TV", "media_player.tv", "embedding"),
-        ("air conditioning", None, "embedding"),
+        ("corridor", "hall", "embedding"),
     ]
-    assert found["entities"][1]["name"] == "Air Conditioner"
-    assert found["entities"][1]["domain"] == "climate"
+    assert found["entities"][1]["type"] == "area"
+
+
+def test_a_device_without_an_id_is_told_by_its_name_and_domain(bare: TextStage) -> None:
+    (device,) = extracted(bare, "air conditioner on")["entities"]
+    assert (device["name"], device["domain"], device["id"]) == ("Air Conditioner", "climate", None)
 
 
 def test_what_is_less_sure_than_asked_for_is_left_out(bare: TextStage) -> None:
@@ -105,6 +111,12 @@ def test_places_are_code_points_whatever_stands_before(bare: TextStage) -> None:
     query = "👩‍👩‍👧 e\u0301 ﷽ roomba"
     (one,) = extracted(bare, query)["entities"]
     assert query[one["start"] : one["end"]] == "roomba"
+
+
+def test_work_that_takes_too_long_is_a_504(tmp_path: Path) -> None:
+    stage = TextStage(with_minilm(tmp_path), inference_timeout_s=1e-6)
+    status, answer = stage.post(PATH, {"query": "the corridor", "registry": HOME})
+    assert (status, answer["error"]["code"]) == (504, "TIMED_OUT")
 
 
 BAD: list[tuple[dict[str, Any], int]] = [

@@ -110,6 +110,8 @@ def test_ten_are_returned_unless_more_are_asked_for(bare: TextStage) -> None:
     assert len(asked(bare, candidates=many, top_k=50)["results"]) == 50
     assert len(asked(bare, candidates=many[:3])["results"]) == 3
     assert len(asked(bare, top_k=1)["results"]) == 1
+    assert len(asked(bare, top_k=2.0)["results"]) == 2
+    assert len(asked(bare, top_k=None)["results"]) == 3
 
 
 def test_a_description_beyond_the_models_reach_is_told(reader: TextStage) -> None:

@@ -29,7 +29,10 @@ _NOT_COMPARED = frozenset(
     | {"x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-used"}
 )
 # Members that tell of the processor and the moment, or hold numbers that it rounds its own way.
-_VARYING_MEMBERS = frozenset({"processing_time", "method", "embeddings"})
+_VARYING_MEMBERS = frozenset(
+    {"processing_time", "method", "embeddings", "score", "confidence", "priority_confidence"}
+    | {"confidence_scores", "reason"}
+)
 
 
 def comparable(answer: Any) -> Any:

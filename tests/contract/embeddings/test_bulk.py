@@ -1,0 +1,197 @@
+"""Sets of texts through the queue, on a real ledger and the real model."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from functions.embeddings import bulk
+from functions.embeddings.bulk import BulkEmbedding
+from functions.embeddings.handler import EMBED, make_handler
+from functions.embeddings.service import EmbeddingService, Encoded
+from hearth import migrations
+from hearth.db import Database
+from hearth.errors import Unavailable
+from hearth.jobs import Job, JobState, Ledger
+from hearth_text.models import MINILM
+from hearth_text.store import ModelStore
+from tests.support.events import load_event
+from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
+from tests.support.text_models import installed, minilm
+
+TEXTS = [f"note {number} of the night shift" for number in range(10)]
+
+
+class Counting:
+    """The real service, and how many texts it was asked for; fails when told to."""
+
+    def __init__(self, service: EmbeddingService) -> None:
+        self._service = service
+        self.texts = 0
+        self.fails_after = 1 << 30
+
+    def encode(self, texts: Sequence[str], **more: Any) -> Encoded:
+        if self.texts >= self.fails_after:
+            raise Unavailable("cut off")
+        self.texts += len(texts)
+        return self._service.encode(texts, **more)
+
+    def fingerprint(self) -> tuple[str, str]:
+        return self._service.fingerprint()
+
+    def truncated(self, texts: Sequence[str]) -> list[int]:
+        return self._service.truncated(texts)
+
+
+class Desk:
+    def __init__(self, db: Database) -> None:
+        self.clock = Clock()
+        self.queues = MemoryQueues()
+        self.ledger = Ledger(db, self.queues, now=self.clock, jitter=lambda ceiling: ceiling)
+        self.store = MemoryStore()
+        service = EmbeddingService(
+            ModelStore({MINILM.name: minilm}, 1 << 30), installed(), timeout_s=60
+        )
+        self.encoder = Counting(service)
+        work = BulkEmbedding(self.ledger, self.store, self.encoder, self.clock)
+        self._handler = make_handler(self.ledger, work)
+
+    def put(self, texts: Sequence[object], name: str = "notes") -> None:
+        data = "\n".join(json.dumps(text) for text in texts).encode()
+        self.store.put(f"texts/{name}.jsonl", data, "application/jsonl")
+
+    def send(self, remaining_s: float = 60.0, **message: Any) -> dict[str, Any]:
+        body = json.dumps({"source": "texts/notes.jsonl"} | message)
+        return self._handler(sqs_event(body, queue="embeddings"), LambdaContext(remaining_s))
+
+    def deliver(self, remaining_s: float = 60.0) -> None:
+        self.clock.advance(600)
+        hints = [message.body for message in self.queues.take("embeddings")]
+        self._handler(sqs_event(*hints, queue="embeddings"), LambdaContext(remaining_s))
+
+    def job(self) -> Job:
+        (job,) = self.ledger.list(kind=EMBED).jobs
+        return job
+
+    def manifest(self) -> Any:
+        return json.loads(self.store.objects["vectors/notes.json"])
+
+    def vectors(self) -> Any:
+        parts = [self.store.objects[part["key"]] for part in self.manifest()["parts"]]
+        return np.concatenate([np.load(io.BytesIO(part), allow_pickle=False) for part in parts])
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(bulk, "PART", 4)
+    url = f"sqlite:///{tmp_path / 'home.db'}"
+    migrations.upgrade(url)
+    db = Database(url)
+    yield Desk(db)
+    db.close()
+
+
+def test_each_line_gets_its_row_and_the_manifest_says_how(desk: Desk) -> None:
+    desk.put([*TEXTS[:9], {"id": 1, "text": "word " * 300}])
+    assert desk.send() == {"batchItemFailures": []}
+    assert (desk.job().state, desk.job().progress) == (JobState.DONE, 1.0)
+    np.testing.assert_allclose(
+        desk.vectors(), minilm().value.embed([*TEXTS[:9], "word " * 300]), atol=1e-2
+    )
+    manifest = desk.manifest()
+    assert (manifest["rows"], manifest["dimensions"], manifest["dtype"]) == (10, 384, "float32")
+    assert [part["rows"] for part in manifest["parts"]] == [4, 4, 2]
+    assert manifest["truncated_rows"] == [9]
+    assert manifest["model_sha256"] == minilm().sha256
+
+
+def test_what_was_cut_off_goes_on_where_it_was(desk: Desk) -> None:
+    desk.put(TEXTS)
+    desk.encoder.fails_after = 4
+    desk.send()
+    assert desk.job().state is JobState.QUEUED
+    assert desk.job().progress == pytest.approx(1 / 3)
+    assert "vectors/notes.json" not in desk.store.objects
+    desk.encoder.fails_after = 1 << 30
+    desk.deliver()
+    assert desk.job().state is JobState.DONE
+    assert desk.encoder.texts == 10  # none of them twice
+    assert desk.vectors().shape == (10, 384)
+
+
+def test_when_time_is_short_the_rest_waits_for_the_next_invocation(desk: Desk) -> None:
+    desk.put(TEXTS)
+    desk.send(remaining_s=1.0)
+    assert desk.job().state is JobState.QUEUED
+    assert desk.job().attempts == 0
+    desk.deliver()
+    assert desk.job().state is JobState.DONE
+
+
+def test_a_repeat_writes_the_same_bytes_under_the_same_keys(desk: Desk) -> None:
+    desk.put(TEXTS)
+    desk.send()
+    before = dict(desk.store.objects)
+    desk.send()
+    assert desk.encoder.texts == 10
+    desk.send(id="again")
+    assert desk.store.objects == before
+
+
+def test_the_mean_of_the_tokens_is_another_result(desk: Desk) -> None:
+    desk.put(TEXTS)
+    desk.send(normalize=False)
+    assert not desk.manifest()["normalized"]
+    assert abs(np.linalg.norm(desk.vectors(), axis=1) - 1).min() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "reason"),
+    [
+        ([], "VALIDATION_ERROR", "line 1 is not JSON"),
+        (["fine", 5], "VALIDATION_ERROR", "line 2 is neither"),
+        (["fine", "x" * 4001], "VALIDATION_ERROR", "line 2 has 4001 characters"),
+        (["\ud800"], "VALIDATION_ERROR", "line 1 holds half of a surrogate pair"),
+    ],
+    ids=["nothing", "number", "long", "surrogate"],
+)
+def test_a_set_that_cannot_be_read_fails_at_once_and_writes_nothing(
+    desk: Desk, lines: list[object], code: str, reason: str
+) -> None:
+    desk.put(lines)
+    if not lines:
+        desk.store.objects["texts/notes.jsonl"] = b" "
+    desk.send()
+    job = desk.job()
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error.code == code
+    assert reason in job.error.message
+    assert not any(key.startswith("vectors/") for key in desk.store.objects)
+
+
+def test_a_set_that_is_not_there_is_told(desk: Desk) -> None:
+    desk.send()
+    assert desk.job().state is JobState.FAILED
+    assert desk.job().error.code == "NOT_FOUND"  # type: ignore[union-attr]
+
+
+def test_a_message_that_asks_for_nothing_of_ours_is_kept_as_failed(desk: Desk) -> None:
+    handler = desk._handler
+    assert handler(load_event("embeddings/sqs_no_request"), LambdaContext()) == {
+        "batchItemFailures": []
+    }
+    (job,) = desk.ledger.list(JobState.FAILED).jobs
+    assert job.kind == "embeddings.unreadable"
+
+
+def test_the_recorded_message_asks_for_a_set(desk: Desk) -> None:
+    desk.put(TEXTS)
+    desk._handler(load_event("embeddings/sqs_embed_a_set"), LambdaContext())
+    assert desk.manifest()["source"] == "texts/notes.jsonl"

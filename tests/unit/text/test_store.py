@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from hearth.errors import ModelFailed, ModelUnavailable, NotFound, Unavailable
+from hearth_text.store import Loaded, ModelState, ModelStore
+
+MB = 1 << 20
+
+
+@dataclass
+class Shelf:
+    """Models of 100 MB, and how often each was loaded."""
+
+    loads: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def loader(self, name: str, size: int = 100 * MB) -> Callable[[], Loaded[str]]:
+        def load() -> Loaded[str]:
+            self.loads.append(name)
+            self.seconds += 0.25
+            return Loaded(f"the model {name}", "ab" * 32, "by hand", size)
+
+        return load
+
+    def store(self, *names: str, max_mb: int = 250) -> ModelStore[str]:
+        loaders = {name: self.loader(name) for name in names}
+        return ModelStore(loaders, max_mb * MB, clock=lambda: self.seconds)
+
+
+def states(store: ModelStore[str]) -> dict[str, ModelState]:
+    return {status.name: status.state for status in store.status()}
+
+
+def test_a_model_is_loaded_when_it_is_first_asked_for_and_once() -> None:
+    shelf = Shelf()
+    store = shelf.store("a", "b")
+    assert states(store) == {"a": ModelState.COLD, "b": ModelState.COLD}
+    assert store.get("a") is store.get("a")
+    assert shelf.loads == ["a"]
+    assert states(store) == {"a": ModelState.READY, "b": ModelState.COLD}
+
+
+def test_the_status_tells_how_long_it_took_and_for_how_long_it_is_so() -> None:
+    shelf = Shelf()
+    store = shelf.store("a")
+    store.get("a")
+    shelf.seconds += 2
+    (status,) = store.status()
+    assert (status.load_ms, status.state_ms) == (250, 2000)
+    assert (status.sha256, status.detail, status.memory_bytes) == ("ab" * 32, "by hand", 100 * MB)
+
+
+def test_a_name_that_is_not_known_is_told_with_those_that_are() -> None:
+    with pytest.raises(NotFound, match="'c' is not known; there is a, b"):
+        Shelf().store("a", "b").get("c")
+
+
+def test_what_was_not_used_longest_makes_room() -> None:
+    shelf = Shelf()
+    store = shelf.store("a", "b", "c")
+    for name in ("a", "b", "a", "c"):
+        store.get(name)
+    assert states(store) == {
+        "a": ModelState.READY,
+        "b": ModelState.COLD,
+        "c": ModelState.READY,
+    }
+    store.get("b")
+    assert shelf.loads == ["a", "b", "c", "b"]
+    assert states(store)["a"] is ModelState.COLD
+
+
+def test_a_model_that_was_let_go_of_still_answers_who_holds_it() -> None:
+    store = Shelf().store("a", "b", max_mb=150)
+    held = store.get("a")
+    store.get("b")
+    assert held.value == "the model a"
+
+
+def test_a_model_larger_than_all_memory_says_so() -> None:
+    with pytest.raises(ModelUnavailable, match="takes 100 MiB and models may take 50"):
+        Shelf().store("a", max_mb=50).get("a")
+
+
+def test_a_failure_is_told_and_the_next_request_tries_again() -> None:
+    outcomes = iter([ModelFailed("it is broken"), RuntimeError("native"), None])
+
+    def load() -> Loaded[str]:
+        if error := next(outcomes):
+            raise error
+        return Loaded("fine", "", "", 1)
+
+    store = ModelStore({"a": load}, MB)
+    with pytest.raises(ModelFailed, match="it is broken"):
+        store.get("a")
+    (status,) = store.status()
+    assert (status.state, status.error) == (ModelState.FAILED, "it is broken")
+    with pytest.raises(ModelFailed, match="RuntimeError"):
+        store.get("a")
+    assert store.get("a").value == "fine"
+    assert store.status()[0].error is None
+
+
+def test_many_who_ask_at_once_wait_for_one_load() -> None:
+    may_end, began = threading.Event(), threading.Event()
+    loads: list[int] = []
+
+    def load() -> Loaded[str]:
+        loads.append(1)
+        began.set()
+        assert may_end.wait(10)
+        return Loaded("fine", "", "", 1)
+
+    store = ModelStore({"a": load}, MB)
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(store.get("a").value)) for _ in "12345"]
+    for thread in threads:
+        thread.start()
+    assert began.wait(10)
+    assert states(store) == {"a": ModelState.LOADING}
+    may_end.set()
+    for thread in threads:
+        thread.join(10)
+    assert (found, loads) == (["fine"] * 5, [1])
+
+
+def test_who_waited_too_long_for_a_load_is_told_to_come_back() -> None:
+    may_end, began = threading.Event(), threading.Event()
+
+    def load() -> Loaded[str]:
+        began.set()
+        assert may_end.wait(10)
+        return Loaded("fine", "", "", 1)
+
+    store = ModelStore({"a": load}, MB, patience_s=0.01)
+    thread = threading.Thread(target=store.get, args=("a",))
+    thread.start()
+    assert began.wait(10)
+    with pytest.raises(Unavailable, match="still being loaded"):
+        store.get("a")
+    may_end.set()
+    thread.join(10)
+    assert store.get("a").value == "fine"
