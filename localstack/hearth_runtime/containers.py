@@ -244,8 +244,8 @@ def container_user() -> tuple[int, int]:
 
 
 def mounts(environment: Mapping[str, str], data: Path) -> list[dict[str, Any]]:
-    """What of this machine a function sees: files that its environment names, to be read, and the
-    folder of its SQLite database, all under their own names.
+    """What of this machine a function sees: files that its environment names and the registry of
+    models, to be read, and the folder of its SQLite database, all under their own names.
 
     Where we are root the database becomes the containers' user's, if its folder is `data`.
 
@@ -263,7 +263,9 @@ def mounts(environment: Mapping[str, str], data: Path) -> list[dict[str, Any]]:
                 )
             _lend(file, data)
             found.append(_mount(file.parent, str(file.parent), writable=True))
-        elif value.startswith("/") and Path(value).is_file():
+        elif value.startswith("/") and (Path(value).is_file() or name == "MODEL_PATH"):
+            if not Path(value).exists():
+                continue
             found.append(_mount(Path(value), value))
     return found
 
