@@ -33,6 +33,7 @@ class BrightCells:
         bias: Added to every score.
         box_gain: Factor on every box.
         metadata: As an exporter writes it.
+        convolved: Average by convolutions, which can be quantized.
     """
 
     layout: Layout
@@ -43,6 +44,7 @@ class BrightCells:
     bias: float = 0.0
     box_gain: float = 1.0
     metadata: Mapping[str, str] | None = None
+    convolved: bool = False
 
     @property
     def cells(self) -> int:
@@ -62,14 +64,15 @@ class BrightCells:
         }
         nodes = []
         for stride in STRIDES:
+            how: dict[str, Any] = {"kernel_shape": [stride] * 2, "strides": [stride] * 2}
+            operation, inputs = "AveragePool", ["images"]
+            if self.convolved:
+                operation, inputs = "Conv", ["images", f"mean{stride}"]
+                how["group"] = 3
+                weights = np.full((3, 1, stride, stride), 1 / stride**2, self.dtype)
+                constants[f"mean{stride}"] = weights
             nodes += [
-                helper.make_node(
-                    "AveragePool",
-                    ["images"],
-                    [f"pool{stride}"],
-                    kernel_shape=[stride, stride],
-                    strides=[stride, stride],
-                ),
+                helper.make_node(operation, inputs, [f"pool{stride}"], **how),
                 helper.make_node("Reshape", [f"pool{stride}", "flat"], [f"level{stride}"]),
             ]
         nodes += [

@@ -99,12 +99,15 @@ def quantize(
                 nncf.Dataset(list(pictures), tensor),
                 preset=nncf.QuantizationPreset.MIXED,
                 subset_size=len(pictures),
-                ignored_scope=nncf.IgnoredScope(names=ignored),
+                # Operations that fold into constants are gone by then.
+                ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
             )
     except Exception as error:  # NNCF and OpenVINO raise a dozen unrelated types
         raise ModelFailed(
             f"Model {path.name}: NNCF cannot quantize it: {str(error).splitlines()[0][:200]}"
         ) from error
+    if not any(operation.get_type_name() == "FakeQuantize" for operation in made.get_ops()):
+        raise ModelFailed(f"Model {path.name}: nothing in it can be quantized")
     if free.is_dynamic:
         made.reshape(free)
     _save(made, target)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from hearth.errors import InvalidInput
+from hearth.errors import InvalidInput, ModelFailed
 from hearth_models import conversion
 from hearth_models.agreement import compare, judge
 from hearth_models.files import file_record
@@ -216,9 +216,14 @@ def _candidates(
     for keep_last in (False, True):
         say("quantizing" + (" again, the last convolutions kept" if keep_last else ""))
         target = folder / f"int8-{int(keep_last)}.xml"
-        method = conversion.quantize(
-            original, target, calibration, form, record.input_size, keep_last=keep_last
-        )
+        try:
+            method = conversion.quantize(
+                original, target, calibration, form, record.input_size, keep_last=keep_last
+            )
+        except ModelFailed as error:
+            # The other variants are worth having; what is missing is told and not recorded.
+            say(f"int8 is left out: {error.message}")
+            return
         yield _Candidate("int8", target, "auto", method)
 
 

@@ -172,7 +172,8 @@ def parse_served(data: bytes, where: str) -> ServedModel:
         version = document["schema_version"]
         if version != SCHEMA_VERSION:
             raise ModelFailed(
-                f"{where} is of schema version {version}; this program reads {SCHEMA_VERSION}"
+                f"{where} is of schema version {version}, but this program reads "
+                f"{SCHEMA_VERSION}; promote the model again with this program"
             )
         if document["served"] is None:
             raise ModelFailed(f"No model is promoted in {where}: `hearth models promote` does")
