@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from hearth.errors import InvalidInput
+from hearth_models.admission import admit
 from hearth_models.files import Folder
 from hearth_models.frames import Frames, from_path
 from hearth_models.registry import Registry
@@ -116,10 +117,8 @@ def test_a_network_with_nothing_to_quantize_has_no_int8_and_is_told(
 def test_too_few_frames_are_refused(pictures: Path, tmp_path: Path, model: Path) -> None:
     registry = Registry(Folder(tmp_path / "models"))
     few = Frames(from_path(pictures, 60).pictures[:5], "five pictures")
+    record = admit(model, "m", "m", (), "", "2026-11-26T12:00:00Z")
     with pytest.raises(InvalidInput, match="5 frames; at least 20 are needed"):
-        from hearth_models.admission import admit
-
-        record = admit(model, "m", "m", (), "", "2026-11-26T12:00:00Z")
         make_variants(registry, record, few)
 
 

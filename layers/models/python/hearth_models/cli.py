@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hearth.errors import InvalidInput
+from hearth_models.describe import input_text, show_model, show_variants
 from hearth_models.places import existing_file, find_frames, open_registry
 from hearth_models.record import ORIGINAL, ModelRecord
 from hearth_models.registry import Registry, check_name, utc_text
@@ -114,7 +115,7 @@ def add(
         terminal.answer({"added": fresh, "id": added.id, **added.model_dump(mode="json")})
         return
     terminal.line(f"{added.id} " + ("was added" if fresh else "was there already: same bytes"))
-    _show(terminal, added)
+    show_model(terminal, added)
     if frames is None and not added.variants:
         terminal.say(f"Faster variants: hearth models variants {added.name}")
 
@@ -142,7 +143,7 @@ def list_(
             (
                 record.id,
                 record.family,
-                _size(record),
+                input_text(record),
                 len(record.classes),
                 record.licence,
                 f"{record.original.size / 1e6:.1f}",
@@ -169,7 +170,7 @@ def show(
         terminal.answer({"id": record.id, **record.model_dump(mode="json")})
         return
     terminal.line(record.id)
-    _show(terminal, record)
+    show_model(terminal, record)
 
 
 @app.command()
@@ -218,7 +219,7 @@ def variants(
     if terminal.json:
         terminal.answer({"id": record.id, **record.model_dump(mode="json")})
         return
-    _variants(terminal, record)
+    show_variants(terminal, record)
 
 
 @app.command()
@@ -320,7 +321,88 @@ def remove(
     terminal.line(f"{record.id} was removed")
 
 
+@app.command("eval")
+def evaluate(
+    ctx: typer.Context,
+    model: Model,
+    dataset: Annotated[
+        Path, typer.Option("--dataset", help="Folder with labels of COCO, VOC or YOLO.")
+    ],
+    split: Annotated[
+        str | None, typer.Option("--split", help="Which part of it, for example val.")
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option("--variant", help="What is in force, or the original, by default.")
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            "--confidence",
+            min=0.01,
+            max=1,
+            help="Threshold of the confusion; the suggested ones by default.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the report; evaluation by default.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    bucket: Bucket = None,
+    json_: Json = False,
+) -> None:
+    """Measure a model on labelled pictures: AP, precision, recall, confusion, worst errors."""
+    from hearth_models.evaluation.datasets import read_dataset
+    from hearth_models.evaluation.evaluate import LEAST_SCORE
+    from hearth_models.evaluation.evaluate import evaluate as measure
+    from hearth_models.evaluation.report import write_report
+    from hearth_models.variants import loaded
+
+    terminal = terminal_of(ctx)
+    registry = open_registry(data, bucket)
+    record = registry.find(model)
+    labels = read_dataset(dataset, split)
+    with loaded(registry, record, variant or _in_force(registry, record), LEAST_SCORE) as detector:
+        terminal.say(f"{len(labels.pictures)} pictures, {detector.info.detail}")
+        evaluation = measure(detector, labels, confidence)
+    written = [str(path) for path in write_report(evaluation, out or Path("evaluation"))]
+    facts = evaluation.facts
+    if terminal.json:
+        terminal.answer({**facts, "written": written})
+        return
+    terminal.table(
+        f"{record.id}, variant {facts['model']['variant']}: AP50 {_share(facts['ap50'])}, "
+        f"AP50-95 {_share(facts['ap50_95'])} on {facts['pictures']} pictures",
+        ("class", "objects", "AP50", "AP50-95", "suggested threshold", "precision", "recall"),
+        [
+            (
+                row["class"],
+                row["objects"],
+                _share(row["ap50"]),
+                _share(row["ap50_95"]),
+                row["suggested_threshold"] or "too few objects",
+                _share(row["at_threshold_used"]["precision"]),
+                _share(row["at_threshold_used"]["recall"]),
+            )
+            for row in facts["per_class"]
+        ],
+    )
+    for name in facts["dataset"]["classes_unknown_to_the_model"]:
+        terminal.warn(f"the model has no class {name}: its objects are left out")
+    for line in facts["dataset"]["pictures_left_out"][:5]:
+        terminal.warn(f"left out: {line}")
+    terminal.line("\n".join(written))
+
+
 # ---- parts ----
+
+
+def _in_force(registry: Registry, record: ModelRecord) -> str:
+    served = registry.served().served
+    return served.variant if served is not None and served.model_id == record.id else ORIGINAL
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _make(
@@ -356,65 +438,6 @@ def _default_variant(record: ModelRecord) -> str:
         if found is not None and found.accepted:
             return name
     return ORIGINAL
-
-
-def _show(terminal: Terminal, record: ModelRecord) -> None:
-    shown = ", ".join(record.classes[:12])
-    if len(record.classes) > 12:
-        shown += f", … ({len(record.classes)})"
-    facts = [
-        ("from", record.source),
-        ("sha256", record.original.sha256),
-        ("licence", record.licence),
-        ("family", record.family),
-        ("input", _size(record)),
-        ("classes", shown),
-        ("added", record.added_at),
-    ]
-    for name, value in facts:
-        terminal.line(f"  {name:8} {value}")
-    if record.variants:
-        _variants(terminal, record)
-
-
-def _variants(terminal: Terminal, record: ModelRecord) -> None:
-    rows = []
-    for one in record.variants:
-        found = one.agreement
-        people = found.frames_with_person if found else None
-        rows.append(
-            (
-                one.name,
-                f"{found.matched}: {found.original} / {found.variant}" if found else "-",
-                f"{found.f1:.3f}" if found else "-",
-                f"{found.iou_median or 0:.3f}" if found else "-",
-                f"{found.score_difference_median or 0:.3f}, {found.score_difference_max or 0:.3f}"
-                if found
-                else "-",
-                f"{people[0]} / {people[1]}" if people else "-",
-                f"{one.speed} x" if one.speed else "-",
-                ("accepted" if one.accepted else "kept back") + f": {one.reason}",
-            )
-        )
-    frames = next((v.agreement.frames for v in record.variants if v.agreement), 0)
-    terminal.table(
-        f"Variants against the original, on {frames} held-out frames",
-        (
-            "variant",
-            "matched: original / variant",
-            "F1",
-            "overlap",
-            "score off: median, max",
-            "frames with people",
-            "speed",
-            "result",
-        ),
-        rows,
-    )
-
-
-def _size(record: ModelRecord) -> str:
-    return f"{record.input_size[1]} x {record.input_size[0]}" if record.input_size else "any"
 
 
 def _classes_of(given: str | None) -> str:
