@@ -67,7 +67,10 @@ def generated(
         for _ in range(int(random.integers(0, 6))):
             corner = random.uniform(0, 400, 2)
             rows.append(
-                (np.concatenate([corner, corner + 2 ** random.uniform(2, 8, 2)]), random.integers(3))
+                (
+                    np.concatenate([corner, corner + 2 ** random.uniform(2, 8, 2)]),
+                    random.integers(3),
+                )
             )
         found.append(_detections(rows, random))
         for box, score, said in zip(
@@ -161,9 +164,7 @@ def test_more_than_a_hundred_detections_of_a_class_do_not_count() -> None:
 def test_a_difficult_object_is_neither_missed_nor_found() -> None:
     box = [[0, 0, 10, 10]]
     truth = [Labelled.of(Path("a"), box, [0], ignored=[True]), Labelled.of(Path("b"), box, [0])]
-    one = Detections(
-        np.array(box, np.float32), np.array([0.9], np.float32), np.zeros(1, np.int64)
-    )
+    one = Detections(np.array(box, np.float32), np.array([0.9], np.float32), np.zeros(1, np.int64))
     matches = match_class(truth, [one, one], 0)
     assert matches.objects == 1
     assert matches.counted[0].tolist() == [False, True]
