@@ -56,6 +56,7 @@ def test_frames_with_people_are_counted_on_both_sides() -> None:
         [with_person, without, with_person], [without, without, with_person], 0.5, 3
     )
     assert agreement.frames_with_person == (2, 1)
+    assert agreement.f1_person == pytest.approx(2 / 3, abs=1e-4)
 
 
 def agreement(**fields: object) -> Agreement:

@@ -42,13 +42,17 @@ def compare(
     differences: list[float] = []
     counts = [0, 0]
     people = [0, 0]
+    persons = [0, 0]  # boxes of people on both sides, twice those matched
     for one, other in zip(original, variant, strict=True):
         sides = [side.select(side.scores >= confidence) for side in (one, other)]
         for index, side in enumerate(sides):
             counts[index] += len(side)
-            people[index] += person is not None and bool((side.class_ids == person).any())
+            here = int((side.class_ids == person).sum()) if person is not None else 0
+            people[index] += here > 0
+            persons[0] += here
         for left, right, overlap in _pairs(*sides):
             overlaps.append(overlap)
+            persons[1] += 2 * (int(sides[0].class_ids[left]) == person)
             differences.append(abs(float(sides[0].scores[left]) - float(sides[1].scores[right])))
     total = sum(counts)
     return Agreement(
@@ -63,6 +67,7 @@ def compare(
         score_difference_median=round(statistics.median(differences), 4) if overlaps else None,
         score_difference_max=round(max(differences), 4) if overlaps else None,
         frames_with_person=(people[0], people[1]) if person is not None else None,
+        f1_person=round(persons[1] / persons[0], 4) if persons[0] else None,
     )
 
 

@@ -384,6 +384,7 @@ def evaluate(
                 _share(row["at_threshold_used"]["recall"]),
             )
             for row in facts["per_class"]
+            if row["met"]
         ],
     )
     for name in facts["dataset"]["classes_unknown_to_the_model"]:

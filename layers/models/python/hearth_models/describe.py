@@ -37,6 +37,7 @@ def show_variants(terminal: Terminal, record: ModelRecord) -> None:
                 one.name,
                 f"{found.matched}: {found.original} / {found.variant}" if found else "-",
                 f"{found.f1:.3f}" if found else "-",
+                f"{found.f1_person:.3f}" if found and found.f1_person is not None else "-",
                 f"{found.iou_median or 0:.3f}" if found else "-",
                 f"{found.score_difference_median or 0:.3f}, {found.score_difference_max or 0:.3f}"
                 if found
@@ -53,6 +54,7 @@ def show_variants(terminal: Terminal, record: ModelRecord) -> None:
             "variant",
             "matched: original / variant",
             "F1",
+            "people",
             "overlap",
             "score off: median, max",
             "frames with people",

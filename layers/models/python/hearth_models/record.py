@@ -52,6 +52,7 @@ class Agreement(_Frozen):
         original: Detections of the original.
         variant: Detections of the variant.
         matched: In both.
+        f1_person: Of people alone; None where the model has no such class, or finds none.
         f1: 2 · matched / (original + variant); 1 is perfect.
         iou_median: Of matched boxes; None without any.
         score_difference_median: Of matched boxes, absolute; None without any.
@@ -70,6 +71,7 @@ class Agreement(_Frozen):
     score_difference_median: float | None
     score_difference_max: float | None
     frames_with_person: tuple[int, int] | None
+    f1_person: float | None = None
 
 
 class VariantRecord(_Frozen):

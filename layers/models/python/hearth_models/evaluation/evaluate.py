@@ -93,6 +93,7 @@ def measure(
                 "ap50_95_by_area": {area: _mean(one) for area, one in by_area.items()},
                 "suggested_threshold": best.threshold if best else None,
                 "at_suggested": _point(best),
+                "met": matches.objects > 0 or bool((matches.scores >= chosen[-1]).any()),
                 "threshold_used": chosen[-1],
                 "at_threshold_used": _point(point(matches, chosen[-1])),
                 "by_threshold": [_point(point(matches, t)) for t in THRESHOLDS],

@@ -142,8 +142,9 @@ def draw_page(facts: dict[str, Any], sheet: bytes | None) -> str:
     ):
         if dataset[key]:
             parts.append(f"<p class=note>{words}: {escape(', '.join(dataset[key]))}.</p>")
+    met = [row for row in facts["per_class"] if row["met"]]
     rows = []
-    for row in facts["per_class"]:
+    for row in met:
         at = row["at_threshold_used"]
         rows.append(
             (
@@ -156,31 +157,24 @@ def draw_page(facts: dict[str, Any], sheet: bytes | None) -> str:
                 _number(at["recall"]),
             )
         )
-    head: tuple[str, ...] = (
-        "class",
-        "objects",
-        "AP50",
-        "AP75",
-        "AP50-95",
-        "small",
-        "medium",
-        "large",
-    )
-    head += ("suggested threshold", "threshold used", "precision", "recall")
-    parts += ["<h2>By class</h2>", _table(head, rows)]
+    precisions = ("AP50", "AP75", "AP50-95", "small", "medium", "large")
+    thresholds = ("suggested threshold", "threshold used", "precision", "recall")
+    by_class = ("class", "objects", *precisions, *thresholds)
+    parts += ["<h2>By class</h2>", _table(by_class, rows)]
     parts.append(
         f"<p class=note>The suggested threshold gives the best F1 on these pictures; with fewer "
         f"than {facts['suggestion_needs_objects']} objects none is suggested, and 0.5 is used.</p>"
     )
-    table = facts["confusion"]
-    lines = [(name, *counts) for name, counts in zip(table["rows"], table["counts"], strict=True)]
+    left_out = len(facts["per_class"]) - len(met)
+    if left_out:
+        parts.append(f"<p class=note>{left_out} classes are neither there nor said.</p>")
     parts += [
         "<h2>What is taken for what</h2><p class=note>Rows: what is there. Columns: what was said, "
         "at the thresholds used.</p>",
-        _table(("", *table["columns"]), lines),
+        _table(*_confusion(facts)),
         "<h2>Precision and recall by threshold</h2>",
     ]
-    for row in facts["per_class"]:
+    for row in met:
         points = [
             (_number(p["threshold"], 2), p["right"], p["wrong"], p["missed"],
              _number(p["precision"]), _number(p["recall"]), _number(p["f1"]))
@@ -199,6 +193,21 @@ def draw_page(facts: dict[str, Any], sheet: bytes | None) -> str:
             f'<img alt="The worst errors" src="data:image/jpeg;base64,{data}">'
         )
     return "".join(parts) + "</html>\n"
+
+
+def _confusion(facts: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Heading and rows, without classes that are neither there nor said."""
+    table = facts["confusion"]
+    counts = np.array(table["counts"])
+    used = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
+    used[-1] = True
+    columns = [name for name, seen in zip(table["columns"], used, strict=True) if seen]
+    lines: list[tuple[object, ...]] = [
+        (name, *row[used].tolist())
+        for name, row, seen in zip(table["rows"], counts, used, strict=True)
+        if seen
+    ]
+    return ("", *columns), lines
 
 
 def _precisions(row: dict[str, Any]) -> tuple[str, ...]:
