@@ -103,6 +103,12 @@ def test_what_was_added_is_found_by_name_and_by_the_first_digits_of_its_hash(
     assert copy.read_bytes() == b"one"
 
 
+def test_a_data_folder_that_it_makes_is_closed_to_others(tmp_path: Path) -> None:
+    added(Registry(Folder(tmp_path / "data/models")), tmp_path, b"one")
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert not list((tmp_path / "data").rglob(".new-*"))
+
+
 def test_the_same_bytes_again_change_nothing(registry: Registry, tmp_path: Path) -> None:
     first = added(registry, tmp_path, b"one")
     record, path = given(tmp_path, b"one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,8 +73,6 @@ class Folder:
             new.write_bytes(data)
 
     def add(self, path: str, source: Path) -> None:
-        import shutil
-
         with self._new(path) as new:
             shutil.copyfile(source, new)
 
@@ -81,6 +80,8 @@ class Folder:
     def _new(self, path: str) -> Iterator[Path]:
         target = self.root / path
         try:
+            # The data folder is ours alone, whoever makes it: its database knows who gets reports.
+            self.root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
             os.close(handle)
