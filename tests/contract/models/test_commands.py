@@ -165,6 +165,15 @@ def test_a_model_of_free_size_is_taken_at_the_size_it_names_or_with_a_warning(
     assert "leaves its input's size free" in added["warnings"][0]
 
 
+def test_a_model_with_suppression_inside_is_taken_with_a_warning(
+    hearth_models: Call, tmp_path: Path
+) -> None:
+    path = BrightCells("end-to-end", metadata=LICENSED).save(tmp_path / "m.onnx")
+    added = answer(hearth_models("add", path, "--data", tmp_path / "data", "--json"))
+    assert added["family"] == "yolo-end-to-end-onnx"
+    assert "look at its answers on pictures of yours" in added["warnings"][0]
+
+
 def test_two_gigabytes_are_refused_unread(hearth_models: Call, tmp_path: Path) -> None:
     path = tmp_path / "huge.onnx"
     with path.open("wb") as file:

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-Layout = Literal["yolov8", "yolov8-transposed", "yolox", "yolox-pixels"]
+Layout = Literal["yolov8", "yolov8-transposed", "yolox", "yolox-pixels", "end-to-end"]
 STRIDES = (8, 16, 32)
 
 
@@ -84,6 +84,8 @@ class BrightCells:
         if yolox:
             constants["object"] = np.full((1, 1, self.cells), 0.9, self.dtype)
             parts, shape = ["boxes", "object", "classes"], [1, 8, self.cells]
+        if self.layout == "end-to-end":
+            return self._end_to_end(path, nodes, constants, element)
         last = "output" if self.layout == "yolov8" else "joined"
         nodes.append(helper.make_node("Concat", parts, [last], axis=1))
         if last != "output":
@@ -99,6 +101,38 @@ class BrightCells:
                 )
             ],
             [helper.make_tensor_value_info("output", element, shape)],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        return save(graph, path, self.metadata)
+
+    def _end_to_end(
+        self, path: Path, nodes: list[Any], constants: dict[str, np.ndarray], element: int
+    ) -> Path:
+        """The 20 best cells as (1, 20, 6): corners, score and class."""
+        height, width = self.size
+        middle, half = constants["boxes"][:, :2], constants["boxes"][:, 2:] / 2
+        corners = np.concatenate([middle - half, middle + half], axis=1)
+        constants |= {
+            "boxes": corners.astype(self.dtype),
+            "k": np.array([20], np.int64),
+            "axis": np.array([1], np.int64),
+        }
+        nodes += [
+            helper.make_node("ReduceMax", ["classes"], ["best"], axes=[1], keepdims=1),
+            helper.make_node("ArgMax", ["classes"], ["which"], axis=1, keepdims=1),
+            helper.make_node("Cast", ["which"], ["named"], to=element),
+            helper.make_node("Concat", ["boxes", "best", "named"], ["columns"], axis=1),
+            helper.make_node("Transpose", ["columns"], ["rows"], perm=[0, 2, 1]),
+            helper.make_node("Squeeze", ["best", "axis"], ["flatbest"]),
+            helper.make_node("TopK", ["flatbest", "k"], ["values", "places"], axis=1),
+            helper.make_node("Reshape", ["places", "k"], ["order"]),
+            helper.make_node("Gather", ["rows", "order"], ["output"], axis=1),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "bright_cells",
+            [helper.make_tensor_value_info("images", element, [1, 3, height, width])],
+            [helper.make_tensor_value_info("output", element, [1, 20, 6])],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         )
         return save(graph, path, self.metadata)

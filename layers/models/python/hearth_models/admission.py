@@ -7,6 +7,7 @@ from pathlib import Path
 from hearth.errors import ModelFailed
 from hearth_models.files import file_record
 from hearth_models.record import DIGEST_SIGNS, UNKNOWN_LICENCE, ModelRecord
+from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.loading import load_detector
 from hearth_vision.onnx_file import read_onnx_file
@@ -53,6 +54,12 @@ def admit(
         warnings.append(
             f"the {len(classes)} class names given differ from the {len(file.classes)} in the file;"
             f" those given are used"
+        )
+    if detector.info.method == EndToEndDecoder.method:
+        warnings.append(
+            "its suppression is inside the graph: on test pictures it shows neither its scores nor "
+            "how many classes it has, so look at its answers on pictures of yours before you "
+            "promote it"
         )
     if file.input_size is None and not _fixed_input(path):
         size = detector.info.input_size

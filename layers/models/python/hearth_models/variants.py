@@ -26,6 +26,7 @@ from hearth_models.record import (
 )
 from hearth_models.registry import Registry, utc_text
 from hearth_vision.backends.choice import BF16_FEATURES
+from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
 from hearth_vision.detector import Detector, DetectorConfig
@@ -42,7 +43,11 @@ CONFIDENCE: Final = 0.5
 PERSON: Final = frozenset({"person", "people", "worker"})
 ROUNDS: Final = 3
 MAX_DETECTIONS: Final = 300
-_FORMS: Final = {one.method: one.form for one in (Yolov8Decoder, YoloxDecoder)}
+_FORMS: Final = {
+    Yolov8Decoder.method: Yolov8Decoder.form,
+    YoloxDecoder.method: YoloxDecoder.form,
+    EndToEndDecoder.method: EndToEndDecoder.form,
+}
 
 Say = Callable[[str], None]
 
