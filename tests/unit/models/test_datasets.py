@@ -155,7 +155,9 @@ def test_a_folder_without_labels_and_no_folder_are_told(tmp_path: Path) -> None:
 def test_of_several_label_files_one_is_asked_for(tmp_path: Path) -> None:
     coco(tmp_path)
     (tmp_path / "instances_train.json").write_text("{}")
-    with pytest.raises(InvalidInput, match="2 of the label files fit"):
+    with pytest.raises(
+        InvalidInput, match="2 files that may be labels; say which one with --split"
+    ):
         read_dataset(tmp_path)
     assert len(read_dataset(tmp_path, "labels").pictures) == 1
 

@@ -136,7 +136,11 @@ def _request(client: httpx.Client, url: str, rules: FetchRules, resolver: Resolv
     if parsed.scheme not in schemes or not parsed.host:
         raise InvalidInput(
             f"{shown(url)} is not fetched: only https:// is; fetch it yourself and add the file"
-            + ("" if rules.private else ", or say --allow-private for a server of your network")
+            + (
+                ", or say --allow-private for a server of your network"
+                if parsed.scheme == "http" and not rules.private
+                else ""
+            )
         )
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
     addresses = list(resolver(parsed.host, port))

@@ -81,8 +81,9 @@ def from_path(path: Path, limit: int) -> Frames:
             skipped += 1
     if not found:
         raise InvalidInput(
-            f"{path} holds no picture that can be read ({skipped} could not be decoded); name a "
-            f"folder of JPEG or PNG files, a GIF or a video"
+            f"{path} holds no picture that can be read"
+            + (f" ({skipped} could not be decoded)" if skipped else "")
+            + "; name a folder of JPEG or PNG files, a GIF or a video"
         )
     return Frames(found, str(path), skipped)
 

@@ -57,7 +57,9 @@ def _one_of(files: list[Path], split: str | None) -> Path:
     if len(fitting) != 1:
         names = ", ".join(file.name for file in files[:10])
         raise InvalidInput(
-            f"{len(fitting)} of the label files fit --split {split or '(none)'}; say which: {names}"
+            f"{files[0].parent} holds {len(files)} files that may be labels"
+            + (f", and {len(fitting)} of them fit {split!r}" if split else "")
+            + f"; say which one with --split: {names}"
         )
     return fitting[0]
 
