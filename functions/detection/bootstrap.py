@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.detection.closing import TASK_COMPLETED, TASK_REOPENED, ClosingService
 from functions.detection.handler import make_handler
+from functions.detection.model_source import ModelSource
 from functions.detection.policy_source import PolicySource
 from functions.detection.prune import PruneService
 from functions.detection.schemas import Site
@@ -22,12 +22,12 @@ from hearth.bootstrap import Platform
 from hearth.consumer import Consumer, Work, each
 from hearth.events import Publisher
 from hearth.frames import FrameKind
-from hearth.logging import emit, logger
+from hearth.logging import emit
 from hearth.retention import PRUNE, Retention
-from hearth_vision.detector import Detector, DetectorConfig
+from hearth_vision.detector import DetectorConfig
 from hearth_vision.faces import HaarFaces
 from hearth_vision.images import ImageLimits
-from hearth_vision.loading import class_names, load_detector
+from hearth_vision.loading import class_names
 
 
 def build(platform: Platform, settings: Settings) -> Consumer:
@@ -36,11 +36,12 @@ def build(platform: Platform, settings: Settings) -> Consumer:
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
     policies = PolicySource(settings.policy, settings.bucket, lambda: platform.store)
 
-    @cache
-    def detector() -> Detector:
-        loaded = load_detector(detector_config(settings))
-        logger.info("model loaded", model=loaded.info.name, detail=loaded.info.detail)
-        return loaded
+    models = ModelSource(
+        settings.model_path,
+        lambda: detector_config(settings),
+        settings.bucket,
+        lambda: platform.store,
+    )
 
     @cache
     def evidence() -> EvidenceSettings:
@@ -55,7 +56,7 @@ def build(platform: Platform, settings: Settings) -> Consumer:
     frames = FrameService(
         platform.ledger,
         platform.store,
-        detector,
+        models.current,
         policies,
         site,
         limits,
@@ -87,13 +88,12 @@ def kinds(
 
 
 def detector_config(settings: Settings) -> DetectorConfig:
-    """What to load.
+    """How to load the model that `ModelSource` finds.
 
     Raises:
         ModelFailed: the class names cannot be read.
     """
     return DetectorConfig(
-        model_path=Path(settings.model_path) if settings.model_path else None,
         classes=class_names(settings.model_classes),
         backend=settings.model_backend,
         confidence=settings.confidence_threshold,

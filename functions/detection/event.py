@@ -116,6 +116,10 @@ def model_of(body: Mapping[str, Any]) -> ModelUsed:
         classes=len(body["classes"]),
         fallback=body["fallback"],
         notes=tuple(body["notes"]),
+        # Rows of earlier versions do not say.
+        model_id=body.get("model_id"),
+        variant=body.get("variant", "original"),
+        precision=body.get("precision"),
     )
 
 

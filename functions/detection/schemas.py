@@ -81,6 +81,9 @@ class ModelUsed(_Frozen):
     classes: int
     fallback: bool
     notes: tuple[str, ...] = ()
+    model_id: str | None = None
+    variant: str = "original"
+    precision: str | None = None
 
 
 class Thresholds(_Frozen):

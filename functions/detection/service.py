@@ -275,6 +275,9 @@ def model_record(info: DetectorInfo) -> ModelRecord:
     body: Mapping[str, Any] = {
         "name": info.name,
         "sha256": info.sha256,
+        "model_id": info.model_id,
+        "variant": info.variant,
+        "precision": info.precision,
         "method": info.method,
         "backend": info.backend,
         "detail": info.detail,

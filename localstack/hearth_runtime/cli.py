@@ -7,7 +7,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hearth_runtime.commands import backup, compose, doctor, invoke, jobs, logs, run, stack, watch
+from hearth_runtime.commands import (
+    backup,
+    compose,
+    doctor,
+    invoke,
+    jobs,
+    logs,
+    models,
+    run,
+    stack,
+    watch,
+)
 from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, output_of
 from hearth_runtime.stack_state import SetupError
 from hearth_runtime.watch.errors import SourceError, WatchError
@@ -64,6 +75,7 @@ app.command()(watch.watch)
 app.add_typer(jobs.app, name="jobs")
 app.command()(logs.logs)
 app.command()(doctor.doctor)
+app.command(context_settings=models.PASSED_ON)(models.models)
 app.command()(compose.compose)
 app.command()(backup.backup)
 app.command()(backup.restore)

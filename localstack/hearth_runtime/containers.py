@@ -243,9 +243,12 @@ def container_user() -> tuple[int, int]:
     return (NOBODY, NOBODY) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
+_REGISTRY = "MODEL_PATH"  # a folder of models, too; no other variable lends a folder
+
+
 def mounts(environment: Mapping[str, str], data: Path) -> list[dict[str, Any]]:
-    """What of this machine a function sees: files that its environment names, to be read, and the
-    folder of its SQLite database, all under their own names.
+    """What of this machine a function sees: files that its environment names and the registry of
+    models, to be read, and the folder of its SQLite database, all under their own names.
 
     Where we are root the database becomes the containers' user's, if its folder is `data`.
 
@@ -263,7 +266,9 @@ def mounts(environment: Mapping[str, str], data: Path) -> list[dict[str, Any]]:
                 )
             _lend(file, data)
             found.append(_mount(file.parent, str(file.parent), writable=True))
-        elif value.startswith("/") and Path(value).is_file():
+        elif value.startswith("/") and (
+            Path(value).is_file() or (name == _REGISTRY and Path(value).is_dir())
+        ):
             found.append(_mount(Path(value), value))
     return found
 

@@ -33,13 +33,16 @@ def affected(files: Iterable[Path], root: Path, functions: Sequence[FunctionSpec
     return [spec.name for spec in functions if spec.name in found]
 
 
+_IN_NO_IMAGE = {"__pycache__", "hearth_models"}
+
+
 def sources(root: Path) -> dict[str, Path]:
     """Where the project's packages lie in an image, and on this machine."""
     packages = [root / "functions", *root.glob("layers/*/python/*")]
     return {
         f"/var/task/{path.name}": path
         for path in sorted(packages)
-        if path.is_dir() and path.name != "__pycache__" and path.suffix != ".egg-info"
+        if path.is_dir() and path.name not in _IN_NO_IMAGE and path.suffix != ".egg-info"
     }
 
 

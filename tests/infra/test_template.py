@@ -210,6 +210,7 @@ def test_a_function_reads_and_writes_only_below_the_prefixes_it_works_with(
         "DetectionFunction": {
             ("GetObject", "frames"),
             ("GetObject", "config"),
+            ("GetObject", "models"),
             ("PutObject", "evidence"),
         },
         "DetectionApiFunction": {("GetObject", "evidence")},

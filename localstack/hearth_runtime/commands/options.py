@@ -39,7 +39,12 @@ EndpointUrl = Annotated[
     ),
 ]
 Model = Annotated[
-    Path | None, typer.Option("--model", help="Detection model: YOLOv8, YOLO11 or YOLOX as ONNX.")
+    Path | None,
+    typer.Option(
+        "--model",
+        help="Detection model: YOLOv8, YOLO11 or YOLOX as ONNX, or a folder of `hearth models`; "
+        "what was promoted in the data folder by default.",
+    ),
 ]
 Classes = Annotated[
     str | None,
@@ -85,6 +90,9 @@ SiteName = Annotated[str | None, typer.Option("--site-name", help="Printed on re
 
 # Parameters from the program that starts us, as a JSON object: see `start_stack`.
 PARAMETERS = "HEARTH_PARAMETERS"
+# Where `hearth models` keeps models in a data folder, and says which is in force.
+REGISTRY = "models"
+SERVED = "served.json"
 DEFAULT_DATA = Path("data")
 
 
@@ -116,9 +124,12 @@ def template_parameters(
     classes: str | None = None,
     policy: Path | None = None,
     values: Mapping[str, str | float | None],
+    registry_of: Path | None = None,
 ) -> dict[str, str]:
     """Parameters for the template, from --param, the flags that stand for some of them, and the
     environment (HEARTH_PARAM_SiteName).
+
+    Without a model the one that was promoted in `registry_of`, the data folder, is in force.
 
     A flag wins over a --param of the same meaning, and that over the environment. Paths become
     absolute, because functions run in a folder of their own.
@@ -143,7 +154,15 @@ def template_parameters(
             )
         parameters[name] = value
     if model is not None:
-        parameters["ModelPath"] = str(_file(model, "--model"))
+        registry = model / SERVED
+        found = registry.parent.resolve() if registry.is_file() else _file(model, "--model")
+        parameters["ModelPath"] = str(found)
+    elif (
+        registry_of is not None
+        and not (parameters.get("ModelPath") or classes)
+        and (promoted := registry_of / REGISTRY / SERVED).is_file()
+    ):
+        parameters["ModelPath"] = str(promoted.parent.resolve())
     if classes is not None:
         named = Path(classes)
         is_file = named.is_file() or (os.sep in classes and "," not in classes)

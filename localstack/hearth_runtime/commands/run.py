@@ -128,6 +128,7 @@ def run(
             model=model,
             classes=classes,
             policy=policy,
+            registry_of=data,
             values={
                 "ModelBackend": backend,
                 "ConfidenceThreshold": confidence,

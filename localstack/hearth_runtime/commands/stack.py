@@ -109,6 +109,8 @@ def up(
         model=model,
         classes=classes,
         policy=policy,
+        # Containers of Compose see another folder, the one that MODELS names.
+        registry_of=None if attached else data,
         values={
             "ModelBackend": backend,
             "ConfidenceThreshold": confidence,

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-Layout = Literal["yolov8", "yolov8-transposed", "yolox", "yolox-pixels"]
+Layout = Literal["yolov8", "yolov8-transposed", "yolox", "yolox-pixels", "end-to-end"]
 STRIDES = (8, 16, 32)
 
 
@@ -33,6 +33,7 @@ class BrightCells:
         bias: Added to every score.
         box_gain: Factor on every box.
         metadata: As an exporter writes it.
+        convolved: Average by convolutions, which can be quantized.
     """
 
     layout: Layout
@@ -43,6 +44,7 @@ class BrightCells:
     bias: float = 0.0
     box_gain: float = 1.0
     metadata: Mapping[str, str] | None = None
+    convolved: bool = False
 
     @property
     def cells(self) -> int:
@@ -62,14 +64,15 @@ class BrightCells:
         }
         nodes = []
         for stride in STRIDES:
+            how: dict[str, Any] = {"kernel_shape": [stride] * 2, "strides": [stride] * 2}
+            operation, inputs = "AveragePool", ["images"]
+            if self.convolved:
+                operation, inputs = "Conv", ["images", f"mean{stride}"]
+                how["group"] = 3
+                weights = np.full((3, 1, stride, stride), 1 / stride**2, self.dtype)
+                constants[f"mean{stride}"] = weights
             nodes += [
-                helper.make_node(
-                    "AveragePool",
-                    ["images"],
-                    [f"pool{stride}"],
-                    kernel_shape=[stride, stride],
-                    strides=[stride, stride],
-                ),
+                helper.make_node(operation, inputs, [f"pool{stride}"], **how),
                 helper.make_node("Reshape", [f"pool{stride}", "flat"], [f"level{stride}"]),
             ]
         nodes += [
@@ -81,6 +84,8 @@ class BrightCells:
         if yolox:
             constants["object"] = np.full((1, 1, self.cells), 0.9, self.dtype)
             parts, shape = ["boxes", "object", "classes"], [1, 8, self.cells]
+        if self.layout == "end-to-end":
+            return self._end_to_end(path, nodes, constants, element)
         last = "output" if self.layout == "yolov8" else "joined"
         nodes.append(helper.make_node("Concat", parts, [last], axis=1))
         if last != "output":
@@ -96,6 +101,38 @@ class BrightCells:
                 )
             ],
             [helper.make_tensor_value_info("output", element, shape)],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        return save(graph, path, self.metadata)
+
+    def _end_to_end(
+        self, path: Path, nodes: list[Any], constants: dict[str, np.ndarray], element: int
+    ) -> Path:
+        """The 20 best cells as (1, 20, 6): corners, score and class."""
+        height, width = self.size
+        middle, half = constants["boxes"][:, :2], constants["boxes"][:, 2:] / 2
+        corners = np.concatenate([middle - half, middle + half], axis=1)
+        constants |= {
+            "boxes": corners.astype(self.dtype),
+            "k": np.array([20], np.int64),
+            "axis": np.array([1], np.int64),
+        }
+        nodes += [
+            helper.make_node("ReduceMax", ["classes"], ["best"], axes=[1], keepdims=1),
+            helper.make_node("ArgMax", ["classes"], ["which"], axis=1, keepdims=1),
+            helper.make_node("Cast", ["which"], ["named"], to=element),
+            helper.make_node("Concat", ["boxes", "best", "named"], ["columns"], axis=1),
+            helper.make_node("Transpose", ["columns"], ["rows"], perm=[0, 2, 1]),
+            helper.make_node("Squeeze", ["best", "axis"], ["flatbest"]),
+            helper.make_node("TopK", ["flatbest", "k"], ["values", "places"], axis=1),
+            helper.make_node("Reshape", ["places", "k"], ["order"]),
+            helper.make_node("Gather", ["rows", "order"], ["output"], axis=1),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "bright_cells",
+            [helper.make_tensor_value_info("images", element, [1, 3, height, width])],
+            [helper.make_tensor_value_info("output", element, [1, 20, 6])],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         )
         return save(graph, path, self.metadata)

@@ -21,7 +21,7 @@ from hearth_vision.loading import load_detector
 from tests.contract.vision.graphs import BrightCells, Layout, identity
 
 BACKENDS = ["onnxruntime", "openvino"]
-LAYOUTS: list[Layout] = ["yolov8", "yolov8-transposed", "yolox", "yolox-pixels"]
+LAYOUTS: list[Layout] = ["yolov8", "yolov8-transposed", "yolox", "yolox-pixels", "end-to-end"]
 
 
 @pytest.fixture(params=BACKENDS)
@@ -186,6 +186,24 @@ def test_a_model_that_answers_nonsense_is_refused_at_load(
         load(tmp_path, graph, backend)
     assert "m.onnx" in caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "classes", "message"),
+    [
+        ({"gain": 3}, ("a", "b", "c"), r"scores run from 0 to"),
+        ({"gain": float("nan")}, ("a", "b", "c"), "not finite"),
+        ({"box_gain": 1 / 96}, ("a", "b", "c"), r"boxes lie within 0\.\.1"),
+        ({}, (), "give the class names"),
+        ({}, ("a",), r"it answered class [12], but there are 1 class names"),
+    ],
+)
+def test_a_model_with_suppression_inside_is_checked_as_far_as_it_shows(
+    tmp_path: Path, backend: str, settings: dict[str, float], classes: tuple[str, ...], message: str
+) -> None:
+    graph = BrightCells("end-to-end", **settings)  # type: ignore[arg-type]
+    with pytest.raises(ModelFailed, match=message):
+        load(tmp_path, graph, backend, classes=classes)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,31 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     }
 
 
+def promoted(data: Path) -> Path:
+    registry = data / "models"
+    registry.mkdir(parents=True)
+    (registry / "served.json").write_text("{}")
+    return registry
+
+
+def test_what_was_promoted_is_the_model_unless_another_one_is_named(tmp_path: Path) -> None:
+    data, model = tmp_path / "data", tmp_path / "m.onnx"
+    model.touch()
+    assert parameters(registry_of=data) == {}
+    registry = promoted(data)
+    assert parameters(registry_of=data) == {"ModelPath": str(registry)}
+    assert parameters(registry_of=data, model=model) == {"ModelPath": str(model)}
+    assert parameters(["ModelPath=/x.onnx"], registry_of=data) == {"ModelPath": "/x.onnx"}
+    assert parameters(registry_of=None) == {}
+
+
+def test_a_registry_may_be_named_as_the_model(tmp_path: Path) -> None:
+    registry = promoted(tmp_path)
+    assert parameters(model=registry) == {"ModelPath": str(registry)}
+    with pytest.raises(CommandError, match="There is no file"):
+        parameters(model=tmp_path)
+
+
 def test_classes_may_be_named_on_the_spot() -> None:
     assert parameters(classes="helmet,vest") == {"ModelClasses": "helmet,vest"}
 

@@ -101,6 +101,13 @@ def test_files_are_read_only_and_the_databases_folder_is_not(tmp_path: Path) -> 
     assert seen(environment, data) == {str(data): True, str(model): False}
 
 
+def test_a_registry_of_models_is_a_folder_to_be_read(tmp_path: Path) -> None:
+    registry = tmp_path / "models"
+    registry.mkdir()
+    assert seen({"MODEL_PATH": str(registry)}, tmp_path) == {str(registry): False}
+    assert seen({"MODEL_PATH": str(tmp_path / "none")}, tmp_path) == {}
+
+
 @pytest.mark.parametrize(
     "url",
     ["sqlite+pysqlite:////{data}/hearth.db", "sqlite:///{data}/hearth.db?timeout=5"],

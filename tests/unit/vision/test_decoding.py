@@ -120,7 +120,8 @@ def test_yolox_in_pixels_is_told_from_yolox_in_cells(in_pixels: bool) -> None:
     ("outputs", "classes", "message"),
     [
         ([], ("a",), r"shapes \[\], but one output of shape \(1, 4 \+ classes, 126\)"),
-        ([np.zeros((1, 300, 6))], ("a",), r"\(1, 300, 6\).*nms=False"),
+        ([np.zeros((1, 300, 7))], ("a",), r"\(1, 300, 7\).*suppression inside"),
+        ([np.zeros((1, 3001, 6))], ("a",), r"\(1, 3001, 6\)"),
         ([np.zeros((1, 7, 126)), np.zeros((1, 32, 16, 24))], ("a",), "masks"),
         ([np.zeros((7, 126))], ("a",), "expected at 96 x 64"),
         ([np.zeros((2, 7, 126))], ("a", "b", "c"), r"\(2, 7, 126\)"),

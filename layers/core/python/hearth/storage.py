@@ -138,7 +138,12 @@ class S3Store:
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+            ParamValidationError,
+        )
 
         where = f"s3://{self.bucket}/{key}"
         try:
@@ -160,6 +165,11 @@ class S3Store:
             if code in {"KeyTooLongError", "InvalidURI"}:
                 raise InvalidInput(f"{where[:1100]!r} is not a valid S3 address") from error
             raise Unavailable(f"{where}: S3 answered {code or status}") from error
+        except NoCredentialsError as error:
+            raise Unavailable(
+                f"{where}: there are no AWS credentials; set AWS_ACCESS_KEY_ID and "
+                f"AWS_SECRET_ACCESS_KEY, or AWS_ENDPOINT_URL of a local S3 with any of both"
+            ) from error
         except BotoCoreError as error:
             raise Unavailable(f"{where}: S3 does not answer ({type(error).__name__})") from error
 

@@ -19,7 +19,8 @@ class DetectorConfig:
     """What to load.
 
     Attributes:
-        model_path: ONNX file of a YOLOv8, YOLO11 or YOLOX detector; None means OpenCV's HOG.
+        model_path: ONNX file of a YOLOv8, YOLO11 or YOLOX detector, or the folder of a registry of
+            models; None means OpenCV's HOG.
         classes: Class names in the model's order; empty means those in the file's metadata.
         backend: What runs it. `auto` is OpenVINO where it is installed and compiles the graph.
         confidence: Detections that score lower are dropped, 0..1.
@@ -55,6 +56,10 @@ class DetectorInfo:
         iou: The overlap threshold in use, 0..1.
         fallback: Whether this stands in for a model that is not there.
         notes: What a reader of the answers must know.
+        model_id: In the registry of models; None for a model that is in none.
+        variant: `original`, or the registry's `float32`, `bf16` or `int8`.
+        precision: Of the arithmetic: `float32`, `bfloat16`, `int8 and float32`, …; None where
+            there is no network.
     """
 
     name: str
@@ -68,6 +73,9 @@ class DetectorInfo:
     iou: float
     fallback: bool
     notes: tuple[str, ...]
+    model_id: str | None = None
+    variant: str = "original"
+    precision: str | None = None
 
 
 class Detector(Protocol):

@@ -11,6 +11,7 @@ import numpy as np
 from hearth.errors import ModelFailed
 from hearth_vision.backends.program import Tensor, TensorProgram
 from hearth_vision.decoding.decoder import Decoder
+from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.decoding.family import Layout, check_centres, choose_decoder
 
 _ROUNDING = 0.01
@@ -45,12 +46,16 @@ def prove_model(program: TensorProgram, model: str, classes: tuple[str, ...]) ->
     for output in answers.values():
         _check_numbers(model, output)
     everything = np.concatenate([decoder.scores(output).ravel() for output in answers.values()])
-    low, high = float(everything.min()), float(everything.max())
+    low, high = float(everything.min(initial=1)), float(everything.max(initial=0))
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         raise ModelFailed(
             f"Model {model}: scores run from {low:.3g} to {high:.3g}, but 0..1 is expected; "
             f"export it with the sigmoid inside"
         )
+    if isinstance(decoder, EndToEndDecoder):
+        # That it finds nothing on test pictures is as it should be, and all that it shows.
+        decoder.check(list(answers.values()))
+        return decoder
     if low > _SATURATED or high == 0:
         raise ModelFailed(
             f"Model {model}: every score is {high:.2f} whatever the picture; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,48 +17,56 @@ from hearth_vision.images import Bgr
 from hearth_vision.letterbox import Placement, fill_letterbox
 from hearth_vision.model_check import prove_model
 from hearth_vision.nms import suppress
-from hearth_vision.onnx_file import read_onnx_file
 from hearth_vision.picture import check_picture
+from hearth_vision.served_model import model_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hearth_vision.detector import DetectorConfig, DetectorInfo
+    from hearth_vision.served_model import ModelSource
 
 DEFAULT_SIZE = (640, 640)
 """(height, width) for a model that leaves it free and whose file names none."""
 
 
 class OnnxDetector:
-    """YOLOv8, YOLO11 and YOLOX, by any backend.
+    """YOLOv8, YOLO11 and YOLOX, by any backend; a file, or what a registry serves.
+
+    Args:
+        path: ONNX file, or a registry's folder.
+        source: What to load, where that is known already.
 
     Raises:
         ModelFailed: The model is missing, broken, or answers nonsense.
     """
 
-    def __init__(self, path: Path, config: DetectorConfig) -> None:
+    def __init__(
+        self, path: Path, config: DetectorConfig, source: ModelSource | None = None
+    ) -> None:
         from hearth_vision.detector import DetectorInfo
 
-        file = read_onnx_file(path)
-        task = file.metadata.get("task", "detect")
-        if task != "detect":
-            raise ModelFailed(f"Model {path.name}: it is made for {task!r}, not for 'detect'")
-        classes = config.classes or file.classes
+        can = config.backend != "onnxruntime" and find_spec("openvino") is not None
+        source = source or model_source(path, config.classes, openvino=can)
+        classes = source.classes
+        precision = config.precision
+        if precision == "auto" and source.precision:
+            precision = source.precision
         self._program, notes = load_program(
-            path,
-            backend=config.backend,
+            source.program,
+            backend="openvino" if source.openvino else config.backend,
             threads=config.threads or cpu_share(),
-            precision=config.precision,
-            size=file.input_size or DEFAULT_SIZE,
+            precision=precision,
+            size=source.input_size or DEFAULT_SIZE,
         )
-        self._decoder = prove_model(self._program, path.name, classes)
+        self._decoder = prove_model(self._program, source.program.name, classes)
         self._config = config
-        self._model = path.name
+        self._model = source.program.name
         self._input = np.empty(self._program.input_shape, self._program.input_dtype)
         height, width = self._program.input_shape[2:]
         self._info = DetectorInfo(
-            name=path.stem,
-            sha256=file.sha256,
+            name=source.name,
+            sha256=source.sha256,
             method=self._decoder.method,
             backend=self._program.backend,
             detail=self._program.detail,
@@ -66,7 +75,10 @@ class OnnxDetector:
             confidence=config.confidence,
             iou=config.iou,
             fallback=False,
-            notes=notes,
+            notes=(*source.notes, *notes),
+            model_id=source.model_id,
+            variant=source.variant,
+            precision=self._program.precision,
         )
 
     @property

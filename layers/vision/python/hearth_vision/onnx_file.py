@@ -54,6 +54,12 @@ class OnnxFile:
                 f"Model {self.path.name}: its class names cannot be read ({text[:80]!r}); "
                 f"give class names in the settings"
             )
+        for name in names:
+            if names.count(name) > 1:
+                raise ModelFailed(
+                    f"Model {self.path.name}: its file names class {name!r} twice; give class "
+                    f"names that differ"
+                )
         return tuple(names)
 
     @property

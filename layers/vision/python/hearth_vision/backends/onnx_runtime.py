@@ -34,6 +34,7 @@ class OnnxRuntimeProgram:
     """
 
     backend = "onnxruntime"
+    precision = "float32"
 
     def __init__(self, path: Path, *, threads: int, size: tuple[int, int]) -> None:
         onnxruntime.disable_telemetry_events()

@@ -37,7 +37,7 @@ class OpenVinoProgram:
     it beats two streams of one thread by a tenth, and one picture alone takes half the time.
 
     Args:
-        path: ONNX file.
+        path: ONNX file, or OpenVINO IR.
         threads: For one inference.
         size: (height, width) where the model leaves them free.
         precision: Of the arithmetic; bfloat16 needs a processor that has it.
@@ -90,9 +90,12 @@ class OpenVinoProgram:
                 f"Model {path.name}: OpenVINO cannot load it: {_first_line(error)}"
             ) from error
         self._outputs = range(len(compiled.outputs))
+        self.precision = {"bf16": "bfloat16", "f32": "float32"}.get(used, used)
+        if any(op.get_type_name() == "FakeQuantize" for op in graph.get_ops()):
+            self.precision = f"int8 and {self.precision}"
         self.detail = (
             f"openvino {openvino.__version__.partition('-')[0]}, "
-            f"{ {'bf16': 'bfloat16', 'f32': 'float32'}.get(used, used) }, {threads} threads, "
+            f"{self.precision}, {threads} threads, "
             f"{' '.join(cpu_features()) or 'processor features unknown'}"
         )
 

@@ -18,12 +18,14 @@ class TensorProgram(Protocol):
         input_shape: (1, 3, height, width).
         input_dtype: float32 or float16.
         backend: `onnxruntime` or `openvino`.
+        precision: Of the arithmetic, `float32`, `bfloat16` or `int8 and …`.
         detail: Version, precision, threads and processor features, for people.
     """
 
     input_shape: tuple[int, int, int, int]
     input_dtype: np.dtype[Any]
     backend: str
+    precision: str
     detail: str
 
     def run(self, batch: Tensor) -> list[Tensor]:

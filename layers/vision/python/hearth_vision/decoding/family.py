@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hearth.errors import ModelFailed
 from hearth_vision.decoding.decoder import STRIDES, Decoder, cell_grid
+from hearth_vision.decoding.end_to_end import EndToEndDecoder, is_end_to_end
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
 
@@ -45,12 +46,14 @@ def choose_decoder(layout: Layout) -> Decoder:
     cells = sum((height // stride) * (width // stride) for stride in STRIDES)
     shapes = [output.shape for output in layout.outputs]
     shape = shapes[0] if shapes else ()
+    if len(shapes) == 1 and is_end_to_end(shape, cells):
+        return EndToEndDecoder(layout.model, len(layout.classes))
     if len(shapes) != 1 or len(shape) != 3 or shape[0] != 1 or cells not in shape[1:]:
         raise ModelFailed(
             f"Model {layout.model}: outputs have the shapes {shapes}, but one output of shape "
             f"(1, 4 + classes, {cells}) for YOLOv8 and YOLO11, or (1, {cells}, 5 + classes) for "
-            f"YOLOX, is expected at {width} x {height}; export the plain detector, without "
-            f"suppression (nms=False) or masks"
+            f"YOLOX, or (1, detections, 6) with suppression inside, is expected at {width} x "
+            f"{height}; export the detector without masks or other outputs"
         )
     names = len(layout.classes)
     if shape[2] == cells:

@@ -1,0 +1,238 @@
+"""`hearth models` at home and with a bucket, on real graphs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from hearth_vision.detector import DetectorConfig
+from hearth_vision.loading import load_detector
+from hearth_vision.onnx_file import MAX_BYTES
+from tests.contract.models.conftest import LICENSED, Call
+from tests.contract.vision.graphs import BrightCells, identity
+
+
+def answer(result: Any) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_model_is_added_shown_listed_verified_promoted_and_removed(
+    hearth_models: Call, place: list[str], model: Path
+) -> None:
+    added = answer(hearth_models("add", model, *place, "--json"))
+    assert added["added"] is True
+    assert added["name"] == "best-model"
+    assert added["family"] == "yolov8-onnx"
+    assert added["classes"] == ["red", "green", "person"]
+    assert added["input_size"] == [64, 96]
+    assert added["licence"] == "Apache-2.0"
+    assert added["warnings"] == []
+    again = answer(hearth_models("add", model, *place, "--json"))
+    assert (again["added"], again["id"]) == (False, added["id"])
+    assert answer(hearth_models("show", "best-model", *place, "--json"))["id"] == added["id"]
+    assert answer(hearth_models("verify", *place, "--json"))["wrong"] == 0
+    promoted = answer(hearth_models("promote", "best-model", *place, "--json"))
+    assert promoted["served"]["model_id"] == added["id"]
+    assert answer(hearth_models("list", *place, "--json"))["served"]["variant"] == "original"
+    refused = hearth_models("remove", "best-model", *place)
+    assert refused.exit_code == 2
+    assert "is in force" in refused.stderr
+    other = BrightCells("yolov8", size=(96, 96), metadata=LICENSED).save(model.parent / "two.onnx")
+    assert hearth_models("add", other, *place).exit_code == 0
+    assert hearth_models("promote", "two", *place).exit_code == 0
+    assert hearth_models("remove", "best-model", *place).exit_code == 0
+    assert [one["name"] for one in answer(hearth_models("list", *place, "--json"))["models"]] == [
+        "two"
+    ]
+
+
+def test_one_command_goes_back_to_the_model_before(
+    hearth_models: Call, place: list[str], model: Path
+) -> None:
+    other = BrightCells("yolov8", size=(96, 96), metadata=LICENSED).save(model.parent / "two.onnx")
+    for path in (model, other):
+        assert hearth_models("add", path, *place).exit_code == 0
+    assert hearth_models("promote", "best-model", *place).exit_code == 0
+    assert hearth_models("promote", "two", *place).exit_code == 0
+    back = hearth_models("promote", "--back", *place)
+    assert back.exit_code == 0
+    assert "best-model@" in back.stdout
+    assert hearth_models("promote", "--back", *place).exit_code == 2
+
+
+def test_a_promoted_model_is_what_the_detector_loads(
+    hearth_models: Call, model: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    added = answer(hearth_models("add", model, "--data", data, "--json"))
+    assert hearth_models("promote", "best-model", "--data", data).exit_code == 0
+    info = load_detector(DetectorConfig(data / "models")).info
+    assert (info.name, info.model_id, info.variant) == ("best-model", added["id"], "original")
+    assert info.sha256 == added["original"]["sha256"]
+    assert info.precision == "float32"
+    assert info.classes == ("red", "green", "person")
+
+
+def test_a_file_changed_in_the_bucket_or_folder_is_told(
+    hearth_models: Call, place: list[str], model: Path, tmp_path: Path, s3_endpoint: str
+) -> None:
+    added = answer(hearth_models("add", model, *place, "--json"))
+    file = added["original"]["file"]
+    if place[0] == "--data":
+        (tmp_path / "data/models" / file).write_bytes(b"changed")
+    else:
+        client = boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1")
+        client.put_object(Bucket=place[1], Key=f"models/{file}", Body=b"changed")
+        client.close()
+    checked = hearth_models("verify", *place, "--json")
+    assert checked.exit_code == 1
+    assert "has changed since it was added" in json.loads(checked.stdout)["files"][0]["result"]
+    promoted = hearth_models("promote", "best-model", *place)
+    assert promoted.exit_code == 1
+    assert "has changed since it was added" in promoted.stderr
+
+
+@pytest.mark.parametrize(
+    ("graph", "said"),
+    [
+        (BrightCells("yolov8", gain=3, metadata=LICENSED), "scores run from"),
+        (BrightCells("yolov8", gain=float("nan"), metadata=LICENSED), "not finite"),
+        (BrightCells("yolov8", gain=0, bias=1, metadata=LICENSED), "every score is 1.00"),
+        (BrightCells("yolov8", gain=0, metadata=LICENSED), "every score is 0.00"),
+        (BrightCells("yolov8", gain=0, bias=0.5, metadata=LICENSED), "does not look at its input"),
+        (BrightCells("yolov8", box_gain=1 / 96, size=(320, 320), metadata=LICENSED), "in pixels"),
+        (BrightCells("yolov8"), "its file names none"),
+        (BrightCells("yolov8", metadata={"names": "{0: 'a', 1: 'a', 2: 'b'}"}), "'a' twice"),
+        (BrightCells("yolov8", metadata={"names": "{0: 'a', 1: 'b'}"}), "2 class names are given"),
+        (BrightCells("yolov8", metadata={"task": "segment"}), "made for 'segment'"),
+    ],
+)
+def test_a_model_that_would_find_nothing_or_nonsense_is_refused_in_one_sentence(
+    hearth_models: Call, tmp_path: Path, graph: BrightCells, said: str
+) -> None:
+    path = graph.save(tmp_path / "m.onnx")
+    refused = hearth_models("add", path, "--data", tmp_path / "data")
+    assert refused.exit_code == 1
+    assert said in refused.stderr
+    assert refused.stderr.strip().count("\n") == 0
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "element", "said"),
+    [
+        ([1, 3, 64, 96], TensorProto.UINT8, "float32 and float16 are supported"),
+        ([1, 3, 64, 96], TensorProto.INT8, "float32 and float16 are supported"),
+        ([1, 3, 64, 96], TensorProto.FLOAT, "outputs have the shapes"),
+        ([4, 3, 64, 96], TensorProto.FLOAT, "one picture a batch"),
+        ([1, 64, 96, 3], TensorProto.FLOAT, "(1, 3, height, width) is expected"),
+    ],
+)
+def test_other_inputs_and_outputs_are_refused_by_name(
+    hearth_models: Call, tmp_path: Path, shape: list[int], element: int, said: str
+) -> None:
+    path = identity(tmp_path / "m.onnx", shape, element)
+    refused = hearth_models("add", path, "--classes", "a,b", "--data", tmp_path / "data")
+    assert refused.exit_code == 1
+    assert said in refused.stderr
+
+
+def test_a_model_in_half_precision_is_taken(hearth_models: Call, tmp_path: Path) -> None:
+    path = BrightCells("yolov8", dtype=np.float16, metadata=LICENSED).save(tmp_path / "m.onnx")
+    assert hearth_models("add", path, "--data", tmp_path / "data").exit_code == 0
+
+
+def test_a_model_of_free_size_is_taken_at_the_size_it_names_or_with_a_warning(
+    hearth_models: Call, tmp_path: Path
+) -> None:
+    sized = LICENSED | {"imgsz": "[64, 96]"}
+    path = BrightCells("yolov8", dynamic=True, metadata=sized).save(tmp_path / "m.onnx")
+    added = answer(hearth_models("add", path, "--data", tmp_path / "data", "--json"))
+    assert added["input_size"] == [64, 96]
+    assert added["warnings"] == []
+    path = BrightCells("yolov8", size=(640, 640), dynamic=True, metadata=LICENSED).save(
+        tmp_path / "n.onnx"
+    )
+    added = answer(hearth_models("add", path, "--data", tmp_path / "data", "--json"))
+    assert "leaves its input's size free" in added["warnings"][0]
+
+
+def test_a_model_with_suppression_inside_is_taken_with_a_warning(
+    hearth_models: Call, tmp_path: Path
+) -> None:
+    path = BrightCells("end-to-end", metadata=LICENSED).save(tmp_path / "m.onnx")
+    added = answer(hearth_models("add", path, "--data", tmp_path / "data", "--json"))
+    assert added["family"] == "yolo-end-to-end-onnx"
+    assert "look at its answers on pictures of yours" in added["warnings"][0]
+
+
+def test_two_gigabytes_are_refused_unread(hearth_models: Call, tmp_path: Path) -> None:
+    path = tmp_path / "huge.onnx"
+    with path.open("wb") as file:
+        file.truncate(2_000_000_000)  # sparse: takes no room
+    refused = hearth_models("add", path, "--data", tmp_path / "data")
+    assert refused.exit_code == 1
+    assert f"has 2000000000 bytes; at most {MAX_BYTES}" in refused.stderr
+
+
+def test_a_licence_left_out_is_a_warning_and_is_recorded_as_unknown(
+    hearth_models: Call, tmp_path: Path
+) -> None:
+    path = BrightCells("yolov8", metadata={"names": LICENSED["names"]}).save(tmp_path / "m.onnx")
+    added = hearth_models("add", path, "--data", tmp_path / "data")
+    assert added.exit_code == 0
+    assert "no licence was given" in added.stderr
+    shown = answer(hearth_models("show", "m", "--data", tmp_path / "data", "--json"))
+    assert shown["licence"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("add", "none.onnx"), "There is no file none.onnx"),
+        (("add", "."), "is a folder; name the ONNX file in it"),
+        (("add", "MODEL", "--classes", "a,b,a"), "'a' is given twice"),
+        (("add", "MODEL", "--classes", "names.txt"), "There is no file names.txt"),
+        (("add", "MODEL", "--classes", ""), "--classes is empty"),
+        (("add", "MODEL", "--name", "Best Model"), "is no name for a model"),
+        (("add", "MODEL", "--sha256", "abc"), "64 hexadecimal digits"),
+        (("add", "MODEL", "--sha256", "0" * 64), "it was not added"),
+        (("add", "http://example.org/m.onnx"), "only https:// is"),
+        (("show", "nothing"), "There is no model nothing"),
+        (("promote",), "Name a model to promote"),
+        (("promote", "nothing", "--back"), "Name a model to promote, or say --back"),
+        (("variants", "nothing"), "There is no model nothing"),
+        (("remove", "nothing"), "There is no model nothing"),
+    ],
+)
+def test_wrong_commands_say_what_to_do_in_one_sentence(
+    hearth_models: Call, model: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    given = [str(model) if argument == "MODEL" else argument for argument in arguments]
+    refused = hearth_models(*given, "--data", tmp_path / "data")
+    assert refused.exit_code in (1, 2)
+    assert said in refused.stderr
+    assert refused.stderr.strip().count("\n") == 0
+    as_json = hearth_models(*given, "--data", tmp_path / "data", "--json")
+    assert said in json.loads(as_json.stderr)["error"]["message"]
+
+
+def test_frames_are_asked_for_where_no_stack_runs(
+    hearth_models: Call, model: Path, tmp_path: Path
+) -> None:
+    data = ("--data", tmp_path / "data")
+    assert hearth_models("add", model, *data).exit_code == 0
+    refused = hearth_models("variants", "best-model", *data)
+    assert refused.exit_code == 2
+    assert "name a folder or video with --frames" in refused.stderr
+    (tmp_path / "empty").mkdir()
+    refused = hearth_models("variants", "best-model", *data, "--frames", tmp_path / "empty")
+    assert "holds no picture that can be read" in refused.stderr

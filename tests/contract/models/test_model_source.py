@@ -1,0 +1,152 @@
+"""What the detection function does with a registry, at home and in a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from functions.detection.model_source import REFRESH_S, ModelSource
+from functions.detection.service import model_record
+from hearth.aws import client
+from hearth.errors import InvalidInput, ModelFailed, NotFound
+from hearth.storage import S3Store
+from hearth_vision.detector import DetectorConfig
+from tests.contract.models.conftest import LICENSED, Call
+from tests.contract.vision.graphs import BrightCells
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+Build = Callable[[str], ModelSource]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def build(clock: Clock, request: pytest.FixtureRequest) -> Build:
+    """A source for a setting; its bucket is that of the test, if it has one."""
+
+    def make(setting: str) -> ModelSource:
+        name = setting.removeprefix("s3://").partition("/")[0] if "s3://" in setting else "none"
+        return ModelSource(
+            setting,
+            lambda: DetectorConfig(threads=1),
+            name,
+            lambda: S3Store(client("s3"), name),
+            clock,
+        )
+
+    return make
+
+
+@pytest.fixture
+def two(hearth_models: Call, place: list[str], model: Path, tmp_path: Path) -> str:
+    """A registry with two models, the first in force; the setting that names it."""
+    other = BrightCells("yolov8", size=(96, 96), metadata=LICENSED).save(tmp_path / "two.onnx")
+    for path in (model, other):
+        assert hearth_models("add", path, *place).exit_code == 0
+    assert hearth_models("promote", "best-model", *place).exit_code == 0
+    return f"s3://{place[1]}/models" if place[0] == "--bucket" else f"{place[1]}/models"
+
+
+def test_a_promotion_and_a_way_back_are_followed_within_a_minute(
+    hearth_models: Call, place: list[str], two: str, build: Build, clock: Clock
+) -> None:
+    source = build(two)
+    first = source.current()
+    assert first.info.name == "best-model"
+    assert hearth_models("promote", "two", *place).exit_code == 0
+    assert source.current() is first
+    clock.now += REFRESH_S
+    second = source.current()
+    assert second.info.name == "two"
+    clock.now += REFRESH_S
+    assert source.current() is second
+    assert hearth_models("promote", "--back", *place).exit_code == 0
+    clock.now += REFRESH_S
+    assert source.current().info.name == "best-model"
+
+
+def test_a_promoted_model_that_cannot_be_loaded_leaves_the_one_before_at_work(
+    hearth_models: Call, tmp_path: Path, model: Path, build: Build, clock: Clock
+) -> None:
+    data = ("--data", tmp_path / "data")
+    other = BrightCells("yolov8", size=(96, 96), metadata=LICENSED).save(tmp_path / "two.onnx")
+    for path in (model, other):
+        assert hearth_models("add", path, *data).exit_code == 0
+    assert hearth_models("promote", "best-model", *data).exit_code == 0
+    source = build(str(tmp_path / "data/models"))
+    assert source.current().info.name == "best-model"
+    assert hearth_models("promote", "two", *data).exit_code == 0
+    [file] = (tmp_path / "data/models/two").rglob("model.onnx")
+    kept = file.read_bytes()
+    file.write_bytes(b"changed")
+    clock.now += REFRESH_S
+    assert source.current().info.name == "best-model"
+    file.write_bytes(kept)
+    clock.now += REFRESH_S
+    assert source.current().info.name == "two"
+
+
+def test_a_changed_file_is_refused_at_the_start(
+    hearth_models: Call, tmp_path: Path, model: Path, build: Build
+) -> None:
+    data = ("--data", tmp_path / "data")
+    assert hearth_models("add", model, *data).exit_code == 0
+    assert hearth_models("promote", "best-model", *data).exit_code == 0
+    [file] = (tmp_path / "data/models").rglob("model.onnx")
+    file.write_bytes(file.read_bytes() + b"\0")
+    with pytest.raises(ModelFailed, match="has changed since it was added"):
+        build(str(tmp_path / "data/models")).current()
+
+
+def test_what_is_kept_with_an_answer_names_model_variant_and_precision(
+    two: str, build: Build
+) -> None:
+    body = model_record(build(two).current().info).body
+    assert str(body["model_id"]).startswith("best-model@")
+    assert (body["variant"], body["precision"]) == ("original", "float32")
+    assert len(str(body["sha256"])) == 64
+
+
+def test_a_setting_that_names_no_registry_is_one_sentence(
+    bucket: str, tmp_path: Path, clock: Clock
+) -> None:
+    def source(setting: str) -> ModelSource:
+        store = S3Store(client("s3"), bucket)
+        return ModelSource(setting, DetectorConfig, bucket, lambda: store, clock)
+
+    with pytest.raises(InvalidInput, match="names no registry"):
+        source(f"s3://{bucket}").current()
+    with pytest.raises(InvalidInput, match="another bucket"):
+        source("s3://other/models").current()
+    with pytest.raises(NotFound, match=r"served\.json does not exist"):
+        source(f"s3://{bucket}/models").current()
+    with pytest.raises(ModelFailed, match="No model is promoted"):
+        source(str(tmp_path)).current()
+    with pytest.raises(ModelFailed, match="does not exist"):
+        source(str(tmp_path / "none.onnx")).current()
+
+
+def test_without_a_setting_the_built_in_detector_says_that_it_is_a_fallback(build: Build) -> None:
+    assert build("").current().info.fallback is True
+
+
+def test_a_plain_file_is_loaded_as_ever(
+    tmp_path: Path, build: Build, clock: Clock, model: Path
+) -> None:
+    source = build(str(model))
+    first = source.current()
+    assert first.info.model_id is None
+    clock.now += REFRESH_S
+    assert source.current() is first
