@@ -24,6 +24,7 @@ from hearth.events import Publisher
 from hearth.frames import FrameKind
 from hearth.logging import emit, logger
 from hearth.retention import PRUNE, Retention
+from hearth_vision.backends.compile_cache import default_folder
 from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.faces import HaarFaces
 from hearth_vision.images import ImageLimits
@@ -99,7 +100,15 @@ def detector_config(settings: Settings) -> DetectorConfig:
         iou=settings.iou_threshold,
         max_detections=settings.max_detections,
         threads=settings.threads,
+        cache=cache_folder(settings.model_cache),
     )
+
+
+def cache_folder(setting: str) -> Path | None:
+    """Where compiled models are kept, if anywhere."""
+    if setting == "off":
+        return None
+    return Path(setting) if setting else default_folder()
 
 
 def measure(frames: int, persons: int, inference_ms: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,6 +16,7 @@ from functions.detection.schemas import (
     IncidentsAnswer,
     IncidentState,
     IncidentSummary,
+    ModelAnswer,
 )
 from functions.detection.verdicts import Verdict
 from hearth.errors import NotFound
@@ -92,7 +94,7 @@ class Queries:
             peak=peak_of(frame) if frame is not None and judged else None,
             persons=frame.result["persons"] if frame is not None and judged else [],
             indeterminate=indeterminate_of(frame.result) if frame is not None and judged else (),
-            model=model_of(frame.model) if frame is not None and frame.model else None,
+            model=_model(frame.model) if frame is not None and frame.model else None,
         )
 
     def evidence(self, incident_id: str) -> tuple[Evidence, bytes]:
@@ -127,8 +129,12 @@ def _camera(row: Row[Any]) -> CameraAnswer:
         ended_at=row.ended_at,
         verdicts={verdict.value: getattr(row, verdict.value) for verdict in Verdict},
         open_incidents=row.open_incidents,
-        model=model_of(row.model) if row.model else None,
+        model=_model(row.model) if row.model else None,
     )
+
+
+def _model(body: Mapping[str, Any]) -> ModelAnswer:
+    return ModelAnswer(**model_of(body).model_dump(), detail=body["detail"])
 
 
 def _state(row: Row[Any]) -> str:

@@ -133,6 +133,12 @@ class CompletedTask(BaseModel):
     source: TaskSource | None = None
 
 
+class ModelAnswer(ModelUsed):
+    """`detail` names the runtime's version, its arithmetic, threads and the processor."""
+
+    detail: str
+
+
 class CameraAnswer(_Frozen):
     """What is known of one camera; `verdicts` counts people on frames."""
 
@@ -145,7 +151,7 @@ class CameraAnswer(_Frozen):
     ended_at: Time | None
     verdicts: dict[str, int]
     open_incidents: int
-    model: ModelUsed | None
+    model: ModelAnswer | None
 
 
 class CamerasAnswer(_Frozen):
@@ -175,7 +181,7 @@ class IncidentDetail(IncidentSummary):
     peak: Peak | None
     persons: list[dict[str, Any]]
     indeterminate: tuple[Indeterminate, ...]
-    model: ModelUsed | None
+    model: ModelAnswer | None
 
 
 class IncidentsAnswer(_Frozen):
