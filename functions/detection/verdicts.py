@@ -6,7 +6,8 @@ An item that a policy requires is
 - *missing* when the model showed its absence (`no_helmet`), or when the model knows the item, has
   no class for its absence, the item is large (helmet, vest), the person is well visible and nothing
   was found. The second kind is inferred: its confidence is the person's times `INFERRED`;
-- *indeterminate* otherwise, with the reason.
+- *indeterminate* otherwise, with the reason: hidden by another person, cut off by the edge, too
+  small, or one is nearby that may be this person's or somebody else's.
 
 There is no `no_vest` class in the public data sets, so a missing vest is always inferred.
 """
@@ -183,6 +184,8 @@ def examine(
         return Finding(item, "indeterminate", 0.0, "not seen, and too small to infer its absence")
     if reason := hidden(person, item, people, size):
         return Finding(item, "indeterminate", 0.0, reason)
+    if any(thing.item == item for thing in person.doubtful):
+        return Finding(item, "indeterminate", 0.0, "one nearby may be this person's or another's")
     return Finding(
         item,
         "missing",
