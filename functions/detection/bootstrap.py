@@ -111,8 +111,10 @@ def cache_folder(setting: str) -> Path | None:
     return Path(setting) if setting else default_folder()
 
 
-def measure(frames: int, persons: int, inference_ms: float) -> None:
+def measure(frames: int, persons: int, inference_ms: float, dropped: int) -> None:
     """Metrics of one batch."""
+    if dropped:
+        emit({"FramesDropped": (float(dropped), MetricUnit.Count)})
     if frames:
         emit(
             {

@@ -144,12 +144,14 @@ class Defaults(_Strict):
     """What applies where a camera says nothing else.
 
     `min_score` is the confidence from which a person is judged; 0 leaves that to the detector's
-    own threshold.
+    own threshold. `max_lag_s` is how long after its capture a frame is still worth judging; without
+    it every frame is, however late.
     """
 
     required: Items = (Item.HELMET, Item.VEST)
     restricted: bool = False
     min_score: Score = 0.0
+    max_lag_s: Seconds | None = None
     episode: EpisodeRules = EpisodeRules()
 
 
@@ -159,6 +161,7 @@ class Camera(_Strict):
     required: Items | None = None
     restricted: bool | None = None
     min_score: Score | None = None
+    max_lag_s: Seconds | None = None
     episode: EpisodeRules | None = None
     zones: tuple[Zone, ...] = Field(default=(), max_length=50)
 
@@ -190,6 +193,7 @@ class CameraRules(BaseModel):
     required: tuple[Item, ...]
     restricted: bool
     min_score: float
+    max_lag_s: float | None
     episode: EpisodeRules
     zones: tuple[Zone, ...]
 
@@ -244,6 +248,7 @@ class Policy(_Strict):
             required=defaults.required if camera.required is None else camera.required,
             restricted=defaults.restricted if camera.restricted is None else camera.restricted,
             min_score=defaults.min_score if camera.min_score is None else camera.min_score,
+            max_lag_s=defaults.max_lag_s if camera.max_lag_s is None else camera.max_lag_s,
             episode=camera.episode or defaults.episode,
             zones=camera.zones,
         )

@@ -7,17 +7,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
+from functions.detection import repository
 from functions.detection.frames import FrameResult, assess
 from functions.detection.incidents import (
     ModelRecord,
+    record_dropped,
     record_end,
     record_failures,
     record_frames,
 )
+from functions.detection.lag import Frame, overdue
 from functions.detection.policy import Policy
 from functions.detection.triggers import due_watches
 from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone
@@ -43,8 +47,8 @@ class Policies(Protocol):
     def current(self) -> Policy: ...
 
 
-Measure = Callable[[int, int, float], None]
-"""frames, persons, inference milliseconds of a batch."""
+Measure = Callable[[int, int, float, int], None]
+"""frames, persons, inference milliseconds and dropped frames of a batch."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,9 @@ class FrameService:
         except HearthError as error:
             yield from self._all_failed(jobs, error)
             return
+        jobs, overtaken = self._in_time(jobs, policy)
+        for job, camera_id in overtaken:
+            yield job, Done(partial(_drop, camera_id=camera_id))
         failures: dict[str, tuple[Job, HearthError]] = {}
         late: list[Job] = []
         pictures: list[_Picture] = []
@@ -115,13 +122,38 @@ class FrameService:
             self._ledger, policy, model_record(detector.info), self._now, [r for _, r in results]
         )
         self._remember_failures(failures.values())
-        self._measure(len(results), sum(r.persons for _, r in results), elapsed_ms)
+        self._measure(len(results), sum(r.persons for _, r in results), elapsed_ms, len(overtaken))
         for job, result in results:
             yield job, Done(batch.writer(result))
         for job, failure in failures.values():
             yield job, Failed(failure)
         for job in late:
             yield job, Postpone(self._now())
+
+    def _in_time(
+        self, jobs: Sequence[Job], policy: Policy
+    ) -> tuple[Sequence[Job], list[tuple[Job, str]]]:
+        """The jobs to work on, and those to let go with their cameras."""
+        frames: list[tuple[str, Frame]] = []
+        for job in jobs:
+            try:
+                ref = parse_frame_key(job.payload["key"])
+                max_lag_s = policy.rules(ref.camera_id).max_lag_s
+            except HearthError:
+                continue  # refused later, with its reason
+            if max_lag_s is not None:
+                frames.append((job.id, (ref.camera_id, ref.captured_at, max_lag_s)))
+        now = self._now()
+        if not any(now - at > timedelta(seconds=lag or 0) for _, (_, at, lag) in frames):
+            return jobs, []
+        cameras = {camera_id for _, (camera_id, _, _) in frames}
+        judged = self._db.read(lambda tx: repository.last_frames(tx, cameras))
+        names = overdue(frames, judged, now)
+        camera_of = {name: camera_id for name, (camera_id, _, _) in frames}
+        return (
+            [job for job in jobs if job.id not in names],
+            [(job, camera_of[job.id]) for job in jobs if job.id in names],
+        )
 
     def _images(
         self,
@@ -268,6 +300,10 @@ class _Batch:
             jobs += record_frames(tx, camera_id, by_camera[camera_id], self._model, rules, now)
         self._ledger.hasten(tx, due_watches(jobs, now), now)
         return jobs
+
+
+def _drop(tx: Connection, *, camera_id: str) -> None:
+    record_dropped(tx, camera_id)
 
 
 def model_record(info: DetectorInfo) -> ModelRecord:

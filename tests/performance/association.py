@@ -111,7 +111,7 @@ def clipped(box: Box) -> Box:
 def jittered(box: Box, random: np.random.Generator) -> Box:
     width, height = box[2] - box[0], box[3] - box[1]
     moves = random.normal(0, JITTER, 4) * (width, height, width, height)
-    return clipped(tuple((np.array(box) + moves).tolist()))  # type: ignore[arg-type]
+    return clipped(tuple((np.array(box) + moves).tolist()))
 
 
 Method = Callable[[Scene], list[Person]]
@@ -150,7 +150,7 @@ def optimal(one: Scene) -> list[Person]:
 
 
 def ours(one: Scene) -> list[Person]:
-    return associate(one, WORDS, SIZE)  # type: ignore[arg-type]
+    return associate(one, WORDS, SIZE)
 
 
 METHODS: dict[str, Method] = {"first overlap": first_overlap, "optimal": optimal, "ours": ours}

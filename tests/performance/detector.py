@@ -26,11 +26,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 
 from hearth_vision import onnx_detector
+from hearth_vision.backends.choice import load_program
 from hearth_vision.backends.program import write_tensor
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.detections import Detections
@@ -144,7 +146,7 @@ def scenes(count: int) -> Iterator[Bgr]:
         places += steps
         steps[(places < 0) | (places > 1)] *= -1
         places = np.clip(places, 0, 1)
-        yield frame
+        yield frame.astype(np.uint8)
 
 
 def threshold(model: Path, jpeg: bytes) -> float:
@@ -160,7 +162,7 @@ def threshold(model: Path, jpeg: bytes) -> float:
 
 def quantized(model: Path, film: Sequence[bytes], folder: Path) -> Path:
     """INT8 by post-training quantization, as OpenVINO IR."""
-    import nncf
+    import nncf  # type: ignore[import-untyped]
     import openvino
 
     def tensor(jpeg: bytes) -> np.ndarray:
@@ -177,13 +179,14 @@ def quantized(model: Path, film: Sequence[bytes], folder: Path) -> Path:
 
 def with_program(config: DetectorConfig, ir: Path | None) -> Detector:
     """A detector that runs `ir` in the place of its model's own graph."""
-    load = onnx_detector.load_program
-    if ir is not None:
-        onnx_detector.load_program = lambda path, **options: load(ir, **options)  # type: ignore[assignment]
-    try:
+    if ir is None:
         return load_detector(config)
-    finally:
-        onnx_detector.load_program = load
+
+    def load(path: Path, **options: Any) -> Any:
+        return load_program(ir, **options)
+
+    with patch.object(onnx_detector, "load_program", load):
+        return load_detector(config)
 
 
 # ---- what is measured ----
