@@ -53,9 +53,13 @@ Measure = Callable[[int, int, float, int], None]
 
 @dataclass(frozen=True)
 class _Picture:
+    """`image` is the part that is looked at, `view` its corners, `size` (width, height) of all."""
+
     job: Job
     ref: FrameRef
     image: Bgr
+    view: tuple[int, int, int, int]
+    size: tuple[int, int]
 
 
 class FrameService:
@@ -110,7 +114,7 @@ class FrameService:
         late: list[Job] = []
         pictures: list[_Picture] = []
         began = time.perf_counter()
-        found = detector.detect(self._images(jobs, deadline, pictures, failures, late))
+        found = detector.detect(self._images(jobs, policy, deadline, pictures, failures, late))
         elapsed_ms = (time.perf_counter() - began) * 1000
         results: list[tuple[Job, FrameResult]] = []
         for picture, detections in zip(pictures, found, strict=True):
@@ -158,6 +162,7 @@ class FrameService:
     def _images(
         self,
         jobs: Sequence[Job],
+        policy: Policy,
         deadline: Deadline,
         pictures: list[_Picture],
         failures: dict[str, tuple[Job, HearthError]],
@@ -165,7 +170,7 @@ class FrameService:
     ) -> Iterator[Bgr]:
         """Yield each picture that can be judged, noting it in `pictures`, others elsewhere."""
         loading: list[tuple[Job, Future[_Picture]]] = [
-            (job, self._pool.submit(self._load, job)) for job in jobs
+            (job, self._pool.submit(self._load, job, policy)) for job in jobs
         ]
         for job, future in loading:
             if not deadline.allows(FRAME_RESERVE_S):
@@ -180,27 +185,32 @@ class FrameService:
             pictures.append(picture)
             yield picture.image
 
-    def _load(self, job: Job) -> _Picture:
+    def _load(self, job: Job, policy: Policy) -> _Picture:
         ref = parse_frame_key(job.payload["key"])
+        rules = policy.rules(ref.camera_id)
         try:
             data = self._store.get(job.payload["key"], self._limits.max_bytes)
         except NotFound:
             raise NotFound(
                 f"frame {job.payload['key']} was deleted before it was processed"
             ) from None
-        return _Picture(job, ref, decode_image(data, self._limits))
+        image = decode_image(data, self._limits)
+        size = image.shape[1], image.shape[0]
+        x1, y1, x2, y2 = view = rules.view(size)
+        return _Picture(job, ref, image[y1:y2, x1:x2], view, size)
 
     def _assess(
         self, picture: _Picture, found: Detections, detector: Detector, policy: Policy
     ) -> FrameResult:
-        height, width = picture.image.shape[:2]
+        x1, y1 = picture.view[:2]
+        boxes = [[a + x1, b + y1, c + x1, d + y1] for a, b, c, d in found.boxes.tolist()]
         return assess(
             picture.job.payload["key"],
             picture.ref.camera_id,
             picture.ref.captured_at,
-            _Lists(found.boxes.tolist(), found.scores.tolist(), found.class_ids.tolist()),
+            _Lists(boxes, found.scores.tolist(), found.class_ids.tolist()),
             detector.info.classes,
-            (width, height),
+            picture.size,
             policy.rules(picture.ref.camera_id),
             self._site,
         )

@@ -1,4 +1,4 @@
-"""Pictures to detections against its peers: `python tests/performance/detector.py [--ultralytics]`.
+"""Pictures to detections against its peers: `python tests/performance/detector.py`.
 
 A network of YOLOv8n's shape with random weights, and a film of 640 x 480, are made here; everybody
 gets the film as JPEGs and answers with boxes after suppression. Ratios in one run, rounds taken in
@@ -15,6 +15,7 @@ INT8 is made by NNCF from frames of the film. Of its fidelity random weights say
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -46,9 +47,7 @@ from hearth_vision.processor import cpu_features, cpu_share
 
 SIZE = (480, 640)
 SQUARE = (640, 640)
-FRAMES = 20
 BATCH = 10
-ROUNDS = 3
 CANDIDATES = 100
 """Boxes over the threshold on a frame, before suppression."""
 LIMITS = ImageLimits()
@@ -59,14 +58,20 @@ Run = Callable[[Sequence[bytes]], list[Detections]]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ultralytics", action="store_true")
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        print(json.dumps(measure(Path(name), "--ultralytics" in sys.argv), indent=2))
+        report = measure(Path(name), given.frames, given.rounds, given.ultralytics)
+    print(json.dumps(report, indent=2))
 
 
-def measure(folder: Path, ultralytics: bool) -> dict[str, Any]:
+def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> dict[str, Any]:
     from tests.performance.yolov8n import save
 
-    film = [encode_jpeg(frame, 85) for frame in scenes(FRAMES)]
+    film = [encode_jpeg(frame, 85) for frame in scenes(frames)]
     paths = {
         "free": save(folder / "free.onnx", CLASSES),
         "square": save(folder / "square.onnx", CLASSES, size=SQUARE),
@@ -97,17 +102,19 @@ def measure(folder: Path, ultralytics: bool) -> dict[str, Any]:
     }
     pool = ThreadPoolExecutor(4)
     runs |= {name: batches(detector, pool) for name, detector in detectors.items()}
-    seconds, processor = in_turn({name: lambda run=run: run(film) for name, run in runs.items()})  # type: ignore[misc]
+    seconds, processor = in_turn(
+        {name: lambda run=run: run(film) for name, run in runs.items()}, rounds
+    )  # type: ignore[misc]
     alone = {name: one_by_one(run, film) for name, run in runs.items()}
-    network = {name: network_only(one, film) for name, one in detectors.items()}
+    network = {name: network_only(one, film, rounds) for name, one in detectors.items()}
     report: dict[str, Any] = {
         "details": {name: detector.info.detail for name, detector in detectors.items()},
         "runs": {
             name: {
-                "frames_per_second": round(FRAMES / seconds[name], 1),
+                "frames_per_second": round(frames / seconds[name], 1),
                 "times_bare": round(seconds["bare"] / seconds[name], 2),
                 "times_bare_rectangular": round(seconds["bare, rectangular"] / seconds[name], 2),
-                "processor_ms_a_frame": round(1000 * processor[name] / FRAMES, 1),
+                "processor_ms_a_frame": round(1000 * processor[name] / frames, 1),
                 "times_bare_by_processor": round(processor["bare"] / processor[name], 2),
                 "one_frame_p50_ms": round(alone[name] * 1000, 1),
                 "one_frame_times_bare": round(alone["bare"] / alone[name], 2),
@@ -125,7 +132,7 @@ def measure(folder: Path, ultralytics: bool) -> dict[str, Any]:
         },
     }
     if ultralytics:
-        report["ultralytics"] = measure_ultralytics(folder, film, confidence)
+        report["ultralytics"] = measure_ultralytics(folder, film, confidence, rounds)
     return report
 
 
@@ -230,13 +237,15 @@ def batches(detector: Detector, pool: ThreadPoolExecutor) -> Run:
     return run
 
 
-def in_turn(runs: dict[str, Callable[[], object]]) -> tuple[dict[str, float], dict[str, float]]:
+def in_turn(
+    runs: dict[str, Callable[[], object]], rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
     """Seconds of each by the clock and of the processor, the medians of the rounds."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
     worked: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, run in runs.items():
             began, work = time.perf_counter(), time.process_time()
             run()
@@ -256,7 +265,7 @@ def one_by_one(run: Run, film: Sequence[bytes]) -> float:
     return statistics.median(taken)
 
 
-def network_only(detector: Detector, film: Sequence[bytes]) -> float:
+def network_only(detector: Detector, film: Sequence[bytes], rounds: int) -> float:
     """Processor's seconds for the film's inferences alone, two in flight."""
     assert isinstance(detector, OnnxDetector)
     program = detector._program
@@ -267,7 +276,7 @@ def network_only(detector: Detector, film: Sequence[bytes]) -> float:
         for _ in program.run_many(picture for _ in film):
             pass
 
-    return in_turn({"network": run})[1]["network"]
+    return in_turn({"network": run}, rounds)[1]["network"]
 
 
 # ---- a process of its own ----
@@ -292,7 +301,7 @@ def fresh_process(folder: Path, model: Path, ir: Path | None, jpeg: bytes) -> di
         return dict(json.loads(answer.stdout))
 
     first = start()
-    later = [start() for _ in range(ROUNDS)]
+    later = [start() for _ in range(3)]
     return {
         "cold_start_s": round(first["seconds"], 2),
         "cold_start_processor_s": round(first["processor"], 2),
@@ -342,9 +351,9 @@ for name, model in (("pytorch", native), ("onnx", YOLO(exported, task="detect"))
         return taken
     run()
     work = time.process_time()
-    rounds = [run() for _ in range(3)]
+    rounds = [run() for _ in range(int(sys.argv[4]))]
     answer[name] = {
-        "processor_ms_a_frame": 1000 * (time.process_time() - work) / len(jpegs) / 3,
+        "processor_ms_a_frame": 1000 * (time.process_time() - work) / len(jpegs) / len(rounds),
         "frames_per_second": len(jpegs) / statistics.median(map(sum, rounds)),
         "one_frame_p50_ms": 1000 * statistics.median(sum(rounds, [])),
     }
@@ -352,7 +361,9 @@ print(json.dumps(answer))
 """
 
 
-def measure_ultralytics(folder: Path, film: Sequence[bytes], confidence: float) -> dict[str, Any]:
+def measure_ultralytics(
+    folder: Path, film: Sequence[bytes], confidence: float, rounds: int
+) -> dict[str, Any]:
     venv = ROOT / ".venv-ultralytics"
     python = venv / "bin/python"
     if not (venv / "bin/yolo").exists():
@@ -364,7 +375,7 @@ def measure_ultralytics(folder: Path, film: Sequence[bytes], confidence: float) 
     for index, jpeg in enumerate(film):
         (pictures / f"{index:03}.jpg").write_bytes(jpeg)
     answer = subprocess.run(
-        [python, "-c", PEER, pictures, str(confidence), str(cpu_share())],
+        [python, "-c", PEER, pictures, str(confidence), str(cpu_share()), str(rounds)],
         check=True,
         capture_output=True,
         text=True,

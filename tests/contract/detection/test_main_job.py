@@ -371,3 +371,22 @@ def test_without_a_bound_a_clip_that_is_old_is_judged_whole(stage: Stage) -> Non
     stage.clock.advance(86_400)
     stage.drain()
     assert (stage.camera().frames, stage.camera().dropped) == (30, None)
+
+
+def test_the_detector_sees_the_region_and_the_boxes_are_those_of_the_whole_picture(
+    stage: Stage,
+) -> None:
+    stage.policy = parse_policy(
+        b"{defaults: {restricted: true}, cameras: {gate: {region: [0.25, 0.1, 1, 1]}}}"
+    )
+    key = stage.upload(0, picture(1))
+    stage.upload(0, picture(1), "dock")
+    stage.drain()
+    gate = stage.db.read(lambda tx: repository.frame(tx, key))
+    dock = stage.db.read(lambda tx: repository.frame(tx, key.replace("gate", "dock")))
+    assert gate is not None
+    assert dock is not None
+    assert dock.result["persons"][0]["bbox"] == [10, 20, 60, 200]
+    # 400 x 240 pixels.
+    assert gate.result["persons"][0]["bbox"] == [110, 44, 160, 224]
+    assert (gate.width, gate.height) == (400, 240)

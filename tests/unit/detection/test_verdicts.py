@@ -183,6 +183,26 @@ def test_a_restricted_camera_makes_everyone_a_violation_whatever_they_wear() -> 
     assert one.violations[0].score == 0.8
 
 
+def test_a_person_cut_off_by_the_edge_of_the_region_is_not_said_to_lack_anything() -> None:
+    [person] = Found(("person", "helmet")).add("person", STANDING).people()
+    policy = b"{defaults: {required: [helmet]}, cameras: {gate: {region: [0, 0.21, 1, 1]}}}"
+    rules = parse_policy(policy).rules("gate")
+    frame = assess(
+        "frames/gate/x.jpg",
+        "gate",
+        datetime(2026, 11, 2, 12, tzinfo=UTC),
+        Found(("person", "helmet")).add("person", STANDING),
+        ("person", "helmet"),
+        SIZE,
+        rules,
+        ZoneInfo("UTC"),
+    )
+    assert rules.view(SIZE)[1] == 100 == person.box[1]
+    assert frame.result["persons"][0]["findings"][0]["reason"] == (
+        "the person is cut off by the edge of the picture"
+    )
+
+
 ZONES = """
 cameras:
   gate:
