@@ -26,6 +26,7 @@ MODELS = {
     "task.created.v1": "functions.tasks.event_schemas:TaskCreated",
     "task.deleted.v1": "functions.tasks.event_schemas:TaskDeleted",
     "task.due.v1": "functions.tasks.event_schemas:TaskDue",
+    "task.reopened.v1": "functions.tasks.event_schemas:TaskReopened",
     "task.updated.v1": "functions.tasks.event_schemas:TaskUpdated",
 }
 """What an event's `dataschema` says → the model of its `data`."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.detection.closing import TASK_COMPLETED, ClosingService
+from functions.detection.closing import TASK_COMPLETED, TASK_REOPENED, ClosingService
 from functions.detection.handler import make_handler
 from functions.detection.policy_source import PolicySource
 from functions.detection.prune import PruneService
@@ -83,6 +83,7 @@ def kinds(
         SETTLE: settling.work,
         PRUNE: pruning.work,
         TASK_COMPLETED: each(closing.task_completed),
+        TASK_REOPENED: each(closing.task_reopened),
     }
 
 

@@ -139,6 +139,16 @@ class ModelAnswer(ModelUsed):
     detail: str
 
 
+class ReopenedTask(BaseModel):
+    """`task.reopened`, version 1, as far as it concerns an incident."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task_id: str = Field(min_length=1, max_length=100)
+    reopened_at: AwareDatetime
+    source: TaskSource | None = None
+
+
 class CameraAnswer(_Frozen):
     """What is known of one camera; `verdicts` counts people on frames.
 

@@ -51,6 +51,16 @@ class TaskCompleted(_Told):
     source: SourceOut | None
 
 
+class TaskReopened(_Told):
+    """`task.reopened`: it was completed or cancelled, and is to be done again."""
+
+    task_id: str
+    title: str
+    reopened_by: str
+    reopened_at: datetime
+    source: SourceOut | None
+
+
 class TaskDeleted(_Told):
     """`task.deleted`: it is gone."""
 

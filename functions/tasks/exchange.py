@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 MAX_EXPORT: Final = 1_000
 MAX_EXPORT_BYTES: Final = 4_000_000
 """A Lambda's answer may have 6 MB."""
-MAX_IMPORT: Final = 300
-"""With its history, events and reminders Aurora DSQL admits that much in one transaction."""
+MAX_IMPORT: Final = MAX_EXPORT
+"""What one export gives, one import takes."""
 _BESIDE: Final = ("uid", "status", "created_at", "completed_at")
 
 
@@ -82,7 +82,7 @@ def read_file(kind: str, data: bytes, zone: ZoneInfo) -> Sequence[Item]:
         zone: For times that name none.
 
     Raises:
-        InvalidInput: Not such a file, or more than 300 tasks.
+        InvalidInput: Not such a file, or more than 1,000 tasks.
     """
     found = csv_file.items(data) if kind == "csv" else calendar_file.items(data, zone)
     items = [_item(fields) for fields in islice(found, MAX_IMPORT + 1)]
@@ -91,12 +91,25 @@ def read_file(kind: str, data: bytes, zone: ZoneInfo) -> Sequence[Item]:
     return items
 
 
+def rows_of(item: Item) -> int:
+    """How many rows the import of a task writes at most."""
+    task = item.task.task if item.task is not None else None
+    return rows.most_rows(task.title, task.description, new=False) if task is not None else 0
+
+
 def import_into(
-    tx: Connection, told: Told, writer: Writer, actor: Actor, items: Iterable[Item], now: datetime
+    tx: Connection,
+    told: Told,
+    writer: Writer,
+    actor: Actor,
+    items: Sequence[Item],
+    part: range,
+    now: datetime,
 ) -> ImportAnswer:
-    """Make or change the tasks of a file; each succeeds or fails by itself."""
+    """Make or change some tasks of a file; each succeeds or fails by itself."""
     told_of: list[ImportItem] = []
-    for index, item in enumerate(items):
+    for index in part:
+        item = items[index]
         said = ImportItem(index=index, uid=item.uid, id=None, outcome="failed")
         try:
             if item.task is None:
@@ -105,8 +118,21 @@ def import_into(
         except HearthError as error:
             said.error = ItemError(code=error.code, message=error.message)
         told_of.append(said)
-    counts = {name: sum(said.outcome == name for said in told_of) for name in _OUTCOMES}
-    return ImportAnswer(items=told_of, **counts)
+    return import_answer(told_of, (), None)
+
+
+def import_answer(
+    told_of: list[ImportItem], items: Sequence[Item], problem: HearthError | None
+) -> ImportAnswer:
+    """What became of a file; `problem` is why those behind `told_of` were not looked at."""
+    found = list(told_of)
+    for index, item in enumerate(items[len(found) :], len(found)):
+        said = ImportItem(index=index, uid=item.uid, id=None, outcome="failed")
+        if problem is not None:
+            said.error = ItemError(code=problem.code, message=problem.message)
+        found.append(said)
+    counts = {name: sum(said.outcome == name for said in found) for name in _OUTCOMES}
+    return ImportAnswer(items=found, **counts)
 
 
 _OUTCOMES: Final = ("created", "updated", "unchanged", "failed")

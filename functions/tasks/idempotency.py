@@ -1,4 +1,5 @@
 """One transaction for each request; and one only, however often a request with a key is sent.
+Only one of very many tasks takes several, each with a key of its own.
 
 The key is taken, the work done and the answer kept in the same transaction: a repeat is told what
 the first was told, one that comes meanwhile waits for it, and one after a crash finds nothing and
@@ -9,7 +10,7 @@ starts anew. A key is the caller's own, and is forgotten after 24 hours
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -18,12 +19,14 @@ from pydantic import BaseModel
 from functions.tasks.repository import requests
 from functions.tasks.writer import Told
 from hearth.db import Database, encode_json
-from hearth.errors import Conflict
+from hearth.errors import Conflict, HearthError
 from hearth.jobs import Job, Ledger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+MOST_ROWS: Final = 2_900
+"""Aurora DSQL takes 3,000 in a transaction; some are for the key and its like."""
 KEPT_FOR: Final = timedelta(hours=24)
 M = TypeVar("M", bound=BaseModel)
 
@@ -90,6 +93,62 @@ class Once:
         said, repeated, jobs = self._db.write(in_transaction)
         self._ledger.announce(jobs)
         return said, repeated
+
+    def run_in_parts(
+        self,
+        request: Request,
+        answer: type[M],
+        parts: Sequence[range],
+        work: Callable[[Connection, Told, range], M],
+    ) -> tuple[list[M], HearthError | None, bool]:
+        """What `work` answers for each of `parts`, each one transaction, up to one that fails.
+
+        Sent again with its key, the request goes on where it failed.
+
+        Returns:
+            The answers; why the part behind them was not done (None: all were); whether all was
+            said before.
+
+        Raises:
+            HearthError: The first part failed: nothing was done.
+        """
+        said: list[M] = []
+        all_repeated = True
+        sha256 = request.sha256() if request.key is not None else ""
+        for number, part in enumerate(parts):
+            # No key that a caller may send has a space.
+            key = f"{request.key} {number}" if request.key is not None and number else request.key
+            asked = Request(request.caller_id, key, [sha256, number])
+
+            def work_of_part(tx: Connection, told: Told, part: range = part) -> M:
+                return work(tx, told, part)
+
+            try:
+                of_part, repeated = self.run(asked, answer, work_of_part)
+            except HearthError as error:
+                if not number:
+                    raise
+                return said, error, False
+            said.append(of_part)
+            all_repeated = all_repeated and repeated
+        return said, None, all_repeated
+
+
+def parts(rows: Sequence[int]) -> list[range]:
+    """Operations, one after the other, in transactions; at least one of these.
+
+    Args:
+        rows: How many rows each operation writes at most.
+    """
+    found = [range(0)]
+    written = 0
+    for index, number in enumerate(rows):
+        if written + number > MOST_ROWS and len(found[-1]):
+            found.append(range(index, index))
+            written = 0
+        found[-1] = range(found[-1].start, index + 1)
+        written += number
+    return found
 
 
 def _repeated(kept: requests.Kept, sha256: str, answer: type[M]) -> M:

@@ -77,7 +77,7 @@ class Reader:
             after, page = _place(query)
         skip = 0 if after else (page - 1) * query.limit
         filters = self._filters(actor, query)
-        found, total = self._db.read(
+        found = self._db.read(
             lambda tx: search.find(
                 tx,
                 filters,
@@ -88,13 +88,14 @@ class Reader:
                 skip=skip,
             )
         )
-        page_of, more = found[: query.limit], len(found) > query.limit
+        page_of, more = found.tasks[: query.limit], len(found.tasks) > query.limit
         return TasksAnswer(
             tasks=[shown(task) for task in page_of],
-            total=total,
+            total=found.total,
+            total_is_exact=found.exact,
             page=page,
             limit=query.limit,
-            total_pages=math.ceil(total / query.limit),
+            total_pages=math.ceil(found.total / query.limit),
             has_next=more,
             has_prev=page > 1,
             next_cursor=_cursor(page_of[-1], query, page + 1) if more else None,
@@ -110,12 +111,12 @@ class Reader:
         """
         after, page = _place(query) if query.cursor is not None else (None, 1)
         filters = self._filters(actor, query)
-        found, _ = self._db.read(
+        found = self._db.read(
             lambda tx: search.find(
                 tx, filters, query.sort, query.order == "desc", limit, after=after
             )
         )
-        return found, lambda task: _cursor(task, query, page + 1)
+        return found.tasks, lambda task: _cursor(task, query, page + 1)
 
     def stats(self, actor: Actor) -> StatsAnswer:
         """Counts of the tasks that the actor sees."""

@@ -230,7 +230,9 @@ class TaskFilter(_Strict):
     due_after: DueDate | None = Field(None, description="Due at this time, or later.")
     overdue: bool = Field(False, description="Only open tasks whose due date has passed.")
     search: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = Field(
-        None, description="Words that are all in title, description, category or tags."
+        None,
+        description="Words, or parts of words, that are all in title, description, category or "
+        "tags. Of a text with over 700 different words the first 700 count.",
     )
     sort: SortKey = Field(
         "created_at", description="Tasks without a due date count as due after all others."
@@ -259,6 +261,13 @@ class TasksAnswer(BaseModel):
 
     tasks: list[TaskOut]
     total: int
+    total_is_exact: Annotated[
+        bool,
+        Field(
+            description="False: there are `total` tasks or more. Words and tags that over 1,000 "
+            "tasks have are not counted to the end; `has_next` is always right."
+        ),
+    ]
     page: int
     limit: int
     total_pages: int

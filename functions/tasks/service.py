@@ -1,4 +1,4 @@
-"""What callers may do to tasks. Each method is one transaction."""
+"""What callers may do to tasks. Each method is one transaction; of very many tasks, several."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.tasks.changes import Actor, made, shown
-from functions.tasks.exchange import import_into, read_file, write_file
-from functions.tasks.idempotency import Once, Request
+from functions.tasks.exchange import (
+    import_answer,
+    import_into,
+    read_file,
+    rows_of,
+    write_file,
+)
+from functions.tasks.idempotency import Once, Request, parts
 from functions.tasks.reading import Reader
 from functions.tasks.repository import graph, notes, rows
 from functions.tasks.schemas import (
@@ -242,21 +248,32 @@ class TaskService:
     def bulk(self, actor: Actor, asked: BulkIn, key: str | None = None) -> tuple[BulkAnswer, bool]:
         """Do up to 100 things; what fails is told, and the rest is done."""
 
-        def work(tx: Connection, told: Told) -> BulkAnswer:
+        def work(tx: Connection, told: Told, part: range) -> BulkAnswer:
             items = []
-            for index, operation in enumerate(asked.operations):
+            for index in part:
+                operation = asked.operations[index]
                 item = BulkItem(index=index, op=operation.op, id=operation.id, status=200)
                 try:
                     self._one_of_many(tx, told, actor, operation, item)
                 except HearthError as error:
-                    item.status = error.status
-                    item.error = ItemError(code=error.code, message=error.message)
+                    _refuse(item, error)
                 items.append(item)
-            failed = sum(item.error is not None for item in items)
-            return BulkAnswer(succeeded=len(items) - failed, failed=failed, items=items)
+            return _of_bulk(items)
 
         content = ["bulk", asked.model_dump(mode="json", exclude_unset=True)]
-        return self._once.run(Request(actor.id, key, content), BulkAnswer, work)
+        said, problem, repeated = self._once.run_in_parts(
+            Request(actor.id, key, content),
+            BulkAnswer,
+            parts([_rows_of(operation) for operation in asked.operations]),
+            work,
+        )
+        items = [item for answer in said for item in answer.items]
+        for index, operation in enumerate(asked.operations[len(items) :], len(items)):
+            item = BulkItem(index=index, op=operation.op, id=operation.id, status=503)
+            if problem is not None:
+                _refuse(item, problem)
+            items.append(item)
+        return _of_bulk(items), repeated
 
     def _one_of_many(
         self, tx: Connection, told: Told, actor: Actor, asked: BulkOperation, item: BulkItem
@@ -323,15 +340,40 @@ class TaskService:
         """Make or change the tasks of a file; those that are there as they are stay.
 
         Raises:
-            InvalidInput: Not such a file, or too many tasks.
+            InvalidInput: Not such a file, or more than 1,000 tasks.
         """
         items = read_file(kind, data, self._writer.zone)
 
-        def work(tx: Connection, told: Told) -> ImportAnswer:
-            return import_into(tx, told, self._writer, actor, items, self._now())
+        def work(tx: Connection, told: Told, part: range) -> ImportAnswer:
+            return import_into(tx, told, self._writer, actor, items, part, self._now())
 
-        content = ["import", kind, data.hex()]
-        return self._once.run(Request(actor.id, key, content), ImportAnswer, work)
+        said, problem, repeated = self._once.run_in_parts(
+            Request(actor.id, key, ["import", kind, data.hex()]),
+            ImportAnswer,
+            parts([rows_of(item) for item in items]),
+            work,
+        )
+        return import_answer(
+            [of for answer in said for of in answer.items], items, problem
+        ), repeated
+
+
+def _of_bulk(items: list[BulkItem]) -> BulkAnswer:
+    failed = sum(item.error is not None for item in items)
+    return BulkAnswer(succeeded=len(items) - failed, failed=failed, items=items)
+
+
+def _refuse(item: BulkItem, error: HearthError) -> None:
+    item.status = error.status
+    item.error = ItemError(code=error.code, message=error.message)
+
+
+def _rows_of(operation: BulkOperation) -> int:
+    """How many rows an operation writes at most."""
+    if operation.task is not None:
+        return rows.most_rows(operation.task.title, operation.task.description, new=True)
+    given = operation.changes or TaskChanges()
+    return rows.most_rows(given.title, given.description, new=False)
 
 
 def check_no_circle(tx: Connection, task_id: str, needs_id: str) -> None:

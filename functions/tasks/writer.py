@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from functions.tasks.changes import Actor, changed, is_open, source_of, successor
-from functions.tasks.event_schemas import TaskCompleted, TaskCreated, TaskDeleted, TaskUpdated
+from functions.tasks.event_schemas import (
+    TaskCompleted,
+    TaskCreated,
+    TaskDeleted,
+    TaskReopened,
+    TaskUpdated,
+)
 from functions.tasks.repository import graph, rows
 from functions.tasks.repository.rows import TaskRow
 from hearth.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable
@@ -109,6 +115,8 @@ class Writer:
             else:
                 names = [change["field"] for change in changes]
                 self._tell_updated(told, actor, after, names, now)
+                if is_open(after) and not is_open(before):
+                    self._tell_reopened(told, actor, after, now)
             if following is not None:
                 self._insert(tx, told, actor.id, following, now)
             return after
@@ -229,6 +237,16 @@ class Writer:
             updated_at=now,
         )
         self._tell(told, "task.updated", task, now, data)
+
+    def _tell_reopened(self, told: Told, actor: Actor, task: TaskRow, now: datetime) -> None:
+        data = TaskReopened(
+            task_id=task.id,
+            title=task.title,
+            reopened_by=actor.id,
+            reopened_at=now,
+            source=source_of(task),
+        )
+        self._tell(told, "task.reopened", task, now, data)
 
     def _tell_completed(
         self, told: Told, actor: Actor, task: TaskRow, close_incident: bool | None, now: datetime

@@ -64,7 +64,7 @@ def compose_files(plan: ComposePlan) -> dict[str, str]:
     if unknown := sorted(plan.replicas.keys() - {spec.short_name for spec in functions}):
         raise SetupError(f"The template has no function {unknown[0]}: check --replicas.")
     try:
-        functions = list(limited(functions, plan.total_mb - RUNTIME_MB - WATCH_MB, plan.replicas))
+        functions = list(limited(functions, plan.total_mb - RUNTIME_MB - WATCH_MB))
     except ValueError as error:
         raise SetupError(
             f"Beside {RUNTIME_MB + WATCH_MB} MB for runtime and cameras, {error}"

@@ -23,6 +23,7 @@ from .functions import (
 from .instance import Invocation
 from .launchers import Launcher
 from .logs import LogStream
+from .memory_limits import MemoryBudget
 from .metrics import Metrics
 from .supervisor import Supervisor
 
@@ -41,6 +42,7 @@ class Engine:
         logs: LogStream,
         metrics: Metrics,
         replicas: Mapping[str, int] | None = None,
+        memory_mb: int | None = None,
         idle_s: float = 300,
         max_queue: int = 1000,
         init_timeout_s: float = 10,
@@ -51,6 +53,7 @@ class Engine:
         Args:
             functions: All functions of the stack.
             replicas: Instances at most, by short or physical name; 1 for a function not named.
+            memory_mb: What the instances of all functions may take together; None means no bound.
             idle_s: Seconds without work after which an instance is stopped.
             max_queue: Invocations that may wait, for each function; also events that may wait.
             init_timeout_s: Seconds from start to the first poll, on top of the time-out.
@@ -68,6 +71,7 @@ class Engine:
         self._ticking: asyncio.Task[None] | None = None
         self._stopping = False
         counts = dict(replicas or {})
+        budget = MemoryBudget(memory_mb)
         for spec in functions:
             count = counts.pop(spec.short_name, counts.pop(spec.name, 1))
             if count < 1:
@@ -75,6 +79,7 @@ class Engine:
             supervisor = Supervisor(
                 spec,
                 launcher=launcher,
+                budget=budget,
                 logs=logs,
                 metrics=metrics,
                 replicas=count,
@@ -83,6 +88,7 @@ class Engine:
                 region=region,
                 init_timeout_s=init_timeout_s,
             )
+            budget.join(supervisor)
             self._supervisors.append(supervisor)
             self._by_name |= {spec.short_name: supervisor, spec.name: supervisor}
         if counts:

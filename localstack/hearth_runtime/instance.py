@@ -113,6 +113,11 @@ class Instance:
         return self.state == "idle" and self._killed is None
 
     @property
+    def leaving(self) -> bool:
+        """Whether it was ended, or is about to go by itself."""
+        return self._killed is not None
+
+    @property
     def coming(self) -> bool:
         """Whether it will be idle by itself in a moment."""
         healthy = self._killed is None and not self._init_answered

@@ -59,7 +59,7 @@ class RuntimeConfig:
 
     `attached` is our "name:port" for containers that others start for the functions (attached.py);
     S3 and SQS then listen for them on port 4566. `memory_mb` is what all functions may take
-    together: their limits shrink in proportion.
+    together (memory_limits.py).
     """
 
     template: Path
@@ -305,13 +305,14 @@ class _Stack:
         functions, memory_mb = template.functions, self._config.memory_mb
         try:
             if memory_mb is not None:
-                functions = limited(functions, memory_mb, self._config.replicas)
+                functions = limited(functions, memory_mb)
             return Engine(
                 functions,
                 launcher=launcher,
                 logs=self._logs,
                 metrics=self._metrics,
                 replicas=self._config.replicas,
+                memory_mb=memory_mb,
                 idle_s=self._config.idle_s,
                 region=endpoint.region,
             )

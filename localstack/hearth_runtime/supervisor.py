@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from .functions import (
 from .instance import STOPPED, Instance, Invocation
 from .launchers import Launcher
 from .logs import LogStream
+from .memory_limits import MemoryBudget
 from .metrics import Metrics
 
 BACK_OFF_S = (0.5, 30.0)  # first and longest pause after an instance that could not start
@@ -38,6 +39,7 @@ class Supervisor:
         spec: FunctionSpec,
         *,
         launcher: Launcher,
+        budget: MemoryBudget,
         logs: LogStream,
         metrics: Metrics,
         replicas: int,
@@ -48,6 +50,7 @@ class Supervisor:
     ) -> None:
         self.spec = spec
         self._launcher = launcher
+        self._budget = budget
         self._logs = logs
         self._metrics = metrics
         self._counters = metrics.function(spec.short_name)
@@ -69,6 +72,11 @@ class Supervisor:
         self._errors = 0
         self._last_error: str | None = None
         self._last_used: datetime | None = None
+
+    @property
+    def instances(self) -> Sequence[Instance]:
+        """Those whose processes run, start or end."""
+        return self._instances
 
     def submit(self, invocation: Invocation) -> None:
         """Take an invocation; its future gets the answer.
@@ -132,6 +140,10 @@ class Supervisor:
             last_used=self._last_used,
         )
 
+    def retry(self) -> None:
+        """Memory may have become free: start what waits."""
+        self._dispatch()
+
     async def stop(self, grace_s: float) -> None:
         """Take no new work, give what runs `grace_s` seconds, then end every process."""
         self._stopping = True
@@ -159,6 +171,7 @@ class Supervisor:
             instance.terminate()
         else:
             self._dispatch()
+        self._budget.freed()
 
     def ended(self, instance: Instance, error: Mapping[str, Any] | None) -> None:
         self._invocations += 1
@@ -197,6 +210,7 @@ class Supervisor:
     def gone(self, instance: Instance) -> None:
         self._instances.remove(instance)
         self._dispatch()
+        self._budget.freed()
 
     # ---- decisions ----
 
@@ -241,7 +255,11 @@ class Supervisor:
             return
         coming = sum(instance.coming for instance in self._instances)
         missing = min(len(self._waiting) - coming, self._replicas - len(self._instances))
+        if missing <= 0:
+            self._budget.withdraw(self)
         for _ in range(missing):
+            if not self._may_start():
+                return
             self._started += 1
             self._counters.cold_starts.inc()
             instance = Instance(
@@ -259,6 +277,18 @@ class Supervisor:
             run = asyncio.get_running_loop().create_task(instance.run())
             self._runs.add(run)
             run.add_done_callback(self._runs.discard)
+
+    def _may_start(self) -> bool:
+        waited = self._budget.waits(self)
+        if self._budget.admits(self):
+            return True
+        if not waited:
+            self._logs.write(
+                "WARNING",
+                f"it waits for {self.spec.memory_mb} MB; others take (MB): {self._budget.taken()}",
+                function=self.spec.short_name,
+            )
+        return False
 
     def _count(self, state: str) -> int:
         return sum(instance.state == state for instance in self._instances)

@@ -60,9 +60,12 @@ def test_the_classic_builder_understands_it(folder: str) -> None:
 @pytest.mark.parametrize("folder", EVERY)
 def test_everything_comes_from_one_base_image(folder: str) -> None:
     sources = [rest for word, rest in instructions(EVERY[folder]) if word == "FROM"]
+    # The text model is made in a stage of its own.
+    models = [f"{BASE} AS models"] if folder == "functions/embeddings" else []
     assert sources == [
         f"{BASE} AS dependencies",
         "dependencies AS code",
+        *models,
         f"{BASE} AS runtime",
         "runtime AS hardened",
     ]
@@ -77,6 +80,8 @@ def test_what_changes_often_is_copied_last(name: str) -> None:
     layers = ["/var/task/hearth"]
     if name == "detection":
         layers = ["/models/", *layers, "/var/task/hearth_vision"]
+    if name == "embeddings":
+        layers = ["/var/task/models", *layers, "/var/task/hearth_text"]
     assert targets == [*seldom, *layers, *often]
 
 
@@ -88,12 +93,16 @@ def test_the_dockerfiles_differ_in_what_their_function_needs_and_nowhere_else() 
         text = re.sub(r"/opt/python( [a-z0-9-]+)+$", "/opt/python SERVICES", text, flags=re.M)
         text = re.sub(r"/opt/python$(?=\n\nFROM)", "/opt/python SERVICES", text, flags=re.M)
         plain[name] = text
-    detection = plain.pop("detection")
+    # These add a layer and weights; they leave nothing out.
+    larger = {
+        plain.pop("detection").replace(" functions/NAME/weights \\", " \\"),
+        plain.pop("embeddings").replace(" hearth_text/conversion \\", " \\"),
+    }
     assert len(set(plain.values())) == 1
     (shared,) = set(plain.values())
-    # Detection adds the vision layer and the weights; it leaves nothing out.
-    remaining = iter(detection.replace(" functions/NAME/weights \\", " \\").splitlines())
-    assert [line for line in shared.splitlines() if line not in remaining] == []
+    for text in larger:
+        remaining = iter(text.splitlines())
+        assert [line for line in shared.splitlines() if line not in remaining] == []
 
 
 def test_the_runtimes_image_shares_the_updated_base_with_the_others() -> None:

@@ -20,7 +20,9 @@ PUBLISHERS: Mapping[str, tuple[str, ...]] = {
     "DetectionFunction": ("safety.violation.detected",),
     "ReportsFunction": ("safety.report.ready",),
     # A person's task, and the corrective one of a report; reminders are the queue's.
-    "TasksApiFunction": ("task.created", "task.updated", "task.completed", "task.deleted"),
+    "TasksApiFunction": (
+        *("task.created", "task.updated", "task.completed", "task.reopened", "task.deleted"),
+    ),
     "TasksFunction": ("task.created", "task.updated", "task.completed", "task.due"),
 }
 

@@ -194,12 +194,26 @@ def test_a_function_reads_and_writes_only_below_the_prefixes_it_works_with(
         "AnalyticsFunction": set(),
         "AnalyticsApiFunction": set(),
         "AnalyticsRollupFunction": set(),
+        "ClusteringFunction": {
+            ("GetObject", "datasets"),
+            ("GetObject", "models/clustering"),
+            ("PutObject", "clustering/results"),
+            ("PutObject", "models/clustering"),
+        },
+        "ClusteringApiFunction": {
+            ("DeleteObject", "models/clustering"),
+            ("GetObject", "clustering/results"),
+            ("GetObject", "datasets"),
+            ("GetObject", "models/clustering"),
+            ("PutObject", "models/clustering"),
+        },
         "DetectionFunction": {
             ("GetObject", "frames"),
             ("GetObject", "config"),
             ("PutObject", "evidence"),
         },
         "DetectionApiFunction": {("GetObject", "evidence")},
+        "EmbeddingsFunction": {("GetObject", "texts"), ("PutObject", "vectors")},
         "ReportsFunction": {
             ("GetObject", "evidence"),
             ("GetObject", "reports"),

@@ -20,6 +20,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageSequence
 
+from hearth.processor import cpu_share
 from hearth_vision.backends.program import write_tensor
 from hearth_vision.decoding.yolox import YoloxDecoder
 from hearth_vision.detections import Detections
@@ -28,7 +29,6 @@ from hearth_vision.images import ImageLimits, decode_image, encode_jpeg
 from hearth_vision.letterbox import letterbox
 from hearth_vision.loading import load_detector
 from hearth_vision.nms import box_iou, suppress
-from hearth_vision.processor import cpu_share
 
 ROUNDS = 3
 CONFIDENCE = 0.25

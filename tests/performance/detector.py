@@ -32,6 +32,7 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 
+from hearth.processor import cpu_features, cpu_share
 from hearth_vision import onnx_detector
 from hearth_vision.backends.choice import load_program
 from hearth_vision.backends.program import write_tensor
@@ -43,7 +44,6 @@ from hearth_vision.letterbox import letterbox
 from hearth_vision.loading import load_detector
 from hearth_vision.nms import suppress
 from hearth_vision.onnx_detector import OnnxDetector
-from hearth_vision.processor import cpu_features, cpu_share
 
 SIZE = (480, 640)
 SQUARE = (640, 640)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO
 
 from hearth.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from hearth.queues import check_delay, encode_body
@@ -48,6 +49,9 @@ class MemoryStore:
         if len(data) > max_bytes:
             raise TooLarge(f"{key} has {len(data)} bytes; at most {max_bytes} are read")
         return data
+
+    def open(self, key: str, max_bytes: int) -> BinaryIO:
+        return io.BytesIO(self.get(key, max_bytes))
 
     def put(self, key: str, data: bytes, content_type: str) -> str:
         self._reach()

@@ -112,7 +112,7 @@ incidents = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     # Since when its observations are deleted: it is final.
     Column("pruned_at", UtcDateTime),
-    # A person has dealt with it. That stays, whatever late frames make of the rest.
+    # A person has dealt with it, as `closings` tell. Late frames do not change that.
     Column("closed_at", UtcDateTime),
     Column("closed_by_task", Text),
     Index("ix_detection_incidents_place", "camera_id", "zone", "first_seen"),
@@ -120,6 +120,16 @@ incidents = Table(
     Index("ix_detection_incidents_pruned", "camera_id", "pruned_at"),
     Index("ix_detection_incidents_peak", "peak_frame_key"),
 )
+
+closings = Table(
+    "detection_closings",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("at", UtcDateTime, primary_key=True),
+    Column("reopened", Boolean, primary_key=True),
+)
+"""What the tasks of an incident told: when each was completed, and when reopened."""
 
 models = Table(
     "detection_models",
@@ -353,22 +363,9 @@ def update_incident(tx: Connection, incident_id: str, values: dict[str, Any]) ->
     tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
 
 
-def close_incident(tx: Connection, incident_id: str, task_id: str, at: datetime) -> None:
-    """Note that a task was completed which closes the incident, unless an earlier one did.
-
-    `updated_at` stays: it tells when its frames changed it last.
-    """
-    c = incidents.c
-    earlier = or_(c.closed_at > at, and_(c.closed_at == at, c.closed_by_task > task_id))
-    tx.execute(
-        update(incidents)
-        .where(c.id == incident_id, or_(c.closed_at.is_(None), earlier))
-        .values(closed_at=at, closed_by_task=task_id)
-    )
-
-
 def delete_incident(tx: Connection, incident_id: str) -> None:
     tx.execute(delete(incidents).where(incidents.c.id == incident_id))
+    tx.execute(delete(closings).where(closings.c.incident_id == incident_id))
 
 
 def open_incidents(tx: Connection, camera_id: str) -> Sequence[Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, true, update
 
+from functions.tasks.repository import terms
 from functions.tasks.repository.tables import (
     comments,
     dependencies,
@@ -80,6 +81,19 @@ def visible(viewer: str | None) -> ColumnElement[bool]:
     return or_(_t.created_by == viewer, _t.assignee == viewer)
 
 
+def most_rows(title: str, description: str, *, new: bool) -> int:
+    """How many rows it takes at most to make a task with these texts, or to change one into it."""
+    words = min(terms.MOST_WORDS, len(title.split()) + len(description.split()) + _SHORT)
+    # An old task has words that go, or an occurrence after it.
+    return _BESIDE + 2 * words + (0 if new else terms.MOST_WORDS + _SHORT)
+
+
+_SHORT: Final = 20
+"""Words of a category and of tags, and the tags."""
+_BESIDE: Final = 20
+"""The task, its history, events for each subscriber, reminders."""
+
+
 def insert(tx: Connection, task: TaskRow, by: str, now: datetime) -> bool:
     """Add a task and its first history entry; False when the id is taken."""
     added = tx.execute(
@@ -92,6 +106,7 @@ def insert(tx: Connection, task: TaskRow, by: str, now: datetime) -> bool:
         return False
     # A task that was deleted and is imported again has the id, and so the history, that it had.
     tx.execute(delete(history).where(history.c.task_id == task.id))
+    terms.add(tx, task)
     record(tx, task.id, task.version, by, now, [])
     return True
 
@@ -122,7 +137,10 @@ def replace(tx: Connection, before: TaskRow, after: TaskRow) -> bool:
     changed = tx.execute(
         update(tasks).where(_t.id == before.id, _t.version == before.version).values(stored(after))
     ).rowcount
-    return changed == 1
+    if changed != 1:
+        return False
+    terms.change(tx, before, after)
+    return True
 
 
 def remove(tx: Connection, task: TaskRow) -> bool:
@@ -130,6 +148,7 @@ def remove(tx: Connection, task: TaskRow) -> bool:
     gone = tx.execute(delete(tasks).where(_t.id == task.id, _t.version == task.version)).rowcount
     if gone != 1:
         return False
+    terms.remove(tx, task)
     tx.execute(delete(comments).where(comments.c.task_id == task.id))
     tx.execute(delete(history).where(history.c.task_id == task.id))
     tx.execute(

@@ -2,10 +2,9 @@
 
 A list walks the index of its sort key; that holds every column that may be filtered by, so rows are
 dropped without being read, and the walk ends when the page is full. A count walks one such index.
-Text and tags are in no index: they are found in one pass over the table, for the page and for the
-count together. Rejected: an index of words (25 rows for each task, and words that half of the tasks
-have are no quicker), and the engines' own text search (SQLite's and PostgreSQL's differ, Aurora
-DSQL has none).
+Words and tags have an index of their own (`terms.py`). Where one of them is rare, its tasks are
+looked at, and sorted and counted. Where all are common, a walk as above soon fills the page; then
+the count is no more than what it is at least.
 """
 
 from __future__ import annotations
@@ -28,9 +27,11 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     type_coerce,
 )
 
+from functions.tasks.repository import terms
 from functions.tasks.repository.rows import COLUMNS, TaskRow, row_of, visible
 from functions.tasks.repository.tables import NEVER, PRIORITIES, tasks
 
@@ -69,6 +70,15 @@ class Place:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of tasks. `total` is how many there are on all pages; at least, unless `exact`."""
+
+    tasks: list[TaskRow]
+    total: int
+    exact: bool
+
+
 def find(
     tx: Connection,
     filters: Filters,
@@ -78,7 +88,7 @@ def find(
     *,
     after: Place | None = None,
     skip: int = 0,
-) -> tuple[list[TaskRow], int]:
+) -> Found:
     """The tasks of one page, and how many there are on all pages.
 
     Args:
@@ -90,31 +100,63 @@ def find(
         after: Begin behind this place.
         skip: Pass by this many first.
     """
-    key = _KEYS[sort]
-    wanted = _conditions(filters, key)
-    if filters.words or filters.tags:
-        # One pass over the table: SQLite would walk it twice, once along the index.
-        found = (
-            select(key.label("key"), _t.id.label("id"))
-            .where(*wanted)
-            .cte("found")
-            .prefix_with("MATERIALIZED")
-        )
-        counted = select(func.count()).select_from(found).scalar_subquery()
-        page = _paged(select(found.c.id, counted), found.c.key, found.c.id, descending)
-        page = _from(page, found.c.key, found.c.id, descending, after)
-        rows = tx.execute(page.limit(limit).offset(skip)).all()
-        ids = [row[0] for row in rows]
-        total = rows[0][1] if rows else tx.execute(select(counted)).scalar_one()
+    if not (filters.words or filters.tags):
+        ids, total = _walk(tx, filters, sort, descending, limit, after, skip, true())
+        exact = True
     else:
-        page = _paged(select(_t.id).where(*wanted), key, _t.id, descending)
-        page = _from(page, key, _t.id, descending, after)
-        ids = list(tx.execute(page.limit(limit).offset(skip)).scalars())
-        total = tx.execute(
-            select(func.count()).select_from(tasks).where(*_conditions(filters, None))
-        ).scalar_one()
+        some = terms.candidates(tx, filters.words, filters.tags)
+        among = _t.id.in_(some.ids)
+        look = _sort if some.all else _walk
+        ids, total = look(tx, filters, sort, descending, limit, after, skip, among)
+        exact = some.all
+        if not exact:
+            total = max(total, skip + len(ids))
     rows_by_id = {row.id: row_of(row) for row in tx.execute(select(*COLUMNS).where(_t.id.in_(ids)))}
-    return [rows_by_id[task_id] for task_id in ids if task_id in rows_by_id], int(total)
+    found = [rows_by_id[task_id] for task_id in ids if task_id in rows_by_id]
+    return Found(found, total, exact)
+
+
+def _walk(
+    tx: Connection,
+    filters: Filters,
+    sort: Sort,
+    descending: bool,
+    limit: int,
+    after: Place | None,
+    skip: int,
+    counted: ColumnElement[bool],
+) -> tuple[list[str], int]:
+    """The page's ids, along the index of the sort key; the count is of those that are `counted`."""
+    key = _KEYS[sort]
+    page = _paged(select(_t.id).where(*_conditions(filters, key)), key, _t.id, descending)
+    page = _from(page, key, _t.id, descending, after).limit(limit).offset(skip)
+    count = select(func.count()).select_from(tasks).where(counted, *_conditions(filters, None))
+    return list(tx.execute(page).scalars()), int(tx.execute(count).scalar_one())
+
+
+def _sort(
+    tx: Connection,
+    filters: Filters,
+    sort: Sort,
+    descending: bool,
+    limit: int,
+    after: Place | None,
+    skip: int,
+    among: ColumnElement[bool],
+) -> tuple[list[str], int]:
+    """The page's ids among a few tasks, which are looked at once for the page and the count."""
+    found = (
+        select(_KEYS[sort].label("key"), _t.id.label("id"))
+        .where(among, *_conditions(filters, None))
+        .cte("found")
+        .prefix_with("MATERIALIZED")
+    )
+    counted = select(func.count()).select_from(found).scalar_subquery()
+    page = _paged(select(found.c.id, counted), found.c.key, found.c.id, descending)
+    page = _from(page, found.c.key, found.c.id, descending, after)
+    rows = tx.execute(page.limit(limit).offset(skip)).all()
+    total = rows[0][1] if rows else tx.execute(select(counted)).scalar_one()
+    return [row[0] for row in rows], int(total)
 
 
 def place_of(task: TaskRow, sort: Sort) -> Place:

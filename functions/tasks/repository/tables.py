@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Column, Dialect, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 from hearth.db import JsonText, UtcDateTime
@@ -106,6 +116,23 @@ tasks = Table(
 )
 """One row a task. `search` is what a text search looks through; `repeat_start` is where the repeat
 rule counts from; `next_id` is the occurrence that completing this one made."""
+
+task_words = Table(
+    "task_words",
+    metadata,
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("word", Text, nullable=False),
+)
+"""Every word that a task has or had, in lower case."""
+
+task_terms = Table(
+    "task_terms",
+    metadata,
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("task_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Which tasks have which words and tags; `terms.py` says how."""
 
 dependencies = Table(
     "task_dependencies",

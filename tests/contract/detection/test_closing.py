@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import delete, select
 
 from functions.detection.queries import Queries
+from functions.detection.repository import closings
 from functions.detection.schemas import IncidentDetail
+from hearth import migrations
+from hearth.db import Database
 from hearth.events import Event, Publisher
-from hearth.jobs import Job, JobState
+from hearth.jobs import Job, JobState, jobs_table
 from tests.contract.detection.stage import Stage, picture
 
 FIRST, SECOND = "01KASVZEBRY4C1W9T6P0X2K8M1", "01KASVZEBRY4C1W9T6P0X2K8M2"
@@ -143,3 +150,77 @@ def test_every_subscriber_is_told_once_for_each_revision(stage: Stage) -> None:
         for queue in ("analytics", "reports")
     ]
     assert stage.start + timedelta(seconds=3.8) == shown(stage, incident_id).last_seen
+
+
+def reopened(stage: Stage, incident_id: str | None, at: datetime, task_id: str = FIRST) -> Job:
+    """The job in which detection hears that a task is to be done again."""
+    source = {"type": "report", "report_id": incident_id, "incident_id": incident_id}
+    data = {
+        "task_id": task_id,
+        "title": "Hand out helmets",
+        "reopened_by": "01KASVZEBRY4C1W9T6P0X2K8U1",
+        "reopened_at": at.isoformat(),
+        "source": source if incident_id else None,
+    }
+    told = Event("task.reopened", f"{task_id}:{at.isoformat()}", at, task_id, data)
+    new = Publisher("tasks", {told.type: ["detection"]}).jobs(told)
+    [job] = stage.db.write(lambda tx: stage.ledger.add(tx, new))
+    stage.ledger.announce([job])
+    stage.drain()
+    return stage.ledger.get(job.id)
+
+
+# What is told of tasks (task, second, whether it was reopened), and by what the incident is closed.
+STORIES: list[tuple[list[tuple[str, int, bool]], tuple[str, int] | None]] = [
+    ([(FIRST, 60, False), (FIRST, 90, True)], None),
+    ([(FIRST, 60, False), (FIRST, 90, True), (FIRST, 120, False)], (FIRST, 120)),
+    ([(FIRST, 60, False), (SECOND, 70, False), (FIRST, 90, True)], (SECOND, 70)),
+    ([(FIRST, 60, False), (FIRST, 60, True)], None),
+    ([(FIRST, 60, True), (SECOND, 50, False)], (SECOND, 50)),
+]
+
+
+@pytest.mark.parametrize(("story", "closed_by"), STORIES, ids=str)
+def test_a_reopened_task_opens_its_incident_in_whichever_order_it_is_told(
+    stage: Stage, story: list[tuple[str, int, bool]], closed_by: tuple[str, int] | None
+) -> None:
+    incident_id = incident(stage)
+    for order in permutations(story):
+        stage.db.write(lambda tx: tx.execute(delete(closings)))
+        stage.db.write(
+            lambda tx: tx.execute(delete(jobs_table).where(jobs_table.c.kind.like("task.%")))
+        )
+        for task_id, second, again in [*order, order[0]]:
+            if again:
+                assert reopened(stage, incident_id, stage.at(second), task_id).error is None
+            else:
+                completed(stage, incident_id, stage.at(second), task_id=task_id)
+        detail = shown(stage, incident_id)
+        expected = (None, None) if closed_by is None else (stage.at(closed_by[1]), closed_by[0])
+        assert (detail.closed_at, detail.closed_by_task) == expected, order
+
+
+def test_a_reopened_task_without_an_incident_changes_nothing(stage: Stage) -> None:
+    assert reopened(stage, None, stage.at(60)).state is JobState.DONE
+    assert reopened(stage, SECOND, stage.at(60)).state is JobState.DONE
+    assert stage.db.read(lambda tx: tx.execute(select(closings)).all()) == []
+
+
+def test_incidents_that_were_closed_before_can_be_opened_again(stage: Stage) -> None:
+    incident_id = incident(stage)
+    completed(stage, incident_id, stage.at(60))
+    downgrade(stage.db, "0012")
+    migrations.upgrade(stage.db.engine.url.render_as_string(hide_password=False))
+    assert shown(stage, incident_id).closed_by_task == FIRST
+    reopened(stage, incident_id, stage.at(60), SECOND)
+    assert shown(stage, incident_id).closed_by_task == FIRST
+    reopened(stage, incident_id, stage.at(90))
+    assert shown(stage, incident_id).closed_at is None
+
+
+def downgrade(db: Database, revision: str) -> None:
+    """Take the schema back."""
+    config = Config(attributes={"database": db})
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    command.downgrade(config, revision)

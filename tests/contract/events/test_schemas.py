@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from jsonschema import Draft202012Validator
 
-from functions.detection.closing import read_completed
+from functions.detection.schemas import CompletedTask
 from functions.notifications.notices import EVENTS, notice_of
 from functions.reports.messages import read_event, read_task
 from hearth import migrations
@@ -128,7 +128,10 @@ def test_what_is_published_is_read_by_those_who_subscribe(
         assert read_event(job.payload).incident_id == job.payload["subject"]
     sources = [read_task(job.payload).source for job in published["task.created.v1"]]
     assert any(source and source.report_id for source in sources)
-    closing = [read_completed(job) for job in published["task.completed.v1"]]
+    closing = [
+        CompletedTask.model_validate(received(job.payload).data)
+        for job in published["task.completed.v1"]
+    ]
     assert {task.close_incident for task in closing} == {True, False}
 
 

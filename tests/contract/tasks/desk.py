@@ -27,6 +27,7 @@ SUBSCRIBERS = {
     "task.created": ("reports", "analytics"),
     "task.updated": ("analytics",),
     "task.completed": ("detection", "analytics"),
+    "task.reopened": ("detection", "analytics"),
     "task.deleted": ("analytics",),
     "task.due": ("notifications",),
 }

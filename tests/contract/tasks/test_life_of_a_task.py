@@ -20,6 +20,7 @@ def test_nobody_has_tasks_at_first(desk: Desk) -> None:
     assert desk.list() == {
         "tasks": [],
         "total": 0,
+        "total_is_exact": True,
         "page": 1,
         "limit": 20,
         "total_pages": 0,

@@ -15,10 +15,9 @@ import pytest
 from onnx import TensorProto
 
 from hearth.errors import InvalidInput, ModelFailed
-from hearth_vision.backends.choice import BF16_FEATURES
+from hearth.processor import has_bfloat16
 from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.loading import load_detector
-from hearth_vision.processor import cpu_features
 from tests.contract.vision.graphs import BrightCells, Layout, identity
 
 BACKENDS = ["onnxruntime", "openvino"]
@@ -190,7 +189,7 @@ def test_what_was_compiled_is_found_by_the_next_process_and_answers_the_same(
 
 def test_the_info_says_how_answers_are_made(tmp_path: Path, backend: str) -> None:
     info = load(tmp_path, BrightCells("yolox"), backend).info
-    native = backend == "openvino" and set(BF16_FEATURES) & set(cpu_features())
+    native = backend == "openvino" and has_bfloat16()
     assert info.name == "m"
     assert info.sha256 == hashlib.sha256((tmp_path / "m.onnx").read_bytes()).hexdigest()
     assert (info.method, info.backend, info.fallback) == ("yolox-onnx", backend, False)
@@ -289,9 +288,8 @@ def test_a_file_with_a_broken_graph_is_refused(tmp_path: Path, backend: str) -> 
 
 
 def test_bfloat16_is_used_where_asked_for_or_refused_with_the_reason(tmp_path: Path) -> None:
-    from hearth_vision.processor import cpu_features
 
-    if set(cpu_features()) & {"avx512_bf16", "amx_bf16"}:
+    if has_bfloat16():
         detector = load(tmp_path, BrightCells("yolov8"), "openvino", precision="bfloat16")
         assert "bfloat16" in detector.info.detail
     else:

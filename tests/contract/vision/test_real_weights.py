@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 from hearth.errors import ModelFailed
-from hearth_vision.backends.choice import BF16_FEATURES
+from hearth.processor import has_bfloat16
 from hearth_vision.detections import Detections
 from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.images import ImageLimits, decode_image, encode_jpeg
 from hearth_vision.loading import load_detector
 from hearth_vision.nms import box_iou
-from hearth_vision.processor import cpu_features
 
 pytestmark = pytest.mark.needs_shared
 
@@ -80,9 +79,7 @@ def test_one_frame_gives_bit_for_bit_the_same_alone_and_amid_others(
         assert one.scores.tobytes() == alone.scores.tobytes()
 
 
-@pytest.mark.skipif(
-    not set(BF16_FEATURES) & set(cpu_features()), reason="this processor has no bfloat16"
-)
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
 def test_bfloat16_agrees_on_where_the_worker_is(
     yolox_nano: Path, coco: tuple[str, ...], worker: list[np.ndarray]
 ) -> None:

@@ -17,9 +17,11 @@ from hearth.errors import (
     HearthError,
     InvalidInput,
     ModelFailed,
+    ModelUnavailable,
     NotFound,
     PreconditionFailed,
     RateLimited,
+    TimedOut,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -41,6 +43,8 @@ ERRORS = {
         TooLarge,
         RateLimited,
         ModelFailed,
+        ModelUnavailable,
+        TimedOut,
         Unavailable,
     )
 }
@@ -125,6 +129,8 @@ def test_bytes_are_answered_as_base64() -> None:
         ("TooLarge", 413, "TOO_LARGE"),
         ("RateLimited", 429, "RATE_LIMIT_EXCEEDED"),
         ("ModelFailed", 500, "MODEL_FAILED"),
+        ("ModelUnavailable", 424, "MODEL_UNAVAILABLE"),
+        ("TimedOut", 504, "TIMED_OUT"),
         ("Unavailable", 503, "UNAVAILABLE"),
     ],
 )

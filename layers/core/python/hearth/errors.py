@@ -14,7 +14,9 @@ Two questions choose a leaf: whose fault is it, and would a retry help?
     │   └── RateLimited        429  allowed, but not now: a later retry helps
     └── ServiceError           ours
         ├── ModelFailed        500  a model is missing, broken or answers nonsense: no retry helps
-        └── Unavailable        503  something we depend on does not answer: a later retry helps
+        ├── ModelUnavailable   424  a model that somebody has to install first: no retry helps
+        ├── Unavailable        503  something we depend on does not answer: a later retry helps
+        └── TimedOut           504  it took longer than it may: less work at a time helps
 
 Foreign errors are translated into these once, at the edge that calls the foreign code, by type
 and code and never by message text.
@@ -99,7 +101,17 @@ class ModelFailed(ServiceError):
     status = 500
 
 
+class ModelUnavailable(ServiceError):
+    code = "MODEL_UNAVAILABLE"
+    status = 424
+
+
 class Unavailable(ServiceError):
     code = "UNAVAILABLE"
     status = 503
     retryable = True
+
+
+class TimedOut(ServiceError):
+    code = "TIMED_OUT"
+    status = 504

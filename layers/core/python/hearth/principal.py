@@ -26,13 +26,16 @@ class Role(StrEnum):
 _GUEST = frozenset({"cameras:read", "incidents:read", "reports:read"})
 _USER = _GUEST | {
     "analytics:write",
+    "clustering:use",
     "keys:write",  # one's own
     "notifications:read",
     "tasks:read",  # one's own, and those assigned to one
     "tasks:write",
+    "text:infer",  # what a model makes of one's own text
 }
 _DEVELOPER = _USER | {
     "analytics:read",
+    "clustering:manage",  # saved models, and everybody's jobs
     "incidents:write",
     "jobs:read",
     "jobs:retry",

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from hearth.errors import Forbidden, InvalidInput, NotFound, TooLarge, Unavailable
+from hearth.errors import Conflict, Forbidden, InvalidInput, NotFound, TooLarge, Unavailable
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from types_boto3_s3 import S3Client
+
+READ_AHEAD = 4 * 1024 * 1024
+"""Bytes that one request for a part of an object brings, and that lie in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,16 @@ class ObjectStore(Protocol):
         Raises:
             NotFound: no such key.
             TooLarge: more than `max_bytes`; nothing is read then.
+        """
+
+    def open(self, key: str, max_bytes: int) -> BinaryIO:
+        """The object as a file that can be read and sought; 4 MB of it are in memory at a time.
+
+        Reading raises Conflict when the object is replaced meanwhile.
+
+        Raises:
+            NotFound: no such key.
+            TooLarge: more than `max_bytes`.
         """
 
     def put(self, key: str, data: bytes, content_type: str) -> str:
@@ -66,6 +82,32 @@ class S3Store:
                 size = answer["ContentLength"]
                 if size > max_bytes:
                     raise TooLarge(f"{key} has {size} bytes; at most {max_bytes} are read")
+                return body.read()
+
+    def open(self, key: str, max_bytes: int) -> BinaryIO:
+        with self._translated(key):
+            head = self._client.head_object(Bucket=self.bucket, Key=key)
+        size = head["ContentLength"]
+        if size > max_bytes:
+            raise TooLarge(f"{key} has {size} bytes; at most {max_bytes} are read")
+        parts: io.RawIOBase = _Parts(self, key, size, head["ETag"])
+        return io.BufferedReader(parts, READ_AHEAD)
+
+    def part(self, key: str, etag: str, start: int, length: int) -> bytes:
+        """Some bytes of the object that has the entity tag `etag`.
+
+        Raises:
+            Conflict: it is another object by now.
+            NotFound: it is gone.
+        """
+        with self._translated(key):
+            answer = self._client.get_object(
+                Bucket=self.bucket,
+                Key=key,
+                IfMatch=etag,
+                Range=f"bytes={start}-{start + length - 1}",
+            )
+            with closing(answer["Body"]) as body:
                 return body.read()
 
     def put(self, key: str, data: bytes, content_type: str) -> str:
@@ -111,6 +153,8 @@ class S3Store:
                 raise Unavailable(f"bucket {self.bucket!r} does not exist") from error
             if code in {"NoSuchKey", "404"}:
                 raise NotFound(f"{where} does not exist") from error
+            if code in {"PreconditionFailed", "412"}:
+                raise Conflict(f"{where} was replaced while it was read") from error
             if code in {"AccessDenied", "403"}:
                 raise Forbidden(f"{where}: access denied") from error
             if code in {"KeyTooLongError", "InvalidURI"}:
@@ -118,3 +162,37 @@ class S3Store:
             raise Unavailable(f"{where}: S3 answered {code or status}") from error
         except BotoCoreError as error:
             raise Unavailable(f"{where}: S3 does not answer ({type(error).__name__})") from error
+
+
+class _Parts(io.RawIOBase):
+    """Reads an object of S3 part by part; the buffer above it makes the parts large."""
+
+    def __init__(self, store: S3Store, key: str, size: int, etag: str) -> None:
+        self._store = store
+        self._key = key
+        self._size = size
+        self._etag = etag
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any writable buffer
+        length = min(len(buffer), max(0, self._size - self._at))
+        if length == 0:
+            return 0
+        data = self._store.part(self._key, self._etag, self._at, length)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

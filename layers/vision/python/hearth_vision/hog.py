@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hearth.processor import cpu_share
 from hearth_vision.detections import Boxes, Detections, Scores
 from hearth_vision.haar import STRICT_FRONTAL, Cascade, logistic, ordered
 from hearth_vision.images import Bgr
 from hearth_vision.nms import suppress
 from hearth_vision.picture import check_picture
-from hearth_vision.processor import cpu_share
 
 if TYPE_CHECKING:
     from hearth_vision.detector import DetectorConfig, DetectorInfo

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hearth.errors import ModelFailed
+from hearth.processor import cpu_share
 from hearth_vision.backends.choice import load_program
 from hearth_vision.backends.compile_cache import compile_cache
 from hearth_vision.backends.program import Shape, Size, Tensor
@@ -20,7 +21,6 @@ from hearth_vision.model_check import prove_model
 from hearth_vision.nms import suppress
 from hearth_vision.onnx_file import read_onnx_file
 from hearth_vision.picture import check_picture
-from hearth_vision.processor import cpu_share
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from hearth.errors import ModelFailed
+from hearth.processor import BF16_FEATURES, has_bfloat16
 from hearth_vision.backends.program import FormatOf, Size, TensorProgram
-from hearth_vision.processor import cpu_features
-
-BF16_FEATURES = ("avx512_bf16", "amx_bf16")
 
 
 def load_program(
@@ -92,10 +90,10 @@ def choose_precision(
     Raises:
         ModelFailed: bfloat16 is asked for and this processor lacks it.
     """
-    native = bool(set(BF16_FEATURES) & set(cpu_features()))
+    native = has_bfloat16()
     if wanted == "bfloat16" and not native:
         raise ModelFailed(
-            f"This processor has none of {', '.join(BF16_FEATURES)}: bfloat16 would be slower than "
-            f"float32; choose float32"
+            f"This processor has none of {', '.join(sorted(BF16_FEATURES))}: bfloat16 would be "
+            f"slower than float32; choose float32"
         )
     return "bfloat16" if native and wanted != "float32" else "float32"

@@ -25,7 +25,7 @@ from hearth_vision.backends.program import (
 )
 from hearth_vision.images import Bgr
 from hearth_vision.letterbox import InputFormat
-from hearth_vision.processor import cpu_features
+from hearth.processor import cpu_features
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 

@@ -31,7 +31,7 @@ from hearth_vision.backends.program import (  # noqa: E402
 )
 from hearth_vision.images import Bgr  # noqa: E402
 from hearth_vision.letterbox import InputFormat  # noqa: E402
-from hearth_vision.processor import cpu_features  # noqa: E402
+from hearth.processor import cpu_features  # noqa: E402
 
 IN_FLIGHT = 2
 """Requests at once: the next picture waits inside OpenVINO while one is being worked on."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd")
 
+BF16_FEATURES = frozenset({"avx512_bf16", "amx_bf16"})
+
 
 MB_PER_PROCESSOR = 1769
 """Memory for which Lambda gives one processor ("Configure Lambda function memory"); less memory is
@@ -46,6 +48,11 @@ def cpu_features(root: Path = Path("/")) -> tuple[str, ...]:
             flags.update(value.split())
             break
     return tuple(feature for feature in _FEATURES if feature in flags)
+
+
+def has_bfloat16(root: Path = Path("/")) -> bool:
+    """Whether the processor computes in bfloat16, which is slower than float32 where it is not."""
+    return not BF16_FEATURES.isdisjoint(cpu_features(root))
 
 
 def _cpu_groups(root: Path) -> list[Path]:

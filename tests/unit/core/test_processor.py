@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hearth_vision.processor import cpu_features, cpu_share
+from hearth.processor import cpu_features, cpu_share
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:

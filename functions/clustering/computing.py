@@ -1,0 +1,306 @@
+"""One operation from its rows to its answer: what a request and a job have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from functions.clustering.rows import fingerprint, wrong
+from functions.clustering.saved.library import file_key
+from functions.clustering.schemas import (
+    AnomalyIn,
+    AnomalyOut,
+    ClusterIn,
+    ClusterOut,
+    ImportanceIn,
+    ImportanceOut,
+    Manifest,
+    ModelRef,
+    Request,
+    ScoreIn,
+    ScoreOut,
+)
+from functions.clustering.versions import libraries
+
+if TYPE_CHECKING:
+    from functions.clustering.algorithms.answers import (
+        AnomalyAnswer,
+        ClusterAnswer,
+        ImportanceAnswer,
+    )
+    from functions.clustering.algorithms.matrix import Table
+
+Fit = ClusterIn | AnomalyIn | ImportanceIn
+Target = Sequence[float | str | bool | None]
+Check = Callable[[str, float], None]
+"""Told between stages which one comes next, and how far the whole is, 0..1."""
+
+
+def unchecked(_: str, __: float) -> None:
+    """For work whose progress nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How a fitted model is to be kept.
+
+    Attributes:
+        model_id: Of the model.
+        name: Its name.
+        at: When, timezone-aware.
+        who: Id of the caller.
+    """
+
+    model_id: str
+    name: str
+    at: datetime
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """An answer.
+
+    Attributes:
+        answer: JSON.
+        model: The fitted model's file, where it is to be kept.
+        manifest: That the file agrees with.
+    """
+
+    answer: bytes
+    model: bytes | None = None
+    manifest: Manifest | None = None
+
+    def parts(self) -> list[bytes]:
+        """Answer, and manifest and model where there are any: what crosses a process's border."""
+        if self.model is None or self.manifest is None:
+            return [self.answer]
+        return [self.answer, self.manifest.model_dump_json().encode(), self.model]
+
+
+def name_of(request: Request) -> str:
+    """What the algorithm is called in errors."""
+    if isinstance(request, ScoreIn):
+        return "scoring"
+    return "the random forest" if isinstance(request, ImportanceIn) else request.algorithm
+
+
+def prepare(request: Request, keeps: bool) -> None:
+    """Import what a request needs, which takes a second the first time, before its time begins and
+    before a process is forked for it."""
+    if isinstance(request, ClusterIn):
+        import functions.clustering.algorithms.clusters
+    elif isinstance(request, AnomalyIn):
+        import functions.clustering.algorithms.anomalies
+    elif isinstance(request, ImportanceIn):
+        import functions.clustering.algorithms.importance
+    else:
+        import functions.clustering.algorithms.scoring  # noqa: F401
+    if keeps:
+        pass
+
+
+def split_target(table: Table, request: ImportanceIn) -> tuple[Table, Target]:
+    """What a target may depend on, and the target.
+
+    Raises:
+        InvalidInput: There is no such column, or none is left beside it.
+    """
+    if request.target is not None:
+        return table, request.target
+    from functions.clustering.algorithms.matrix import Table as TableOf
+
+    name = str(request.target_column)
+    if name not in table.columns:
+        shown = ", ".join(table.columns[:20])
+        raise wrong("target_column", f"there is no column {name!r}; there are {shown}")
+    if len(table.columns) == 1:
+        raise wrong("target_column", "there is no column beside the target")
+    at = table.columns.index(name)
+    import numpy as np
+
+    target = [None if value != value else float(value) for value in table.values[:, at]]
+    others = tuple(column for column in table.columns if column != name)
+    return TableOf(np.delete(table.values, at, axis=1), others), target
+
+
+def fit(
+    request: Fit,
+    table: Table,
+    keeping: Keeping | None = None,
+    notes: Sequence[str] = (),
+    check: Check = unchecked,
+    timed: bool = True,
+) -> Computed:
+    """Run the algorithm that `request` asks for.
+
+    Args:
+        table: Its rows.
+        keeping: How the fitted model is to be kept; None where it is not.
+        notes: How the rows were read.
+        check: Called between stages.
+        timed: Whether the answer says how long it took; without, the same rows give the same bytes.
+
+    Raises:
+        InvalidInput: Rows or parameters that the algorithm cannot take.
+    """
+    began = time.perf_counter()
+    answer, target = _run(request, table, check)
+    common: dict[str, Any] = {
+        "method": answer.method,
+        "defaults": answer.defaults,
+        "dropped": answer.dropped,
+        "algorithm": answer.method.algorithm,
+        "model": ModelRef(id=keeping.model_id, name=keeping.name) if keeping else None,
+        "notes": tuple(notes),
+        "processing_time": round(time.perf_counter() - began, 6) if timed else None,
+    }
+    told = _told(answer, common).model_dump_json().encode()
+    if keeping is None:
+        return Computed(told)
+    check("writing the model", 0.95)
+    from functions.clustering.saved.files import dump_model
+
+    model = dump_model(answer.model)
+    digest = fingerprint(table)
+    if target is not None:
+        digest = hashlib.sha256(f"{digest} {json.dumps(list(target))}".encode()).hexdigest()
+    manifest = Manifest(
+        model_id=keeping.model_id,
+        name=keeping.name,
+        operation=_operation(request),
+        algorithm=answer.method.algorithm,
+        parameters=asdict(request.parameters()),
+        metrics=_metrics(answer),
+        columns=table.columns,
+        rows=len(table.values),
+        training_sha256=digest,
+        file_key=file_key(keeping.model_id),
+        file_bytes=len(model),
+        file_sha256=hashlib.sha256(model).hexdigest(),
+        libraries=libraries(),
+        created_at=keeping.at,
+        created_by=keeping.who,
+    )
+    return Computed(told, model, manifest)
+
+
+def score(
+    manifest: Manifest, data: bytes, table: Table, notes: Sequence[str] = (), timed: bool = True
+) -> Computed:
+    """What a saved model says of new rows.
+
+    Args:
+        manifest: Of the model.
+        data: Its file.
+        table: The rows.
+
+    Raises:
+        ModelFailed: The file holds another model, or none that may be loaded.
+        InvalidInput: Rows that it cannot judge.
+    """
+    from functions.clustering.algorithms.scoring import score as judge
+    from functions.clustering.saved.files import load_model
+    from hearth.errors import ModelFailed
+
+    began = time.perf_counter()
+    model = load_model(data)
+    if model.columns != manifest.columns:
+        raise ModelFailed(f"the file of model {manifest.model_id} is that of another model")
+    scores = judge(model, table)
+    answer = ScoreOut(
+        labels=scores.labels.tolist(),
+        scores=None if scores.scores is None else _numbers(scores.scores.tolist()),
+        rule=scores.rule,
+        operation=manifest.operation,
+        model=ModelRef(id=manifest.model_id, name=manifest.name),
+        notes=tuple(notes),
+        processing_time=round(time.perf_counter() - began, 6) if timed else None,
+    )
+    return Computed(answer.model_dump_json().encode())
+
+
+def _run(
+    request: Fit, table: Table, check: Check
+) -> tuple[ClusterAnswer | AnomalyAnswer | ImportanceAnswer, Target | None]:
+    if isinstance(request, ClusterIn):
+        from functions.clustering.algorithms.clusters import cluster
+
+        return cluster(table, request.parameters(), check), None
+    if isinstance(request, AnomalyIn):
+        from functions.clustering.algorithms.anomalies import find_anomalies
+
+        return find_anomalies(table, request.parameters(), check), None
+    from functions.clustering.algorithms.importance import importance
+
+    others, target = split_target(table, request)
+    return importance(others, target, request.parameters(), check), target
+
+
+def _told(
+    answer: ClusterAnswer | AnomalyAnswer | ImportanceAnswer, common: dict[str, Any]
+) -> ClusterOut | AnomalyOut | ImportanceOut:
+    from functions.clustering.algorithms.answers import AnomalyAnswer, ClusterAnswer
+
+    if isinstance(answer, ClusterAnswer):
+        return ClusterOut(
+            labels=answer.labels.tolist(),
+            n_clusters=answer.n_clusters,
+            n_noise=answer.n_noise,
+            curve=answer.curve,
+            silhouette=answer.silhouette,
+            inertia=answer.inertia,
+            clusters=answer.clusters,
+            **common,
+        )
+    if isinstance(answer, AnomalyAnswer):
+        return AnomalyOut(
+            labels=answer.labels.tolist(),
+            scores=_numbers(answer.scores.tolist()),
+            n_anomalies=answer.n_anomalies,
+            anomalies=answer.anomalies,
+            contributions=answer.contributions,
+            **common,
+        )
+    return ImportanceOut(
+        columns=answer.columns,
+        task=answer.task,
+        task_reason=answer.task_reason,
+        metric=answer.metric,
+        score=answer.score,
+        baseline=answer.baseline,
+        rows_fitted=answer.rows_fitted,
+        rows_held_out=answer.rows_held_out,
+        **common,
+    )
+
+
+def _metrics(answer: ClusterAnswer | AnomalyAnswer | ImportanceAnswer) -> dict[str, float | None]:
+    from functions.clustering.algorithms.answers import AnomalyAnswer, ClusterAnswer
+
+    if isinstance(answer, ClusterAnswer):
+        return {
+            "n_clusters": answer.n_clusters,
+            "n_noise": answer.n_noise,
+            "silhouette": answer.silhouette.mean if answer.silhouette else None,
+            "inertia": answer.inertia,
+        }
+    if isinstance(answer, AnomalyAnswer):
+        return {"n_anomalies": answer.n_anomalies}
+    return {answer.metric: answer.score, "baseline": answer.baseline}
+
+
+def _operation(request: Fit) -> Any:
+    if isinstance(request, ClusterIn):
+        return "cluster"
+    return "anomaly" if isinstance(request, AnomalyIn) else "importance"
+
+
+def _numbers(values: list[float]) -> list[float | None]:
+    """JSON has no NaN."""
+    return [None if value != value else value for value in values]

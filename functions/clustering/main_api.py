@@ -1,0 +1,18 @@
+"""Builds the real things. The template names `functions.clustering.main_api.lambda_handler`."""
+
+from __future__ import annotations
+
+from functions.clustering.api import create_app
+from functions.clustering.jobs import JobDesk
+from functions.clustering.saved.library import Library
+from functions.clustering.service import ClusteringService
+from functions.clustering.settings import Settings
+from hearth.bootstrap import connect
+from hearth.http import lambda_handler_for
+
+settings = Settings()
+platform = connect(settings)
+library = Library(platform.db, platform.store)
+service = ClusteringService(platform.db, platform.store, library)
+desk = JobDesk(platform.ledger, platform.store, library, settings.bucket)
+lambda_handler = lambda_handler_for(create_app(service, desk), platform.limits)

@@ -1,0 +1,252 @@
+"""Answers requests: each algorithm in a process of its own, with a hard end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, get_args
+
+from pydantic import ValidationError
+
+from functions.clustering import computing
+from functions.clustering.algorithms.parameters import AnomalyAlgorithm, ClusterAlgorithm
+from functions.clustering.bounded import Tell, run_bounded
+from functions.clustering.computing import Fit, Keeping
+from functions.clustering.limits import (
+    ALGORITHM_S,
+    BATCH_S,
+    MAX_ANSWER_BYTES,
+    MAX_COLUMNS,
+    MAX_INLINE_BYTES,
+    MAX_JOB_ROWS,
+    MAX_JOB_VALUES,
+    MAX_OPERATIONS,
+    MAX_ROWS,
+)
+from functions.clustering.rows import check_inline, inline_table
+from functions.clustering.saved.library import Library
+from functions.clustering.schemas import (
+    REQUESTS,
+    AlgorithmOut,
+    BatchIn,
+    HealthOut,
+    Manifest,
+    OperationIn,
+    ProblemOut,
+    Request,
+    ScoreIn,
+    StatusOut,
+)
+from functions.clustering.versions import libraries
+from hearth.auth import Principal
+from hearth.errors import Forbidden, HearthError, InvalidInput, TimedOut, TooLarge
+from hearth.ids import new_ulid, utc_now
+
+if TYPE_CHECKING:
+    from hearth.db import Database
+    from hearth.storage import ObjectStore
+
+MANAGE = "clustering:manage"
+_SHORTEST_S = 0.5
+"""An operation of a batch is not begun with less time than this."""
+
+
+class ClusteringService:
+    """What is answered at once.
+
+    Args:
+        db: For health.
+        store: For health.
+        library: The saved models.
+        now: The present, timezone-aware.
+        algorithm_s: How long one algorithm may take.
+        batch_s: How long a batch may take.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        store: ObjectStore,
+        library: Library,
+        now: Callable[[], datetime] = utc_now,
+        algorithm_s: float = ALGORITHM_S,
+        batch_s: float = BATCH_S,
+    ) -> None:
+        self._db = db
+        self._store = store
+        self.library = library
+        self._now = now
+        self._algorithm_s = algorithm_s
+        self._batch_s = batch_s
+
+    def answer(self, principal: Principal, request: Request) -> bytes:
+        """JSON of the answer to rows in the request.
+
+        Raises:
+            InvalidInput: Rows or parameters that are wrong; row or field is named.
+            TooLarge: More rows than a request may have, or an answer that is too long.
+            Forbidden: Saving without the permission.
+            NotFound: No such model.
+            Conflict, ModelFailed: The model cannot be loaded.
+            TimedOut: The algorithm took over 8 seconds.
+        """
+        answer = self._answer(principal, request, self._algorithm_s)
+        if len(answer) > MAX_ANSWER_BYTES:
+            raise TooLarge(
+                f"the answer has {len(answer)} bytes; at most {MAX_ANSWER_BYTES} are sent: put "
+                "the rows in S3 and give their address as input"
+            )
+        return answer
+
+    def batch(self, principal: Principal, batch: BatchIn) -> bytes:
+        """JSON of a `BatchOut`: each operation succeeds or fails for itself.
+
+        Raises:
+            TooLarge: The answers together are too long.
+        """
+        began = time.monotonic()
+        parts: list[bytes] = []
+        succeeded = size = 0
+        for index, operation in enumerate(batch.operations):
+            left = self._batch_s - (time.monotonic() - began)
+            try:
+                result = self._operation(principal, operation, min(left, self._algorithm_s))
+            except HearthError as error:
+                problem = ProblemOut(
+                    code=error.code,
+                    message=error.message,
+                    details=[dict(detail) for detail in error.details],
+                )
+                parts.append(_entry(index, operation, b"null", problem.model_dump_json().encode()))
+            else:
+                parts.append(_entry(index, operation, result, b"null"))
+                succeeded += 1
+            size += len(parts[-1])
+            if size > MAX_ANSWER_BYTES:
+                raise TooLarge(
+                    f"the answers to {index + 1} operations have {size} bytes; at most "
+                    f"{MAX_ANSWER_BYTES} are sent: send fewer operations at once"
+                )
+        return b'{"results":[%b],"succeeded":%d,"failed":%d,"processing_time":%.6f}' % (
+            b",".join(parts),
+            succeeded,
+            len(parts) - succeeded,
+            time.monotonic() - began,
+        )
+
+    def status(self) -> StatusOut:
+        """What can be asked for, and with which versions."""
+        saved, promoted = self.library.status()
+        algorithms = [
+            *(("cluster", name, "scikit-learn, faiss") for name in get_args(ClusterAlgorithm)),
+            *(("anomaly", name, "scikit-learn") for name in get_args(AnomalyAlgorithm)),
+            ("importance", "random_forest_permutation", "scikit-learn"),
+        ]
+        return StatusOut(
+            algorithms=[
+                AlgorithmOut.model_validate({"operation": of, "name": name, "library": library})
+                for of, name, library in algorithms
+            ],
+            libraries=libraries(),
+            limits={
+                "rows": MAX_ROWS,
+                "columns": MAX_COLUMNS,
+                "bytes": MAX_INLINE_BYTES,
+                "operations": MAX_OPERATIONS,
+                "seconds": self._algorithm_s,
+                "job_rows": MAX_JOB_ROWS,
+                "job_values": MAX_JOB_VALUES,
+            },
+            saved_models=saved,
+            promoted=promoted,
+        )
+
+    def health(self) -> HealthOut:
+        """Whether database and bucket answer. Never raises for what it looks at."""
+        checks = {
+            "database": _asked(self.library.status),
+            "object store": _asked(lambda: next(self._store.list("models/clustering/"), None)),
+        }
+        healthy = set(checks.values()) == {"ok"}
+        return HealthOut(status="healthy" if healthy else "unhealthy", checks=checks)
+
+    def _operation(self, principal: Principal, operation: OperationIn, seconds: float) -> bytes:
+        if seconds < _SHORTEST_S:
+            raise TimedOut(
+                f"the batch has used its {self._batch_s:g} s; send this operation by itself"
+            )
+        try:
+            request = REQUESTS[operation.type].model_validate(operation.data)
+        except ValidationError as error:
+            raise _invalid(error) from error
+        if request.input is not None:
+            raise InvalidInput(
+                f"a batch takes rows (data) only; send input to the route /{operation.type}",
+                details=[{"field": "input", "message": "not in a batch"}],
+            )
+        return self._answer(principal, request, seconds)
+
+    def _answer(self, principal: Principal, request: Request, seconds: float) -> bytes:
+        check_inline(request.data)
+        if isinstance(request, ScoreIn):
+            return self._score(request, seconds)
+        if request.save_as is not None and not principal.may(MANAGE):
+            raise Forbidden(f"save_as needs the permission {MANAGE}, which you do not have")
+        keeping = None
+        if request.save_as is not None:
+            keeping = Keeping(new_ulid(), request.save_as, self._now(), principal.id)
+        return self._fit(request, keeping, seconds)
+
+    def _fit(self, request: Fit, keeping: Keeping | None, seconds: float) -> bytes:
+        request.parameters()  # before a process is begun: they may not fit together
+        computing.prepare(request, keeps=keeping is not None)
+
+        def work(_: Tell) -> Sequence[bytes]:
+            table = inline_table(request.data, request.feature_names)
+            return computing.fit(request, table, keeping).parts()
+
+        answer, *kept = run_bounded(work, seconds, computing.name_of(request))
+        if kept:
+            manifest, model = kept
+            self.library.save(Manifest.model_validate_json(manifest), model)
+        return answer
+
+    def _score(self, request: ScoreIn, seconds: float) -> bytes:
+        manifest = self.library.find(request.model)
+        data = self.library.file(manifest)
+        computing.prepare(request, keeps=True)
+
+        def work(_: Tell) -> Sequence[bytes]:
+            names = request.feature_names or manifest.columns
+            return computing.score(manifest, data, inline_table(request.data, names)).parts()
+
+        return run_bounded(work, seconds, computing.name_of(request))[0]
+
+
+def _entry(index: int, operation: OperationIn, result: bytes, error: bytes) -> bytes:
+    status = b"ok" if error == b"null" else b"error"
+    return b'{"index":%d,"type":"%b","status":"%b","result":%b,"error":%b}' % (
+        index,
+        operation.type.encode(),
+        status,
+        result,
+        error,
+    )
+
+
+def _invalid(error: ValidationError) -> InvalidInput:
+    details = [
+        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
+        for item in error.errors(include_url=False, include_input=False, include_context=False)[:20]
+    ]
+    first = details[0]
+    return InvalidInput(f"{first['field'] or 'data'}: {first['message']}", details=details)
+
+
+def _asked(question: Callable[[], object]) -> str:
+    try:
+        question()
+    except HearthError as error:
+        return error.message
+    return "ok"

@@ -1,0 +1,38 @@
+"""Whether an incident is closed: a pure function of what its tasks told, in whichever order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from functions.detection.repository import closings, incidents
+from hearth.db import insert_for
+
+
+def note_task(
+    tx: Connection, incident_id: str, task_id: str, at: datetime, *, reopened: bool
+) -> None:
+    """Note that a task was completed or reopened, and close or open its incident accordingly.
+
+    `updated_at` stays: it tells when its frames changed the incident last.
+    """
+    of_incident = incidents.c.id == incident_id
+    # Holds the row: of two tasks at once each would else miss what the other tells.
+    held = update(incidents).where(of_incident).values(closed_at=incidents.c.closed_at)
+    if tx.execute(held).rowcount == 0:
+        return
+    fact = {"incident_id": incident_id, "task_id": task_id, "at": at, "reopened": reopened}
+    tx.execute(insert_for(tx.dialect.name)(closings).on_conflict_do_nothing(), fact)
+    c = closings.c
+    told = select(c.task_id, c.at).where(c.incident_id == incident_id)
+    again = tx.execute(told.where(c.reopened).order_by(c.at)).all()
+    last_reopened: dict[str, datetime] = {task: when for task, when in again}  # noqa: C416
+    closed_at = closed_by = None
+    for task, when in tx.execute(told.where(~c.reopened).order_by(c.at, c.task_id)):
+        if task not in last_reopened or when > last_reopened[task]:
+            closed_at, closed_by = when, task
+            break
+    tx.execute(
+        update(incidents).where(of_incident).values(closed_at=closed_at, closed_by_task=closed_by)
+    )

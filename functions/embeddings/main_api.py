@@ -1,0 +1,13 @@
+"""Builds the real things. The template names `functions.embeddings.main_api.lambda_handler`."""
+
+from __future__ import annotations
+
+from functions.embeddings.api import create_app
+from functions.embeddings.settings import Settings
+from functions.embeddings.wiring import Wiring
+from hearth.bootstrap import connect
+from hearth.http import lambda_handler_for
+
+settings = Settings()
+platform = connect(settings)
+lambda_handler = lambda_handler_for(create_app(Wiring(settings)), platform.limits)

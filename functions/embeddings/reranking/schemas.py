@@ -1,0 +1,101 @@
+"""What crosses the border of reranking."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_CANDIDATES = 200
+MAX_QUERY_CHARS = 2000
+MAX_TEXT_CHARS = 4000
+MAX_TOP_K = 50
+
+Query = Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS, examples=["it is too dark"])]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
+Method = Literal["cross-encoder", "hybrid", "bm25"]
+
+
+class Candidate(BaseModel):
+    """Anything with a description; the rest of it comes back as it was sent."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    description: Annotated[Text, Field(examples=["turn the porch light on at dusk"])]
+
+
+class RerankIn(BaseModel):
+    """What is looked for, and where."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    query: Query
+    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=MAX_CANDIDATES)]
+    top_k: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MAX_TOP_K,
+            description="How many to return, at most as many as there are candidates; by default "
+            "ten, or all if there are fewer.",
+        ),
+    ] = None
+
+
+class Ranked(BaseModel):
+    """Where a candidate stood, and how well it answers."""
+
+    index: Annotated[int, Field(description="In the request, from 0.")]
+    score: Annotated[float, Field(description="0..1; comparable within one answer.")]
+
+
+class RerankOut(BaseModel):
+    """The best candidates, the best first; of equals the earlier one."""
+
+    ranked_candidates: Annotated[list[Candidate], Field(description="As they were sent.")]
+    results: Annotated[list[Ranked], Field(description="Of each of them, in the same order.")]
+    method: Annotated[
+        Method,
+        Field(
+            description="`cross-encoder`: a model read query and description together; score is "
+            "its probability. `hybrid`: 0.6 of the cosine of embeddings and 0.4 of BM25 as a "
+            "share of the highest. "
+            "`bm25`: words alone, for want of any model."
+        ),
+    ]
+    fallback_reason: Annotated[
+        str | None, Field(description="Why it was not a cross-encoder that answered.")
+    ]
+    model_name: Annotated[str | None, Field(description="None: no model had a part in it.")]
+    model_sha256: str | None
+    truncated: Annotated[
+        list[int],
+        Field(description="Candidates whose end the model did not read, by their index."),
+    ]
+    processing_time: Annotated[float, Field(ge=0, description="Seconds.")]
+
+
+class TeiRerankIn(BaseModel):
+    """As text-embeddings-inference is asked."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    query: Query
+    texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_CANDIDATES)]
+    raw_scores: Annotated[
+        bool, Field(description="Logits of a cross-encoder; other methods have none.")
+    ] = False
+    return_text: bool = False
+    truncate: Annotated[
+        bool | None,
+        Field(description="False refuses what is longer than the model reads."),
+    ] = None
+    truncation_direction: Literal["right", "Right"] = "right"
+
+
+class TeiRank(BaseModel):
+    """One text; `text` only where it was asked for."""
+
+    index: int
+    score: float
+    text: str | None = None

@@ -1,0 +1,97 @@
+"""The dialect of text-embeddings-inference: `POST /embed` and `GET /info`.
+
+https://huggingface.github.io/text-embeddings-inference/: `InferenceClient(".../embed")`, LangChain
+and LlamaIndex speak it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.embeddings.answers import as_numbers, json_response
+from functions.embeddings.routes import PERMISSION, HasEmbeddings
+from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, Text, Vector
+from hearth.auth import require
+from hearth.errors import InvalidInput, TooLarge
+from hearth_text.models import MINILM
+
+
+class TeiEmbedIn(BaseModel):
+    """Text, or texts."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    inputs: Annotated[
+        Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)],
+        Field(examples=["turn the porch light on"]),
+    ]
+    normalize: bool = True
+    truncate: Annotated[
+        bool | None,
+        Field(description="False refuses what is longer than the model reads."),
+    ] = None
+    truncation_direction: Literal["right", "Right"] = "right"
+    prompt_name: Annotated[None, Field(description="The model has no prompts.")] = None
+    dimensions: int | None = None
+
+
+class TeiPooling(BaseModel):
+    pooling: Literal["mean"] = "mean"
+
+
+class TeiModelType(BaseModel):
+    embedding: TeiPooling = TeiPooling()
+
+
+class TeiInfo(BaseModel):
+    """As text-embeddings-inference describes itself."""
+
+    model_id: str = MINILM.repository
+    model_sha: Annotated[str | None, Field(description="None until the model is loaded.")]
+    model_dtype: str
+    model_type: TeiModelType = TeiModelType()
+    max_concurrent_requests: int = 1
+    max_input_length: int = MINILM.max_tokens
+    max_batch_tokens: int = MAX_TEXTS * MINILM.max_tokens
+    max_batch_requests: int | None = None
+    max_client_batch_size: int = MAX_TEXTS
+    auto_truncate: bool = True
+    tokenization_workers: int = 1
+    version: str = "hearth"
+    sha: str | None = None
+    docker_label: str | None = None
+
+
+def tei_router(services: HasEmbeddings) -> APIRouter:
+    """Routes that `services.embeddings` answers."""
+    router = APIRouter(tags=["text-embeddings-inference"], dependencies=[require(PERMISSION)])
+
+    @router.post("/embed", response_model=list[Vector])
+    async def tei_embed(body: TeiEmbedIn) -> Response:
+        if body.dimensions not in (None, DIMENSIONS):
+            raise InvalidInput(f"dimensions must be {DIMENSIONS} or left out")
+        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+        found = services.embeddings.encode(texts, normalize=body.normalize)
+        if body.truncate is False and found.truncated:
+            raise TooLarge(
+                f"input {found.truncated[0]} has more than {MINILM.max_tokens} tokens; shorten it, "
+                "or let it be truncated"
+            )
+        headers = {
+            "X-Model-Sha256": found.sha256,
+            "X-Compute-Time": str(round(found.seconds * 1000)),
+            "X-Compute-Tokens": str(sum(found.tokens)),
+            "X-Truncated": ",".join(map(str, found.truncated)),
+        }
+        return json_response(as_numbers(found.vectors), headers)
+
+    @router.get("/info")
+    async def tei_info() -> TeiInfo:
+        found = services.embeddings.models()
+        status = next(one for one in found.models if one.name == found.embedding_model)
+        return TeiInfo(model_sha=status.sha256, model_dtype=status.detail or "not loaded yet")
+
+    return router

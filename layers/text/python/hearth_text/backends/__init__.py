@@ -1,0 +1,1 @@
+"""What runs a tensor program; each module imports exactly one runtime."""

@@ -1,0 +1,76 @@
+"""Texts to token ids, with the truncation told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from hearth.errors import InvalidInput, ModelFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One text as its model reads it.
+
+    Attributes:
+        ids: With the special tokens, at most as many as the model reads.
+        type_ids: 0 for the first text of a pair, 1 for the second; as long as `ids`.
+        truncated: Whether the model does not see the end of the text.
+    """
+
+    ids: Sequence[int]
+    type_ids: Sequence[int]
+    truncated: bool
+
+
+class TextTokenizer:
+    """A `tokenizer.json` of Hugging Face, with our truncation and no padding.
+
+    Args:
+        path: The file.
+        max_tokens: Of one text or pair, special tokens included.
+
+    Raises:
+        ModelFailed: Missing, or no tokenizer.
+    """
+
+    def __init__(self, path: Path, max_tokens: int) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # it raises Exception itself, whatever is wrong
+            raise ModelFailed(f"Tokenizer {path} cannot be read: {error}") from error
+        # The file says what was of use in training: other lengths, and padding to them.
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is one of the vocabulary, whole; most of BERT's are English words."""
+        return self._tokenizer.token_to_id(word) is not None
+
+    def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Tokens]:
+        """Token ids of each text, or of each pair of texts; safe in several threads at once.
+
+        Raises:
+            InvalidInput: A text is no Unicode: half of a surrogate pair.
+        """
+        for index, text in enumerate(texts):
+            _check_unicode(index, text)
+        return [
+            Tokens(encoding.ids, encoding.type_ids, bool(encoding.overflowing))
+            for encoding in self._tokenizer.encode_batch_fast(list(texts))
+        ]
+
+
+def _check_unicode(index: int, text: str | tuple[str, str]) -> None:
+    for part in [text] if isinstance(text, str) else text:
+        try:
+            part.encode()
+        except UnicodeEncodeError as error:
+            message = f"holds half of a surrogate pair at character {error.start}"
+            raise InvalidInput(
+                f"text {index} {message}; send valid Unicode",
+                details=[{"field": f"texts.{index}", "message": message}],
+            ) from error

@@ -1,0 +1,125 @@
+"""Requests of more rows than Aurora DSQL takes in a transaction are done in parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from functions.tasks.idempotency import MOST_ROWS, parts
+from hearth.errors import Unavailable
+from tests.contract.tasks.desk import Desk
+
+CSV = {"content-type": "text/csv"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([], [range(0)]),
+        ([10], [range(0, 1)]),
+        ([MOST_ROWS, 1], [range(0, 1), range(1, 2)]),
+        ([MOST_ROWS + 1, MOST_ROWS + 1], [range(0, 1), range(1, 2)]),
+        ([1000, 1000, 900, 1], [range(0, 3), range(3, 4)]),
+    ],
+    ids=str,
+)
+def test_operations_are_put_together_while_they_fit(rows: list[int], expected: list[range]) -> None:
+    assert parts(rows) == expected
+
+
+def words(number: int, of: int) -> str:
+    return " ".join(f"{of}w{n}" for n in range(number))
+
+
+def test_no_transaction_writes_more_than_dsql_takes(desk: Desk) -> None:
+    written: list[int] = []
+    engine = desk.db.engine
+
+    def begun(*_: Any) -> None:
+        written.append(0)
+
+    def ran(_c: Any, cursor: Any, sql: str, *_: Any) -> None:
+        if sql.startswith(("INSERT", "UPDATE", "DELETE")) and cursor.rowcount > 0:
+            written[-1] += cursor.rowcount
+
+    event.listen(engine, "begin", begun)
+    event.listen(engine, "after_cursor_execute", ran)
+    created = desk.ask(
+        "POST",
+        "/bulk",
+        {
+            "operations": [
+                {"op": "create", "task": {"title": "t", "description": words(650, n)}}
+                for n in range(6)
+            ]
+        },
+    ).json()
+    assert created["succeeded"] == 6
+    changed = desk.ask(
+        "POST",
+        "/bulk",
+        {
+            "operations": [
+                {"op": "update", "id": item["id"], "changes": {"description": words(550, 50 + n)}}
+                for n, item in enumerate(created["items"])
+            ]
+            + [{"op": "complete", "id": item["id"]} for item in created["items"]]
+            + [{"op": "delete", "id": item["id"]} for item in created["items"]]
+        },
+    ).json()
+    assert (changed["succeeded"], changed["failed"]) == (18, 0)
+    event.remove(engine, "begin", begun)
+    event.remove(engine, "after_cursor_execute", ran)
+    assert 1_300 < max(written) <= 3_000
+
+
+def file_of(number: int) -> bytes:
+    lines = [f"{n},Task {n} of many" for n in range(number)]
+    return "\r\n".join(["uid,title", *lines, ""]).encode()
+
+
+def test_a_file_of_a_thousand_tasks_is_imported_and_one_of_more_is_refused(
+    sqlite_desk: Desk,
+) -> None:
+    desk = sqlite_desk
+    answer = desk.ask("POST", "/import", content=file_of(1_001), headers=CSV)
+    assert answer.status_code == 400
+    assert "1000" in answer.json()["error"]["message"]
+    assert desk.list()["total"] == 0
+    answer = desk.ask("POST", "/import", content=file_of(1_000), headers=CSV)
+    assert (answer.status_code, answer.json()["created"]) == (200, 1_000)
+    assert [item["index"] for item in answer.json()["items"]] == list(range(1_000))
+    assert desk.list(search="999")["total"] == 1
+
+
+def test_a_request_that_broke_off_says_so_and_goes_on_when_it_is_repeated(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = CSV | {"Idempotency-Key": "k"}
+    add = desk.ledger.add
+    calls = 0
+
+    def breaks(*given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise Unavailable("the database does not answer")
+        return add(*given)
+
+    monkeypatch.setattr(desk.ledger, "add", breaks)
+    answer = desk.ask("POST", "/import", content=file_of(10), headers=headers).json()
+    monkeypatch.undo()
+    first = answer["created"]
+    assert 0 < first < 10
+    assert answer["failed"] == 10 - first
+    assert answer["items"][-1]["error"]["message"] == "the database does not answer"
+    assert desk.list()["total"] == first
+    answer = desk.ask("POST", "/import", content=file_of(10), headers=headers).json()
+    assert (answer["created"], answer["failed"]) == (10, 0)
+    assert desk.list()["total"] == 10
+    again = desk.ask("POST", "/import", content=file_of(10), headers=headers)
+    assert again.json() == answer
+    other = desk.ask("POST", "/import", content=file_of(9), headers=headers)
+    assert other.status_code == 409
