@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 
 from hearth.errors import ModelFailed
+from hearth.processor import cpu_features
 from hearth_vision.backends.model_input import input_size, supported_dtype
 from hearth_vision.backends.program import (
     FormatOf,
@@ -25,7 +26,6 @@ from hearth_vision.backends.program import (
 )
 from hearth_vision.images import Bgr
 from hearth_vision.letterbox import InputFormat
-from hearth.processor import cpu_features
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 

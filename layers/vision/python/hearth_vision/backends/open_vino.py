@@ -22,6 +22,7 @@ if sys.modules[_CONVERTER] is None:
 import numpy as np  # noqa: E402
 
 from hearth.errors import ModelFailed  # noqa: E402
+from hearth.processor import cpu_features  # noqa: E402
 from hearth_vision.backends.model_input import input_size, supported_dtype  # noqa: E402
 from hearth_vision.backends.program import (  # noqa: E402
     FormatOf,
@@ -31,7 +32,6 @@ from hearth_vision.backends.program import (  # noqa: E402
 )
 from hearth_vision.images import Bgr  # noqa: E402
 from hearth_vision.letterbox import InputFormat  # noqa: E402
-from hearth.processor import cpu_features  # noqa: E402
 
 IN_FLIGHT = 2
 """Requests at once: the next picture waits inside OpenVINO while one is being worked on."""
