@@ -64,11 +64,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        report = measure(Path(name), given.frames, given.rounds, given.ultralytics)
-    print(json.dumps(report, indent=2))
+        for part in measure(Path(name), given.frames, given.rounds, given.ultralytics):
+            print(json.dumps(part, indent=2), flush=True)
 
 
-def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> dict[str, Any]:
+def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> Iterator[dict[str, Any]]:
     from tests.performance.yolov8n import save
 
     film = [encode_jpeg(frame, 85) for frame in scenes(frames)]
@@ -107,7 +107,7 @@ def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> dict[s
     )  # type: ignore[misc]
     alone = {name: one_by_one(run, film) for name, run in runs.items()}
     network = {name: network_only(one, film, rounds) for name, one in detectors.items()}
-    report: dict[str, Any] = {
+    yield {
         "details": {name: detector.info.detail for name, detector in detectors.items()},
         "runs": {
             name: {
@@ -126,14 +126,15 @@ def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> dict[s
             }
             for name in runs
         },
+    }
+    yield {
         "process": {
             name: fresh_process(folder, paths["free"], ir, film[0])
             for name, ir in (("core " + best, None), ("core int8", int8))
         },
     }
     if ultralytics:
-        report["ultralytics"] = measure_ultralytics(folder, film, confidence, rounds)
-    return report
+        yield {"ultralytics": measure_ultralytics(folder, film, confidence, rounds)}
 
 
 # ---- the film, the model ----
