@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from functions.detection.policy import NAME
+from functions.detection.protective_equipment import EquipmentType, ProtectiveEquipmentAnswer
 from functions.detection.schemas import (
     CamerasAnswer,
     Evidence,
     IncidentDetail,
     IncidentsAnswer,
     IncidentState,
+    PersonsAnswer,
 )
 from hearth.auth import require
 from hearth.http import PageQuery, TimeParameter
 from hearth.http import create_app as create_http_app
 from hearth.ids import ULID_PATTERN
 
+CameraId = Annotated[str, Path(pattern=NAME)]
+CapturedAt = Annotated[
+    str,
+    Path(
+        pattern=r"^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z$",
+        description="As in the frame's key: 20261102T073000.000000Z.",
+    ),
+]
 IncidentId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]
 
 
@@ -32,6 +43,17 @@ class IncidentQuery(PageQuery):
     since: TimeParameter | None = Field(None, alias="from")
     until: TimeParameter | None = Field(None, alias="to")
     closed: bool | None = Field(None, description="Whether a person has dealt with it.")
+
+
+class EquipmentQuery(BaseModel):
+    """As Rekognition's SummarizationAttributes."""
+
+    min_confidence: float = Field(
+        50, ge=50, le=100, description="Of people, parts and equipment that the summary counts."
+    )
+    required: list[EquipmentType] = Field(
+        ["HEAD_COVER"], max_length=3, description="What a person needs."
+    )
 
 
 class Service(Protocol):
@@ -47,6 +69,17 @@ class Service(Protocol):
         cursor: str | None,
     ) -> IncidentsAnswer: ...
     def incident(self, incident_id: str) -> IncidentDetail: ...
+    def persons(self, incident_id: str) -> PersonsAnswer: ...
+    def incident_equipment(
+        self, incident_id: str, min_confidence: float, required: Sequence[EquipmentType]
+    ) -> ProtectiveEquipmentAnswer: ...
+    def frame_equipment(
+        self,
+        camera_id: str,
+        captured_at: str,
+        min_confidence: float,
+        required: Sequence[EquipmentType],
+    ) -> ProtectiveEquipmentAnswer: ...
     def evidence(self, incident_id: str) -> tuple[Evidence, bytes]: ...
 
 
@@ -89,5 +122,26 @@ def create_app(service: Service) -> FastAPI:
         if if_none_match is not None and tag in if_none_match:
             return Response(status_code=304, headers=headers)
         return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    @router.get("/incidents/{incident_id}/persons", dependencies=[require("incidents:read")])
+    async def list_persons(incident_id: IncidentId) -> PersonsAnswer:
+        return service.persons(incident_id)
+
+    @router.get(
+        "/incidents/{incident_id}/protective-equipment", dependencies=[require("incidents:read")]
+    )
+    async def get_incident_equipment(
+        incident_id: IncidentId, query: Annotated[EquipmentQuery, Query()]
+    ) -> ProtectiveEquipmentAnswer:
+        return service.incident_equipment(incident_id, query.min_confidence, query.required)
+
+    @router.get(
+        "/cameras/{camera_id}/frames/{captured_at}/protective-equipment",
+        dependencies=[require("incidents:read")],
+    )
+    async def get_frame_equipment(
+        camera_id: CameraId, captured_at: CapturedAt, query: Annotated[EquipmentQuery, Query()]
+    ) -> ProtectiveEquipmentAnswer:
+        return service.frame_equipment(camera_id, captured_at, query.min_confidence, query.required)
 
     return create_http_app("Hearth detection", router)

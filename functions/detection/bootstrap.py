@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -24,6 +25,7 @@ from hearth.events import Publisher
 from hearth.frames import FrameKind
 from hearth.logging import emit
 from hearth.retention import PRUNE, Retention
+from hearth_vision.backends.compile_cache import default_folder
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.faces import HaarFaces
 from hearth_vision.images import ImageLimits
@@ -100,11 +102,21 @@ def detector_config(settings: Settings) -> DetectorConfig:
         iou=settings.iou_threshold,
         max_detections=settings.max_detections,
         threads=settings.threads,
+        cache=cache_folder(settings.model_cache),
     )
 
 
-def measure(frames: int, persons: int, inference_ms: float) -> None:
+def cache_folder(setting: str) -> Path | None:
+    """Where compiled models are kept, if anywhere."""
+    if setting == "off":
+        return None
+    return Path(setting) if setting else default_folder()
+
+
+def measure(frames: int, persons: int, inference_ms: float, dropped: int) -> None:
     """Metrics of one batch."""
+    if dropped:
+        emit({"FramesDropped": (float(dropped), MetricUnit.Count)})
     if frames:
         emit(
             {

@@ -66,6 +66,7 @@ def assess(
         rules.areas(captured_at, site),
         size,
         rules.min_score,
+        rules.view(size),
     )
     observations: dict[str | None, list[Observation]] = {}
     for person in judged:

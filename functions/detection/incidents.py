@@ -108,6 +108,12 @@ def record_failures(
     repository.update_camera(tx, camera_id, {"failed": camera.failed + len(new)})
 
 
+def record_dropped(tx: Connection, camera_id: str) -> None:
+    """Count one frame that was let go unjudged."""
+    camera = repository.lock_camera(tx, camera_id)
+    repository.update_camera(tx, camera_id, {"dropped": (camera.dropped or 0) + 1})
+
+
 def record_end(
     tx: Connection, camera_id: str, ended_at: datetime, rules: EpisodeRules
 ) -> list[NewJob]:

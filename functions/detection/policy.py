@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,9 @@ MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 12
 MINUTES_A_DAY: Final = 24 * 60
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+MIN_REGION: Final = 0.05
+"""Of a picture's width and height: less shows nobody."""
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
@@ -144,23 +148,46 @@ class Defaults(_Strict):
     """What applies where a camera says nothing else.
 
     `min_score` is the confidence from which a person is judged; 0 leaves that to the detector's
-    own threshold.
+    own threshold. `max_lag_s` is how long after its capture a frame is still worth judging; without
+    it every frame is, however late.
     """
 
     required: Items = (Item.HELMET, Item.VEST)
     restricted: bool = False
     min_score: Score = 0.0
+    max_lag_s: Seconds | None = None
     episode: EpisodeRules = EpisodeRules()
 
 
+Region = tuple[Fraction, Fraction, Fraction, Fraction]
+"""left, top, right, bottom, as fractions of width and height."""
+
+
 class Camera(_Strict):
-    """Rules of one camera; what is left out comes from the defaults."""
+    """Rules of one camera; what is left out comes from the defaults.
+
+    `region` is the part of the picture that is looked at at all: the detector sees nothing else,
+    and what it sees larger. Zones stay fractions of the whole picture.
+    """
 
     required: Items | None = None
     restricted: bool | None = None
     min_score: Score | None = None
+    max_lag_s: Seconds | None = None
     episode: EpisodeRules | None = None
+    region: Region | None = None
     zones: tuple[Zone, ...] = Field(default=(), max_length=50)
+
+    @model_validator(mode="after")
+    def _has_a_region(self) -> Self:
+        if self.region is not None:
+            left, top, right, bottom = self.region
+            if right - left < MIN_REGION or bottom - top < MIN_REGION:
+                raise ValueError(
+                    f"region {list(self.region)} is not left, top, right, bottom with "
+                    f"{MIN_REGION:g} of the picture between them at least"
+                )
+        return self
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -190,8 +217,17 @@ class CameraRules(BaseModel):
     required: tuple[Item, ...]
     restricted: bool
     min_score: float
+    max_lag_s: float | None
     episode: EpisodeRules
+    region: Region | None
     zones: tuple[Zone, ...]
+
+    def view(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """What is looked at of a picture of (width, height): x1, y1, x2, y2 in whole pixels."""
+        width, height = size
+        left, top, right, bottom = self.region or (0.0, 0.0, 1.0, 1.0)
+        x1, y1 = int(left * width), int(top * height)
+        return x1, y1, max(x1 + 1, ceil(right * width)), max(y1 + 1, ceil(bottom * height))
 
     def areas(self, captured_at: datetime, site: ZoneInfo) -> list[Area]:
         """What applies at `captured_at` (aware): the whole picture first, then active zones."""
@@ -244,7 +280,9 @@ class Policy(_Strict):
             required=defaults.required if camera.required is None else camera.required,
             restricted=defaults.restricted if camera.restricted is None else camera.restricted,
             min_score=defaults.min_score if camera.min_score is None else camera.min_score,
+            max_lag_s=defaults.max_lag_s if camera.max_lag_s is None else camera.max_lag_s,
             episode=camera.episode or defaults.episode,
+            region=camera.region,
             zones=camera.zones,
         )
 

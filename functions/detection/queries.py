@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from functions.detection import repository
+from functions.detection.equipment import RESTRICTED
 from functions.detection.event import indeterminate_of, model_of, peak_of, violations_of
+from functions.detection.protective_equipment import (
+    EquipmentType,
+    ProtectiveEquipmentAnswer,
+    protective_equipment,
+)
 from functions.detection.schemas import (
     CameraAnswer,
     CamerasAnswer,
@@ -15,9 +22,15 @@ from functions.detection.schemas import (
     IncidentsAnswer,
     IncidentState,
     IncidentSummary,
+    ModelAnswer,
+    PersonAnswer,
+    PersonAttribute,
+    PersonsAnswer,
 )
+from functions.detection.tracks import ATTEMPTS, GONE_AFTER, Track, sightings, track
 from functions.detection.verdicts import Verdict
 from hearth.errors import NotFound
+from hearth.frames import camera_prefix, frame_key
 from hearth.paging import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
@@ -26,6 +39,8 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 MAX_EVIDENCE_BYTES: Final = 20_000_000
+MAX_PERSON_FRAMES: Final = 5000
+"""Frames that one answer about persons reads: 10 minutes, the longest episode, at 8 a second."""
 
 
 class Objects(Protocol):
@@ -92,7 +107,72 @@ class Queries:
             peak=peak_of(frame) if frame is not None and judged else None,
             persons=frame.result["persons"] if frame is not None and judged else [],
             indeterminate=indeterminate_of(frame.result) if frame is not None and judged else (),
-            model=model_of(frame.model) if frame is not None and frame.model else None,
+            model=_model(frame.model) if frame is not None and frame.model else None,
+        )
+
+    def persons(self, incident_id: str) -> PersonsAnswer:
+        """Who was there while an incident went on, and what several frames say of each.
+
+        Raises:
+            NotFound: no such incident.
+        """
+        row = self._row(incident_id)
+        first = frame_key(row.camera_id, row.first_seen - GONE_AFTER)
+        last = frame_key(row.camera_id, row.last_seen + GONE_AFTER)
+        found = self._storage.db.read(
+            lambda tx: repository.frames_with_people(
+                tx, row.camera_id, first, last, MAX_PERSON_FRAMES + 1
+            )
+        )
+        kept = found[:MAX_PERSON_FRAMES]
+        seen = [
+            one
+            for frame in kept
+            for one in sightings(frame.frame_key, frame.captured_at, frame.result)
+        ]
+        return PersonsAnswer(
+            incident_id=row.id,
+            camera_id=row.camera_id,
+            frames_with_person=len(kept),
+            complete=len(found) == len(kept) and row.pruned_at is None,
+            persons=[_person(one) for one in track(row.camera_id, seen)],
+        )
+
+    def incident_equipment(
+        self, incident_id: str, min_confidence: float, required: Sequence[EquipmentType]
+    ) -> ProtectiveEquipmentAnswer:
+        """An incident's peak frame in Rekognition's shape.
+
+        Raises:
+            NotFound: no such incident.
+        """
+        return self._equipment(self._row(incident_id).peak_frame_key, min_confidence, required)
+
+    def frame_equipment(
+        self,
+        camera_id: str,
+        captured_at: str,
+        min_confidence: float,
+        required: Sequence[EquipmentType],
+    ) -> ProtectiveEquipmentAnswer:
+        """One frame in Rekognition's shape; `captured_at` is written as in the frame's key.
+
+        Raises:
+            NotFound: no such frame, or nothing (any more) is stored of it.
+        """
+        key = f"{camera_prefix(camera_id)}{captured_at}.jpg"
+        return self._equipment(key, min_confidence, required)
+
+    def _equipment(
+        self, key: str, min_confidence: float, required: Sequence[EquipmentType]
+    ) -> ProtectiveEquipmentAnswer:
+        frame = self._storage.db.read(lambda tx: repository.frame(tx, key))
+        if frame is None or frame.result is None or frame.model is None:
+            raise NotFound(
+                f"nothing is stored of frame {key[:120]!r}: it was not judged, or is old"
+            )
+        return protective_equipment(
+            frame.result, (frame.width, frame.height), frame.model, min_confidence, required
         )
 
     def evidence(self, incident_id: str) -> tuple[Evidence, bytes]:
@@ -122,13 +202,52 @@ def _camera(row: Row[Any]) -> CameraAnswer:
         frames=row.frames,
         frames_with_person=row.frames_with_person,
         failed_frames=row.failed,
+        dropped_frames=row.dropped or 0,
         first_frame_at=row.first_frame_at,
         last_frame_at=row.last_frame_at,
         ended_at=row.ended_at,
         verdicts={verdict.value: getattr(row, verdict.value) for verdict in Verdict},
         open_incidents=row.open_incidents,
-        model=model_of(row.model) if row.model else None,
+        model=_model(row.model) if row.model else None,
     )
+
+
+def _person(one: Track) -> PersonAnswer:
+    attributes = one.attributes()
+    violations = one.violations()
+    first, last = one.sightings[0], one.sightings[-1]
+    verdict = Verdict.INDETERMINATE
+    in_zone = violations.get(RESTRICTED, 0) >= ATTEMPTS
+    if one.confirmed and (in_zone or any(found.state == "missing" for found in attributes)):
+        verdict = Verdict.VIOLATION
+    elif one.confirmed and all(found.state == "worn" for found in attributes):
+        verdict = Verdict.INDETERMINATE if violations else Verdict.COMPLIANT
+    return PersonAnswer(
+        person_id=one.person_id,
+        first_seen=first.captured_at,
+        last_seen=last.captured_at,
+        frames=len(one.sightings),
+        confidence=round(one.score, 4),
+        confirmed=one.confirmed,
+        verdict=verdict.value,
+        attributes=[
+            PersonAttribute(
+                item=found.item,
+                state=found.state,
+                confidence=found.score,
+                attempts=found.attempts,
+                agreement=found.agreement,
+                reason=found.reason,
+            )
+            for found in attributes
+        ],
+        violations=violations,
+        last_bbox=last.box,
+    )
+
+
+def _model(body: Mapping[str, Any]) -> ModelAnswer:
+    return ModelAnswer(**model_of(body).model_dump(), detail=body["detail"])
 
 
 def _state(row: Row[Any]) -> str:

@@ -136,6 +136,12 @@ class CompletedTask(BaseModel):
     source: TaskSource | None = None
 
 
+class ModelAnswer(ModelUsed):
+    """`detail` names the runtime's version, its arithmetic, threads and the processor."""
+
+    detail: str
+
+
 class ReopenedTask(BaseModel):
     """`task.reopened`, version 1, as far as it concerns an incident."""
 
@@ -147,18 +153,22 @@ class ReopenedTask(BaseModel):
 
 
 class CameraAnswer(_Frozen):
-    """What is known of one camera; `verdicts` counts people on frames."""
+    """What is known of one camera; `verdicts` counts people on frames.
+
+    `dropped_frames` had waited longer than the policy's `max_lag_s` and were not judged.
+    """
 
     camera_id: str
     frames: int
     frames_with_person: int
     failed_frames: int
+    dropped_frames: int
     first_frame_at: Time | None
     last_frame_at: Time | None
     ended_at: Time | None
     verdicts: dict[str, int]
     open_incidents: int
-    model: ModelUsed | None
+    model: ModelAnswer | None
 
 
 class CamerasAnswer(_Frozen):
@@ -188,9 +198,49 @@ class IncidentDetail(IncidentSummary):
     peak: Peak | None
     persons: list[dict[str, Any]]
     indeterminate: tuple[Indeterminate, ...]
-    model: ModelUsed | None
+    model: ModelAnswer | None
 
 
 class IncidentsAnswer(_Frozen):
     incidents: list[IncidentSummary]
     next_cursor: str | None
+
+
+class PersonAttribute(_Frozen):
+    """What several frames say of one item; `reason` tells why it is not accepted."""
+
+    item: str
+    state: Literal["worn", "missing", "indeterminate"]
+    confidence: float
+    attempts: int
+    agreement: float
+    reason: str | None
+
+
+class PersonAnswer(_Frozen):
+    """One person over an incident's frames.
+
+    `confidence` is the median of the frames' scores, `violations` counts frames, and `confirmed`
+    says whether there were enough good frames to believe in the person.
+    """
+
+    person_id: str
+    first_seen: Time
+    last_seen: Time
+    frames: int
+    confidence: float
+    confirmed: bool
+    verdict: Literal["compliant", "violation", "indeterminate"]
+    attributes: list[PersonAttribute]
+    violations: dict[str, int]
+    last_bbox: tuple[float, float, float, float]
+
+
+class PersonsAnswer(_Frozen):
+    """Who was there; `complete` is false where frames are deleted or too many."""
+
+    incident_id: str
+    camera_id: str
+    frames_with_person: int
+    complete: bool
+    persons: list[PersonAnswer]

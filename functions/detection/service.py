@@ -7,17 +7,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
+from functions.detection import repository
 from functions.detection.frames import FrameResult, assess
 from functions.detection.incidents import (
     ModelRecord,
+    record_dropped,
     record_end,
     record_failures,
     record_frames,
 )
+from functions.detection.lag import Frame, overdue
 from functions.detection.policy import Policy
 from functions.detection.triggers import due_watches
 from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone
@@ -43,15 +47,19 @@ class Policies(Protocol):
     def current(self) -> Policy: ...
 
 
-Measure = Callable[[int, int, float], None]
-"""frames, persons, inference milliseconds of a batch."""
+Measure = Callable[[int, int, float, int], None]
+"""frames, persons, inference milliseconds and dropped frames of a batch."""
 
 
 @dataclass(frozen=True)
 class _Picture:
+    """`image` is the part that is looked at, `view` its corners, `size` (width, height) of all."""
+
     job: Job
     ref: FrameRef
     image: Bgr
+    view: tuple[int, int, int, int]
+    size: tuple[int, int]
 
 
 class FrameService:
@@ -99,11 +107,14 @@ class FrameService:
         except HearthError as error:
             yield from self._all_failed(jobs, error)
             return
+        jobs, overtaken = self._in_time(jobs, policy)
+        for job, camera_id in overtaken:
+            yield job, Done(partial(_drop, camera_id=camera_id))
         failures: dict[str, tuple[Job, HearthError]] = {}
         late: list[Job] = []
         pictures: list[_Picture] = []
         began = time.perf_counter()
-        found = detector.detect(self._images(jobs, deadline, pictures, failures, late))
+        found = detector.detect(self._images(jobs, policy, deadline, pictures, failures, late))
         elapsed_ms = (time.perf_counter() - began) * 1000
         results: list[tuple[Job, FrameResult]] = []
         for picture, detections in zip(pictures, found, strict=True):
@@ -115,7 +126,7 @@ class FrameService:
             self._ledger, policy, model_record(detector.info), self._now, [r for _, r in results]
         )
         self._remember_failures(failures.values())
-        self._measure(len(results), sum(r.persons for _, r in results), elapsed_ms)
+        self._measure(len(results), sum(r.persons for _, r in results), elapsed_ms, len(overtaken))
         for job, result in results:
             yield job, Done(batch.writer(result))
         for job, failure in failures.values():
@@ -123,9 +134,35 @@ class FrameService:
         for job in late:
             yield job, Postpone(self._now())
 
+    def _in_time(
+        self, jobs: Sequence[Job], policy: Policy
+    ) -> tuple[Sequence[Job], list[tuple[Job, str]]]:
+        """The jobs to work on, and those to let go with their cameras."""
+        frames: list[tuple[str, Frame]] = []
+        for job in jobs:
+            try:
+                ref = parse_frame_key(job.payload["key"])
+                max_lag_s = policy.rules(ref.camera_id).max_lag_s
+            except HearthError:
+                continue  # refused later, with its reason
+            if max_lag_s is not None:
+                frames.append((job.id, (ref.camera_id, ref.captured_at, max_lag_s)))
+        now = self._now()
+        if not any(now - at > timedelta(seconds=lag or 0) for _, (_, at, lag) in frames):
+            return jobs, []
+        cameras = {camera_id for _, (camera_id, _, _) in frames}
+        judged = self._db.read(lambda tx: repository.last_frames(tx, cameras))
+        names = overdue(frames, judged, now)
+        camera_of = {name: camera_id for name, (camera_id, _, _) in frames}
+        return (
+            [job for job in jobs if job.id not in names],
+            [(job, camera_of[job.id]) for job in jobs if job.id in names],
+        )
+
     def _images(
         self,
         jobs: Sequence[Job],
+        policy: Policy,
         deadline: Deadline,
         pictures: list[_Picture],
         failures: dict[str, tuple[Job, HearthError]],
@@ -133,7 +170,7 @@ class FrameService:
     ) -> Iterator[Bgr]:
         """Yield each picture that can be judged, noting it in `pictures`, others elsewhere."""
         loading: list[tuple[Job, Future[_Picture]]] = [
-            (job, self._pool.submit(self._load, job)) for job in jobs
+            (job, self._pool.submit(self._load, job, policy)) for job in jobs
         ]
         for job, future in loading:
             if not deadline.allows(FRAME_RESERVE_S):
@@ -148,27 +185,32 @@ class FrameService:
             pictures.append(picture)
             yield picture.image
 
-    def _load(self, job: Job) -> _Picture:
+    def _load(self, job: Job, policy: Policy) -> _Picture:
         ref = parse_frame_key(job.payload["key"])
+        rules = policy.rules(ref.camera_id)
         try:
             data = self._store.get(job.payload["key"], self._limits.max_bytes)
         except NotFound:
             raise NotFound(
                 f"frame {job.payload['key']} was deleted before it was processed"
             ) from None
-        return _Picture(job, ref, decode_image(data, self._limits))
+        image = decode_image(data, self._limits)
+        size = image.shape[1], image.shape[0]
+        x1, y1, x2, y2 = view = rules.view(size)
+        return _Picture(job, ref, image[y1:y2, x1:x2], view, size)
 
     def _assess(
         self, picture: _Picture, found: Detections, detector: Detector, policy: Policy
     ) -> FrameResult:
-        height, width = picture.image.shape[:2]
+        x1, y1 = picture.view[:2]
+        boxes = [[a + x1, b + y1, c + x1, d + y1] for a, b, c, d in found.boxes.tolist()]
         return assess(
             picture.job.payload["key"],
             picture.ref.camera_id,
             picture.ref.captured_at,
-            _Lists(found.boxes.tolist(), found.scores.tolist(), found.class_ids.tolist()),
+            _Lists(boxes, found.scores.tolist(), found.class_ids.tolist()),
             detector.info.classes,
-            (width, height),
+            picture.size,
             policy.rules(picture.ref.camera_id),
             self._site,
         )
@@ -268,6 +310,10 @@ class _Batch:
             jobs += record_frames(tx, camera_id, by_camera[camera_id], self._model, rules, now)
         self._ledger.hasten(tx, due_watches(jobs, now), now)
         return jobs
+
+
+def _drop(tx: Connection, *, camera_id: str) -> None:
+    record_dropped(tx, camera_id)
 
 
 def model_record(info: DetectorInfo) -> ModelRecord:

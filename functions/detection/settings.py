@@ -18,6 +18,8 @@ class Settings(CoreSettings):
     model_classes: str = ""
     """A file with one class name a line, or the names themselves separated by commas."""
     model_backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    model_cache: str = ""
+    """Folder for compiled models. Empty is a private one among temporary files, `off` is none."""
     confidence_threshold: float = Field(0.5, gt=0, le=1)
     iou_threshold: float = Field(0.45, gt=0, le=1)
     max_detections: int = Field(50, ge=1, le=1000)

@@ -6,7 +6,8 @@ An item that a policy requires is
 - *missing* when the model showed its absence (`no_helmet`), or when the model knows the item, has
   no class for its absence, the item is large (helmet, vest), the person is well visible and nothing
   was found. The second kind is inferred: its confidence is the person's times `INFERRED`;
-- *indeterminate* otherwise, with the reason.
+- *indeterminate* otherwise, with the reason: hidden by another person, cut off by the edge, too
+  small, or one is nearby that may be this person's or somebody else's.
 
 There is no `no_vest` class in the public data sets, so a missing vest is always inferred.
 """
@@ -86,6 +87,7 @@ def judge(
     areas: Sequence[Area],
     size: tuple[int, int],
     min_score: float = 0.0,
+    view: Box | None = None,
 ) -> list[Judged]:
     """Judge everyone on a frame.
 
@@ -95,10 +97,12 @@ def judge(
         areas: The rules at the time of the frame; the first is the whole picture.
         size: (width, height) in pixels.
         min_score: People who score lower are left out.
+        view: The part of the frame that was looked at, pixels; None is all of it.
     """
     kept = [person for person in people if person.score >= min_score]
+    seen = view or (0.0, 0.0, float(size[0]), float(size[1]))
     return [
-        _judge_one(index, person, kept, words, areas, size)
+        _judge_one(index, person, kept, words, areas, size, seen)
         for index, person in enumerate(kept, start=1)
     ]
 
@@ -110,6 +114,7 @@ def _judge_one(
     words: Vocabulary,
     areas: Sequence[Area],
     size: tuple[int, int],
+    view: Box,
 ) -> Judged:
     inside = [area for area in areas if in_area(person, area, size)]
     # A zone with a list of its own replaces the whole picture's list for those who stand in it.
@@ -118,7 +123,7 @@ def _judge_one(
         area.name: () if area.name is None and replaced else area.required or () for area in inside
     }
     wanted = sorted({item for items in required.values() for item in items})
-    findings = {item: examine(person, item, people, words, size) for item in wanted}
+    findings = {item: examine(person, item, people, words, view) for item in wanted}
     violations = []
     for area in inside:
         if area.restricted:
@@ -158,7 +163,7 @@ def examine(
     item: Item,
     people: Sequence[Person],
     words: Vocabulary,
-    size: tuple[int, int],
+    view: Box,
 ) -> Finding:
     """Whether one person wears one item."""
     if item not in words.worn and item not in words.missing:
@@ -181,8 +186,10 @@ def examine(
         return Finding(item, "indeterminate", 0.0, "seen neither worn nor missing")
     if item not in INFERABLE:
         return Finding(item, "indeterminate", 0.0, "not seen, and too small to infer its absence")
-    if reason := hidden(person, item, people, size):
+    if reason := hidden(person, item, people, view):
         return Finding(item, "indeterminate", 0.0, reason)
+    if any(thing.item == item for thing in person.doubtful):
+        return Finding(item, "indeterminate", 0.0, "one nearby may be this person's or another's")
     return Finding(
         item,
         "missing",
@@ -192,21 +199,19 @@ def examine(
     )
 
 
-def hidden(
-    person: Person, item: Item, people: Sequence[Person], size: tuple[int, int]
-) -> str | None:
+def hidden(person: Person, item: Item, people: Sequence[Person], view: Box) -> str | None:
     """Why nothing can be inferred from not finding a helmet or vest; None when it can."""
     x1, y1, x2, y2 = person.box
-    width, height = size
+    left, top, right, bottom = view
     if person.detection is None:
         return "the person was inferred from equipment, not seen whole"
     if person.score < MIN_PERSON_SCORE:
         return f"the person scores {person.score:.2f}, below {MIN_PERSON_SCORE}"
     if y2 - y1 < MIN_HEIGHT_PX:
         return f"the person is {y2 - y1:.0f} pixels tall; {MIN_HEIGHT_PX} are needed"
-    if x1 <= EDGE_PX or x2 >= width - EDGE_PX or y1 <= EDGE_PX:
+    if x1 <= left + EDGE_PX or x2 >= right - EDGE_PX or y1 <= top + EDGE_PX:
         return "the person is cut off by the edge of the picture"
-    if y2 >= height - EDGE_PX and y2 - y1 < x2 - x1:
+    if y2 >= bottom - EDGE_PX and y2 - y1 < x2 - x1:
         return "only the upper part of the person is in the picture"
     region = _region(person.box, item)
     area = (region[2] - region[0]) * (region[3] - region[1])

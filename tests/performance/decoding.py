@@ -21,11 +21,12 @@ import onnxruntime
 from PIL import Image, ImageSequence
 
 from hearth.processor import cpu_share
+from hearth_vision.backends.program import write_tensor
 from hearth_vision.decoding.yolox import YoloxDecoder
 from hearth_vision.detections import Detections
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.images import ImageLimits, decode_image, encode_jpeg
-from hearth_vision.letterbox import fill_letterbox
+from hearth_vision.letterbox import letterbox
 from hearth_vision.loading import load_detector
 from hearth_vision.nms import box_iou, suppress
 
@@ -87,7 +88,8 @@ def bare_loop(weights: Path, frames: list[np.ndarray]) -> Run:
     def run() -> list[Detections]:
         answers = []
         for frame in frames:
-            placement = fill_letterbox(frame, buffer, decoder.form)
+            picture, placement = letterbox(frame, shape[2:], centred=decoder.form.centred)
+            write_tensor(picture, decoder.form, buffer)
             output = session.run(None, {name: buffer})[0]
             boxes, scores, class_ids = decoder.decode(output, CONFIDENCE)
             kept = suppress(boxes, scores, class_ids, 0.45, 50)

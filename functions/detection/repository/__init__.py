@@ -55,6 +55,8 @@ cameras = Table(
     Column("pruned_at", UtcDateTime),
     Column("prune_cursor", Text),
     Column("pruned_until", UtcDateTime),
+    # Frames that were let go unjudged, because they had waited too long.
+    Column("dropped", Integer),
 )
 
 frames = Table(
@@ -176,6 +178,17 @@ def update_camera(tx: Connection, camera_id: str, values: dict[str, Any]) -> Non
     tx.execute(update(cameras).where(cameras.c.camera_id == camera_id).values(**values))
 
 
+def last_frames(tx: Connection, camera_ids: Iterable[str]) -> dict[str, datetime]:
+    """When each camera's latest judged frame was captured; a camera without one is left out."""
+    c = cameras.c
+    rows = tx.execute(
+        select(c.camera_id, c.last_frame_at).where(
+            c.camera_id.in_(sorted(camera_ids)), c.last_frame_at.is_not(None)
+        )
+    )
+    return {row.camera_id: row.last_frame_at for row in rows}
+
+
 def list_cameras(tx: Connection) -> Sequence[Row[Any]]:
     """Cameras by id, each with its number of open incidents and its model's description."""
     opened = (
@@ -228,6 +241,24 @@ def frame(tx: Connection, key: str) -> Row[Any] | None:
         .outerjoin(models, models.c.id == frames.c.model_id)
         .where(frames.c.frame_key == key)
     ).one_or_none()
+
+
+def frames_with_people(
+    tx: Connection, camera_id: str, first_key: str, last_key: str, limit: int
+) -> Sequence[Row[str, datetime, dict[str, Any]]]:
+    """Key, time and result of a camera's judged frames with somebody on them, in order."""
+    c = frames.c
+    return tx.execute(
+        select(c.frame_key, c.captured_at, c.result)
+        .where(
+            c.camera_id == camera_id,
+            c.frame_key.between(first_key, last_key),
+            c.persons > 0,
+            c.result.is_not(None),
+        )
+        .order_by(c.frame_key)
+        .limit(limit)
+    ).all()
 
 
 def put_model(tx: Connection, model_id: str, body: dict[str, Any]) -> None:

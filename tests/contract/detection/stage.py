@@ -113,7 +113,7 @@ class Stage:
             self,
             ZoneInfo("UTC"),
             ImageLimits(),
-            lambda frames, persons, inference_ms: None,
+            lambda frames, persons, inference_ms, dropped: None,
             now=self.clock,
         )
         evidence = EvidenceSettings(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +13,14 @@ import pytest
 
 from functions.detection.api import create_app
 from functions.detection.queries import Queries
+from hearth.frames import frame_key
 from hearth.http import lambda_handler_for
+from hearth.ids import ulid_from
 from tests.contract.detection.stage import Stage, picture
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
+
+NEVER = "20200101T000000.000000Z"
 
 
 @pytest.fixture
@@ -94,6 +99,58 @@ def test_an_incident_shows_its_peak_frame_people_and_model(stage: Stage, get: An
     assert incident["model"]["name"] == "script"
 
 
+def test_an_incident_s_persons_are_followed_over_its_frames(stage: Stage, get: Any) -> None:
+    for n in range(6):
+        stage.upload(n / 5, picture(2))
+    stage.end(1)
+    stage.drain()
+    [row] = stage.incidents()
+    answer = body(get(f"/api/v1/incidents/{row.id}/persons"))
+    assert answer["complete"] is True
+    assert answer["frames_with_person"] == 6
+    assert [one["frames"] for one in answer["persons"]] == [6, 6]
+    for person in answer["persons"]:
+        assert person["confirmed"] is True
+        assert person["verdict"] == "violation"
+        assert person["violations"] == {"restricted_zone": 6}
+        assert person["first_seen"] == "2026-11-02T07:30:00.000000Z"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_persons_are_the_same_in_whatever_order_frames_came(
+    stage: Stage, get: Any, seed: int
+) -> None:
+    times = [n / 5 for n in range(6)]
+    random.Random(seed).shuffle(times)
+    for time in times:
+        stage.upload(time, picture(1))
+        stage.drain()
+    stage.end(1)
+    stage.drain()
+    incident = body(get("/api/v1/incidents", "state=ended"))["incidents"][0]["incident_id"]
+    [person] = body(get(f"/api/v1/incidents/{incident}/persons"))["persons"]
+    # Made from the first frame, not from the one that came first.
+    assert person["first_seen"] == "2026-11-02T07:30:00.000000Z"
+    assert person["person_id"] == ulid_from(
+        stage.at(0), "gate", frame_key("gate", stage.at(0)), "1"
+    )
+
+
+def test_a_frame_is_told_in_rekognition_s_shape_too(stage: Stage, get: Any) -> None:
+    walk(stage, 0)
+    stage.drain()
+    [row] = stage.incidents()
+    by_incident = body(get(f"/api/v1/incidents/{row.id}/protective-equipment"))
+    time = row.peak_frame_key.removeprefix("frames/gate/").removesuffix(".jpg")
+    path = f"/api/v1/cameras/gate/frames/{time}/protective-equipment"
+    assert body(get(path)) == by_incident
+    [person] = by_incident["Persons"]
+    assert person["Id"] == 0
+    assert by_incident["Summary"]["PersonsIndeterminate"] == [0]
+    asked = get(path, "min_confidence=99&required=HEAD_COVER&required=HAND_COVER")
+    assert body(asked)["Summary"]["PersonsIndeterminate"] == [0]
+
+
 def test_evidence_is_the_picture_under_its_own_hash(stage: Stage, get: Any) -> None:
     walk(stage, 0)
     stage.drain()
@@ -123,6 +180,13 @@ def test_evidence_of_an_open_incident_is_not_there_yet(stage: Stage, get: Any) -
     [
         ("/api/v1/incidents/01M6DJMH588QAEWKQFCCCP2758", "", 404),
         ("/api/v1/incidents/nonsense", "", 400),
+        ("/api/v1/incidents/01M6DJMH588QAEWKQFCCCP2758/persons", "", 404),
+        ("/api/v1/incidents/01M6DJMH588QAEWKQFCCCP2758/protective-equipment", "", 404),
+        (f"/api/v1/cameras/gate/frames/{NEVER}/protective-equipment", "", 404),
+        ("/api/v1/cameras/gate/frames/yesterday/protective-equipment", "", 400),
+        (f"/api/v1/cameras/Gate!/frames/{NEVER}/protective-equipment", "", 400),
+        (f"/api/v1/cameras/gate/frames/{NEVER}/protective-equipment", "min_confidence=49", 400),
+        (f"/api/v1/cameras/gate/frames/{NEVER}/protective-equipment", "required=HAT", 400),
         ("/api/v1/incidents", "limit=101", 400),
         ("/api/v1/incidents", "limit=0", 400),
         ("/api/v1/incidents", "cursor=%21", 400),

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection
 
 from functions.detection import repository
+from functions.detection.policy import parse_policy
 from functions.reports.schemas import IncidentEvent
 from hearth.errors import Conflict, ModelFailed
 from hearth.frames import frame_job, frame_key
@@ -342,3 +343,50 @@ def test_the_test_event_of_s3_is_nothing_to_do(stage: Stage) -> None:
     event = load_event("detection/sqs_s3_test_event")
     assert stage.handler()(event, LambdaContext()) == {"batchItemFailures": []}
     assert stage.ledger.summary() == {}
+
+
+LIVE = b"defaults: {required: [], restricted: true, max_lag_s: 10}"
+
+
+def test_frames_that_waited_too_long_are_dropped_counted_and_hold_nothing_up(
+    stage: Stage,
+) -> None:
+    stage.policy = parse_policy(LIVE)
+    for n in range(30):
+        stage.upload(n / 5, picture(1))
+    stage.clock.advance(20)
+    stage.drain()
+    # All of them are overdue; the one that is kept says that the camera is there.
+    assert (stage.camera().frames, stage.camera().dropped) == (1, 29)
+    assert stage.unfinished() == []
+    # Delivered once more, they are counted no more.
+    stage.upload(0.2, picture(1))
+    stage.drain()
+    assert stage.camera().dropped == 29
+
+
+def test_without_a_bound_a_clip_that_is_old_is_judged_whole(stage: Stage) -> None:
+    for n in range(30):
+        stage.upload(n / 5, picture(1))
+    stage.clock.advance(86_400)
+    stage.drain()
+    assert (stage.camera().frames, stage.camera().dropped) == (30, None)
+
+
+def test_the_detector_sees_the_region_and_the_boxes_are_those_of_the_whole_picture(
+    stage: Stage,
+) -> None:
+    stage.policy = parse_policy(
+        b"{defaults: {restricted: true}, cameras: {gate: {region: [0.25, 0.1, 1, 1]}}}"
+    )
+    key = stage.upload(0, picture(1))
+    stage.upload(0, picture(1), "dock")
+    stage.drain()
+    gate = stage.db.read(lambda tx: repository.frame(tx, key))
+    dock = stage.db.read(lambda tx: repository.frame(tx, key.replace("gate", "dock")))
+    assert gate is not None
+    assert dock is not None
+    assert dock.result["persons"][0]["bbox"] == [10, 20, 60, 200]
+    # 400 x 240 pixels.
+    assert gate.result["persons"][0]["bbox"] == [110, 44, 160, 224]
+    assert (gate.width, gate.height) == (400, 240)

@@ -59,6 +59,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     bench.deliver("{", {"schema_version": 2})
     bench.run()
     IDS["incident_id"] = [row.id for row in stage.incidents()]
+    IDS["camera_id"] = ["gate"]
+    IDS["captured_at"] = [
+        row.peak_frame_key[-27:-4] for row in stage.incidents() if row.camera_id == "gate"
+    ]
     IDS["report_id"] = [payload()["incident_id"]]
     IDS["job_id"] = [job.id for job in stage.ledger.list(limit=100).jobs]
     CURSORS["/api/v1/incidents"] = encode_cursor(IDS["incident_id"][-1])

@@ -28,7 +28,8 @@ class BrightCells:
         layout: Of the output.
         size: (height, width) of the input.
         dtype: Of input and output.
-        dynamic: Leave batch, height and width of the input free.
+        dynamic: Leave batch, height and width of the input free; the boxes stay those of `size`.
+        follows: Make the boxes in the graph, from the input's own size.
         gain: Factor on every score; NaN and more than 1 make nonsense.
         bias: Added to every score.
         box_gain: Factor on every box.
@@ -40,6 +41,7 @@ class BrightCells:
     size: tuple[int, int] = (64, 96)
     dtype: Any = np.float32
     dynamic: bool = False
+    follows: bool = False
     gain: float = 1.0
     bias: float = 0.0
     box_gain: float = 1.0
@@ -75,6 +77,9 @@ class BrightCells:
                 helper.make_node(operation, inputs, [f"pool{stride}"], **how),
                 helper.make_node("Reshape", [f"pool{stride}", "flat"], [f"level{stride}"]),
             ]
+        if self.follows:
+            del constants["boxes"]
+            nodes += self._grid(constants)
         nodes += [
             helper.make_node("Concat", [f"level{s}" for s in STRIDES], ["means"], axis=2),
             helper.make_node("Mul", ["means", "scale"], ["scaled"]),
@@ -82,7 +87,8 @@ class BrightCells:
         ]
         parts, shape = ["boxes", "classes"], [1, 7, self.cells]
         if yolox:
-            constants["object"] = np.full((1, 1, self.cells), 0.9, self.dtype)
+            if not self.follows:
+                constants["object"] = np.full((1, 1, self.cells), 0.9, self.dtype)
             parts, shape = ["boxes", "object", "classes"], [1, 8, self.cells]
         if self.layout == "end-to-end":
             return self._end_to_end(path, nodes, constants, element)
@@ -100,7 +106,11 @@ class BrightCells:
                     "images", element, free if self.dynamic else [1, 3, height, width]
                 )
             ],
-            [helper.make_tensor_value_info("output", element, shape)],
+            [
+                helper.make_tensor_value_info(
+                    "output", element, [None] * 3 if self.follows else shape
+                )
+            ],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         )
         return save(graph, path, self.metadata)
@@ -136,6 +146,59 @@ class BrightCells:
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         )
         return save(graph, path, self.metadata)
+
+    def _grid(self, constants: dict[str, np.ndarray]) -> list[onnx.NodeProto]:
+        """`boxes`, and `object` for YOLOX, for whatever size the input has."""
+        make = helper.make_node
+        element = helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype))
+        relative = self.layout == "yolox"
+        constants |= {
+            "zero": np.array(0, np.int64),
+            "one": np.array(1, np.int64),
+            "half": np.array(0.5, self.dtype),
+            "0.9": np.array(0.9, self.dtype),
+            "level": np.array([1, 1, -1], np.int64),
+            "axes_x": np.array([0, 1, 2], np.int64),
+            "axes_y": np.array([0, 1, 3], np.int64),
+        }
+        nodes, parts = [], []
+        for s in STRIDES:
+            constants[f"stride{s}"] = np.array(s, self.dtype)
+            nodes += [
+                make("ReduceMean", [f"pool{s}"], [f"mean{s}"], axes=[1], keepdims=1),
+                make("Sub", [f"mean{s}", f"mean{s}"], [f"nil{s}"]),
+                make("Shape", [f"pool{s}"], [f"shape{s}"]),
+            ]
+            for name, axis in (("x", 3), ("y", 2)):
+                constants[f"axis{axis}"] = np.array(axis, np.int64)
+                nodes += [
+                    make("Gather", [f"shape{s}", f"axis{axis}"], [f"side{name}{s}"], axis=0),
+                    make("Range", ["zero", f"side{name}{s}", "one"], [f"steps{name}{s}"]),
+                    make("Cast", [f"steps{name}{s}"], [f"cells{name}{s}"], to=element),
+                    make("Add", [f"cells{name}{s}", "half"], [f"middle{name}{s}"]),
+                    make("Mul", [f"middle{name}{s}", f"stride{s}"], [f"at{name}{s}"]),
+                    make("Unsqueeze", [f"at{name}{s}", f"axes_{name}"], [f"line{name}{s}"]),
+                    make(
+                        "Add",
+                        [f"nil{s}", "half" if relative else f"line{name}{s}"],
+                        [f"full{name}{s}"],
+                    ),
+                    make("Reshape", [f"full{name}{s}", "level"], [f"flat{name}{s}"]),
+                ]
+            nodes += [
+                make("Add", [f"nil{s}", f"stride{s}"], [f"size{s}"]),
+                make("Reshape", [f"nil{s}" if relative else f"size{s}", "level"], [f"flats{s}"]),
+            ]
+            rows = [f"flatx{s}", f"flaty{s}", f"flats{s}", f"flats{s}"]
+            nodes.append(make("Concat", rows, [f"boxes{s}"], axis=1))
+            parts.append(f"boxes{s}")
+        nodes += [
+            make("Concat", parts, ["boxes"], axis=2),
+            make("Concat", [f"flats{s}" for s in STRIDES], ["sizes"], axis=2),
+            make("Sub", ["sizes", "sizes"], ["nothing"]),
+            make("Add", ["nothing", "0.9"], ["object"]),
+        ]
+        return nodes
 
     def _boxes(self) -> np.ndarray:
         """(1, 4, cells): each cell's centre and size, as the layout says it."""

@@ -137,6 +137,56 @@ def test_a_model_that_leaves_its_size_free_runs_at_that_of_its_metadata(
     assert found.boxes.tolist() == [pytest.approx([64, 32, 72, 40], abs=0.1)]
 
 
+@pytest.mark.parametrize("layout", ["yolov8", "yolov8-transposed", "yolox", "yolox-pixels"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_graph_that_follows_its_input_runs_at_each_camera_s_shape(
+    tmp_path: Path, backend: str, layout: Layout, dtype: type
+) -> None:
+    metadata = {"imgsz": "[128, 128]"}
+    graph = BrightCells(layout, dynamic=True, follows=True, dtype=dtype, metadata=metadata)
+    detector = load(tmp_path, graph, backend, confidence=0.8)
+    assert detector.info.input_size is None
+    assert "as the camera's shape asks" in detector.info.detail
+    # 4:3, upright, wide, square: mixed in one batch, more shapes than stay compiled.
+    shapes = [(96, 128), (128, 96), (64, 256), (128, 128), (32, 128), (96, 128)]
+    pictures = [painted(h, w, (w - 32, h - 32, w, h), (0, 0, 255)) for h, w in shapes]
+    for picture, found in zip(pictures, detector.detect(pictures), strict=True):
+        height, width = picture.shape[:2]
+        best = found.select(found.scores >= found.scores.max() - 0.01)
+        assert detector.info.classes[best.class_ids[0]] == "red"
+        corners = np.array([width - 32, height - 32, width, height])
+        assert (best.boxes[:, :2] >= corners[:2] - 0.1).all()
+        assert (best.boxes[:, 2:] <= corners[2:] + 0.1).all()
+    alone = [detector.detect([picture])[0] for picture in pictures]
+    for one, other in zip(detector.detect(pictures), alone, strict=True):
+        assert one.boxes.tobytes() == other.boxes.tobytes()
+
+
+def test_a_graph_that_only_says_it_is_free_is_padded_to_the_size_it_carries(
+    tmp_path: Path, backend: str
+) -> None:
+    metadata = {"imgsz": "[64, 96]"}
+    detector = load(tmp_path, BrightCells("yolov8", dynamic=True, metadata=metadata), backend)
+    assert detector.info.input_size == (64, 96)
+    assert "fixed input" in detector.info.detail
+    assert len(detector.detect([np.zeros((96, 64, 3), np.uint8)])[0]) == 0
+
+
+def test_what_was_compiled_is_found_by_the_next_process_and_answers_the_same(
+    tmp_path: Path,
+) -> None:
+    cache = tmp_path / "cache"
+    pictures = [painted(64, 96, (8, 8, 16, 16), (255, 255, 255))]
+    first = load(tmp_path, BrightCells("yolox"), "openvino", cache=cache).detect(pictures)
+    assert list(cache.glob("*.blob"))
+    later = load(tmp_path, BrightCells("yolox"), "openvino", cache=cache).detect(pictures)
+    assert first[0].boxes.tobytes() == later[0].boxes.tobytes()
+    for blob in cache.glob("*.blob"):
+        blob.write_bytes(b"rubbish")
+    anew = load(tmp_path, BrightCells("yolox"), "openvino", cache=cache).detect(pictures)
+    assert first[0].boxes.tobytes() == anew[0].boxes.tobytes()
+
+
 def test_the_info_says_how_answers_are_made(tmp_path: Path, backend: str) -> None:
     info = load(tmp_path, BrightCells("yolox"), backend).info
     native = backend == "openvino" and has_bfloat16()

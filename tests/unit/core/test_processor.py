@@ -61,7 +61,23 @@ def eight_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_share_is_the_smaller_of_processors_and_quota(
     tmp_path: Path, files: dict[str, str], threads: int
 ) -> None:
-    assert cpu_share(tree(tmp_path, files)) == threads
+    assert cpu_share(tree(tmp_path, files), {}) == threads
+
+
+@pytest.mark.parametrize(
+    ("memory", "threads"),
+    [("128", 1), ("1769", 1), ("1770", 2), ("2048", 2), ("3008", 2), ("10240", 6), ("much", 8)],
+)
+def test_a_lambda_s_memory_is_its_share_of_the_processors(
+    tmp_path: Path, memory: str, threads: int
+) -> None:
+    assert cpu_share(tmp_path, {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory}) == threads
+
+
+def test_the_smallest_of_all_shares_counts(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "300000 100000\n"}
+    environment = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240"}
+    assert cpu_share(tree(tmp_path, files), environment) == 3
 
 
 @pytest.mark.parametrize(

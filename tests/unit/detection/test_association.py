@@ -128,3 +128,52 @@ def test_an_empty_or_distant_person_fits_nothing(
     person: tuple[float, float, float, float], expected: float
 ) -> None:
     assert fitness(Thing(0, Item.HELMET, True, 0.9, HEAD), person) == expected
+
+
+@pytest.mark.parametrize(
+    ("item", "box", "owner"),
+    [
+        # Of a person of 100 x 300 pixels at (200, 100).
+        ("helmet", HEAD, "theirs"),
+        ("helmet", moved(HEAD, dy=-25), "theirs"),
+        ("helmet", moved(HEAD, dx=20), "theirs"),
+        ("helmet", moved(HEAD, dx=45), "doubtful"),
+        ("helmet", moved(HEAD, dy=45), "doubtful"),
+        ("helmet", moved(HEAD, dx=75), "nobody's"),
+        ("helmet", moved(HEAD, dy=120), "nobody's"),
+        # A helmet of ten pixels on a head of forty is that of somebody far behind.
+        ("helmet", (245.0, 115.0, 255.0, 122.0), "doubtful"),
+        # One as wide as the person is that of somebody nearer.
+        ("helmet", (190.0, 60.0, 310.0, 200.0), "doubtful"),
+        ("vest", TORSO, "theirs"),
+        ("vest", moved(TORSO, dx=12, dy=15), "theirs"),
+        ("vest", moved(TORSO, dx=50), "doubtful"),
+        ("vest", moved(TORSO, dx=100), "nobody's"),
+        ("vest", moved(TORSO, dy=130), "nobody's"),
+        ("boots", (215.0, 370.0, 245.0, 400.0), "theirs"),
+        ("boots", (215.0, 120.0, 245.0, 150.0), "nobody's"),
+        ("gloves", (190.0, 240.0, 210.0, 262.0), "theirs"),
+        ("gloves", (120.0, 240.0, 140.0, 262.0), "nobody's"),
+        ("goggles", (235.0, 118.0, 265.0, 128.0), "theirs"),
+        ("goggles", (235.0, 240.0, 265.0, 250.0), "nobody's"),
+    ],
+)
+def test_an_item_is_theirs_in_doubt_or_nobody_s_by_where_and_how_large_it_is(
+    item: str, box: tuple[float, float, float, float], owner: str
+) -> None:
+    [person] = Found().add("Person", STANDING).add(item, box).people()
+    lists = {"theirs": person.equipment, "doubtful": person.doubtful}
+    assert {name for name, things in lists.items() if things} == {owner} - {"nobody's"}
+
+
+def test_a_missing_item_is_never_in_doubt() -> None:
+    [person] = Found().add("Person", STANDING).add("no_helmet", moved(HEAD, dy=45)).people()
+    assert [thing.present for thing in person.equipment] == [False]
+    assert person.doubtful == []
+
+
+def test_a_helmet_on_two_heads_in_one_place_is_given_to_one_and_in_doubt_for_the_other() -> None:
+    found = Found().add("Person", STANDING).add("Person", moved(STANDING, dx=8))
+    left, right = found.add("helmet", moved(HEAD, dx=1)).people()
+    assert (len(left.equipment), len(left.doubtful)) == (1, 0)
+    assert (len(right.equipment), len(right.doubtful)) == (0, 1)

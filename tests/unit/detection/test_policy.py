@@ -200,3 +200,26 @@ def test_the_example_that_ships_is_a_policy_and_shows_every_rule() -> None:
     assert policy.rules("transformer").restricted
     assert policy.rules("gate").episode == EpisodeRules()
     assert set(Camera.model_fields) >= set(policy.cameras["gate"].model_fields_set)
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        ("[0.5, 0, 0.5, 1]", "is not left, top, right, bottom"),
+        ("[0.9, 0, 0.1, 1]", "is not left, top, right, bottom"),
+        ("[0, 0, 1, 0.01]", "0.05 of the picture"),
+        ("[0, 0, 1, 1.5]", "less than or equal to 1"),
+        ("[0, 0, 1]", "Field required"),
+        ("[0, 0, 1, nan]", "finite number"),
+    ],
+)
+def test_a_region_that_shows_nothing_is_refused(region: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        parse_policy(f"cameras: {{gate: {{region: {region}}}}}".encode())
+
+
+def test_what_is_looked_at_is_all_of_the_picture_unless_a_region_is_given() -> None:
+    assert parse_policy(b"").rules("gate").view((641, 480)) == (0, 0, 641, 480)
+    half = parse_policy(b"cameras: {gate: {region: [0.5, 0.25, 1, 0.75]}}").rules("gate")
+    assert half.view((641, 480)) == (320, 120, 641, 360)
+    assert half.view((1, 1)) == (0, 0, 1, 1)

@@ -93,6 +93,40 @@ def test_a_vest_is_not_missed_behind_another_person() -> None:
     assert reasons(behind)["vest"] == "another person hides the place where it is worn"
 
 
+@pytest.mark.parametrize("shift", [45, -45])
+def test_a_helmet_that_may_be_somebody_else_s_tells_nothing(shift: float) -> None:
+    found = Found(("person", "helmet")).add("person", STANDING)
+    found.add("helmet", moved(HEAD, dx=shift))
+    one = only(found.judged("defaults: {required: [helmet]}"))
+    assert one.verdict == "indeterminate"
+    assert reasons(one) == {"helmet": "one nearby may be this person's or another's"}
+
+
+def test_two_heads_in_one_place_and_one_helmet_accuse_nobody() -> None:
+    found = Found(("person", "helmet")).add("person", STANDING)
+    found.add("person", moved(STANDING, dx=8)).add("helmet", moved(HEAD, dx=1))
+    verdicts = [one.verdict.value for one in found.judged("defaults: {required: [helmet]}")]
+    assert verdicts == ["compliant", "indeterminate"]
+
+
+@pytest.mark.parametrize(
+    ("nearer", "verdict"),
+    [
+        ((400.0, 120.0, 500.0, 470.0), "violation"),  # beside
+        ((240.0, 300.0, 340.0, 470.0), "violation"),  # in front of the legs
+        ((190.0, 90.0, 310.0, 470.0), "indeterminate"),  # in front of all
+        ((200.0, 100.0, 250.0, 470.0), "indeterminate"),  # in front of half the head
+        ((190.0, 90.0, 310.0, 390.0), "violation"),  # farther away: stands higher
+    ],
+)
+def test_who_stands_in_front_hides_the_head_they_cover(
+    nearer: tuple[float, float, float, float], verdict: str
+) -> None:
+    found = Found(("person", "helmet")).add("person", STANDING).add("person", nearer)
+    judged = found.judged("defaults: {required: [helmet]}")
+    assert next(one for one in judged if one.person.box == STANDING).verdict == verdict
+
+
 def test_a_person_made_from_a_missing_helmet_is_not_said_to_lack_a_vest() -> None:
     one = only(Found().add("no_helmet", HEAD, 0.8).judged())
     assert classes(one) == ["no_helmet"]
@@ -147,6 +181,26 @@ def test_a_restricted_camera_makes_everyone_a_violation_whatever_they_wear() -> 
     one = only(found.judged("defaults: {restricted: true}"))
     assert classes(one) == ["restricted_zone"]
     assert one.violations[0].score == 0.8
+
+
+def test_a_person_cut_off_by_the_edge_of_the_region_is_not_said_to_lack_anything() -> None:
+    [person] = Found(("person", "helmet")).add("person", STANDING).people()
+    policy = b"{defaults: {required: [helmet]}, cameras: {gate: {region: [0, 0.21, 1, 1]}}}"
+    rules = parse_policy(policy).rules("gate")
+    frame = assess(
+        "frames/gate/x.jpg",
+        "gate",
+        datetime(2026, 11, 2, 12, tzinfo=UTC),
+        Found(("person", "helmet")).add("person", STANDING),
+        ("person", "helmet"),
+        SIZE,
+        rules,
+        ZoneInfo("UTC"),
+    )
+    assert rules.view(SIZE)[1] == 100 == person.box[1]
+    assert frame.result["persons"][0]["findings"][0]["reason"] == (
+        "the person is cut off by the edge of the picture"
+    )
 
 
 ZONES = """

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from hearth.errors import ModelFailed
-from hearth_vision.decoding.decoder import cell_grid
-from hearth_vision.decoding.family import Layout, check_centres, choose_decoder
+from hearth_vision.decoding.decoder import Decoder, cell_grid
+from hearth_vision.decoding.family import (
+    Layout,
+    check_centres,
+    choose_decoder,
+    family_of,
+    input_format,
+)
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
 
@@ -95,14 +101,18 @@ def test_a_score_equal_to_the_threshold_counts(score: float) -> None:
 
 
 def layout(output: np.ndarray, *classes: str) -> Layout:
-    return Layout("m.onnx", SIZE, [output], classes)
+    return Layout("m.onnx", SIZE, [output.shape], classes)
+
+
+def chosen(output: np.ndarray, *classes: str) -> Decoder:
+    return choose_decoder(layout(output, *classes), output)
 
 
 def test_the_family_is_told_from_the_shape_and_the_class_count() -> None:
     names = ("a", "b", "c")
-    assert choose_decoder(layout(yolov8_output(), *names)).method == "yolov8-onnx"
-    assert choose_decoder(layout(yolox_output(), *names)).method == "yolox-onnx"
-    transposed = choose_decoder(layout(yolov8_output().transpose(0, 2, 1), *names))
+    assert chosen(yolov8_output(), *names).method == "yolov8-onnx"
+    assert chosen(yolox_output(), *names).method == "yolox-onnx"
+    transposed = chosen(yolov8_output().transpose(0, 2, 1), *names)
     assert transposed.method == "yolov8-onnx"
 
 
@@ -111,7 +121,7 @@ def test_yolox_in_pixels_is_told_from_yolox_in_cells(in_pixels: bool) -> None:
     output = yolox_output()
     if in_pixels:
         output[:, :, :4] = yolov8_output()[:, :4].transpose(0, 2, 1)
-    decoder = choose_decoder(layout(output, "a", "b", "c"))
+    decoder = chosen(output, "a", "b", "c")
     assert isinstance(decoder, YoloxDecoder)
     assert decoder.in_pixels is in_pixels
 
@@ -135,7 +145,7 @@ def test_what_is_no_known_detector_is_refused(
     outputs: list[np.ndarray], classes: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(ModelFailed, match=message):
-        choose_decoder(Layout("m.onnx", SIZE, outputs, classes))
+        family_of(Layout("m.onnx", SIZE, [output.shape for output in outputs], classes))
 
 
 def test_boxes_in_0_to_1_are_refused() -> None:
@@ -145,3 +155,23 @@ def test_boxes_in_0_to_1_are_refused() -> None:
     output[0, :4] /= 320
     with pytest.raises(ModelFailed, match="pixels of the model's input"):
         check_centres("m.onnx", Yolov8Decoder(), output, size)
+
+
+def test_an_output_with_an_unknown_dimension_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ModelFailed, match=r"\(1, None, 6\)"):
+        family_of(Layout("m.onnx", SIZE, [(1, None, 6)], ("a",)))
+
+
+def test_pixels_are_asked_for_as_the_family_was_trained() -> None:
+    names = ("a", "b", "c")
+    assert input_format(layout(yolov8_output(), *names)) == Yolov8Decoder.form
+    assert input_format(layout(yolox_output(), *names)) == YoloxDecoder.form
+
+
+def test_a_decoder_for_another_size_knows_that_size_s_cells() -> None:
+    decoder = YoloxDecoder(*SIZE, in_pixels=False).at((32, 64))
+    output = np.zeros((1, 32 + 8 + 2, 6), np.float32)
+    output[0, 41] = [0.5, 0.5, 0, 0, 1, 1]
+    boxes, _, _ = decoder.decode(output, 0.5)
+    assert boxes.tolist() == [[32, 0, 64, 32]]
+    assert YoloxDecoder(*SIZE, in_pixels=True).at((32, 64)).in_pixels

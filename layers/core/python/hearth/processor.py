@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd")
@@ -11,20 +12,30 @@ _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_i
 BF16_FEATURES = frozenset({"avx512_bf16", "amx_bf16"})
 
 
-def cpu_share(root: Path = Path("/")) -> int:
-    """Threads worth starting: the processors we may run on, cut to the control group's quota.
+MB_PER_PROCESSOR = 1769
+"""Memory for which Lambda gives one processor ("Configure Lambda function memory"); less memory is
+less of its time, although two processors are seen."""
+
+
+def cpu_share(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> int:
+    """Threads worth starting: the processors we may run on, cut to our share of their time.
 
     A container with `--cpus 1.5` on 64 processors sees all 64 but is throttled at 1.5, so the
-    quota of every control group above this process counts. Version 1 and 2 layouts are read.
+    quota of every control group above this process counts. Version 1 and 2 layouts are read. A
+    Lambda sees no control group, its memory tells its share.
 
     Args:
         root: Where `/proc` and `/sys` lie.
+        environment: May hold `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
 
     Returns:
         At least 1; a fraction of a processor is rounded up.
     """
     allowed = len(os.sched_getaffinity(0))
     quotas = [quota for quota in map(_quota, _cpu_groups(root)) if quota is not None]
+    memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    if memory.isascii() and memory.isdecimal():
+        quotas.append(int(memory) / MB_PER_PROCESSOR)
     return max(1, min(allowed, *(math.ceil(quota) for quota in quotas), allowed))
 
 

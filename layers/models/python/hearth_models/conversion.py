@@ -18,8 +18,9 @@ import numpy as np
 from hearth.errors import ModelFailed
 from hearth_vision.backends import open_vino as _backend  # noqa: F401
 from hearth_vision.backends.model_input import DTYPES
+from hearth_vision.backends.program import write_tensor
 from hearth_vision.images import Bgr
-from hearth_vision.letterbox import InputFormat, fill_letterbox
+from hearth_vision.letterbox import InputFormat, letterbox
 
 import openvino  # isort: skip
 
@@ -88,7 +89,8 @@ def quantize(
 
     def tensor(picture: Bgr) -> Any:
         out = np.empty((1, 3, *size), dtype)
-        fill_letterbox(picture, out, form)
+        placed, _ = letterbox(picture, size, centred=form.centred)
+        write_tensor(placed, form, out)
         return out
 
     # Its progress bars go to stdout, which is for answers.

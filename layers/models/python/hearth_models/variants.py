@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hearth.errors import InvalidInput, ModelFailed
-from hearth.processor import cpu_features
+from hearth.processor import has_bfloat16
 from hearth_models import conversion
 from hearth_models.agreement import compare, judge
 from hearth_models.files import file_record
@@ -26,7 +26,6 @@ from hearth_models.record import (
     VariantRecord,
 )
 from hearth_models.registry import Registry, utc_text
-from hearth_vision.backends.choice import BF16_FEATURES
 from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
@@ -210,7 +209,7 @@ def _candidates(
     conversion.convert(original, graph)
     version = conversion.openvino_version()
     yield _Candidate("float32", graph, "float32", f"OpenVINO {version}")
-    if set(BF16_FEATURES) & set(cpu_features()):
+    if has_bfloat16():
         yield _Candidate("bf16", graph, "auto", f"OpenVINO {version}, computed in bfloat16")
     else:
         say("bf16 is left out: this processor does not compute in bfloat16")

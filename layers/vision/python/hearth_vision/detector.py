@@ -28,6 +28,7 @@ class DetectorConfig:
         max_detections: At most so many for one picture, the highest scores.
         threads: Threads for one inference; None means this process's share of the processors.
         precision: Of the arithmetic, where the backend has a choice.
+        cache: Folder for compiled programs, this user's alone; None keeps none.
     """
 
     model_path: Path | None = None
@@ -38,6 +39,7 @@ class DetectorConfig:
     max_detections: int = 50
     threads: int | None = None
     precision: Precision = "auto"
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

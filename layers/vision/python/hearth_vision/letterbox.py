@@ -1,19 +1,20 @@
-"""Fits a picture of any size into the square, or rectangle, that a model sees."""
+"""Fits a picture of any size into the rectangle that a model sees."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from hearth_vision.detections import Boxes
 from hearth_vision.images import Bgr
 
 PADDING = 114
 """Grey that fills what the picture leaves free, as in the training of YOLOX and YOLOv8."""
+
+STRIDE = 32
+"""Pixels: every side of a detector's input is a multiple of its coarsest level's cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +60,62 @@ class Placement:
         return mapped
 
 
-def fill_letterbox(image: Bgr, out: NDArray[Any], form: InputFormat) -> Placement:
-    """Scale a picture, keeping its proportions, and write it into a model's input.
+def rectangle(picture: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
+    """The smallest input that holds a picture scaled to fit `bounds`: it needs the least padding.
+
+    A 640 x 480 camera costs a quarter less than in a square, one of 16:9 two fifths less.
+
+    Args:
+        picture: (height, width).
+        bounds: (height, width) that a square, or the model's own size, would have.
+
+    Returns:
+        (height, width), each a multiple of `STRIDE` and at most `bounds` rounded up to one.
+    """
+    height, width = _scaled(picture, bounds)
+    return _rounded_up(height), _rounded_up(width)
+
+
+def _rounded_up(side: int) -> int:
+    return -(-side // STRIDE) * STRIDE
+
+
+def _scaled(picture: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
+    height, width = picture
+    ratio = min(bounds[0] / height, bounds[1] / width)
+    # A picture of 1 x 10,000 pixels still keeps one line.
+    return (
+        min(bounds[0], max(1, round(height * ratio))),
+        min(bounds[1], max(1, round(width * ratio))),
+    )
+
+
+def letterbox(image: Bgr, size: tuple[int, int], *, centred: bool) -> tuple[Bgr, Placement]:
+    """Scale a picture, keeping its proportions, and pad it with grey.
 
     Args:
         image: (H, W, 3) uint8, BGR.
-        out: (1, 3, h, w) float32 or float16; overwritten.
-        form: How the model wants its pixels.
+        size: (height, width) to fill.
+        centred: Padding on both sides; otherwise right and below only.
+
+    Returns:
+        (height, width, 3) uint8, BGR, which is `image` itself where it fits exactly; and where the
+        picture came to lie.
     """
-    height, width = image.shape[:2]
-    model_height, model_width = out.shape[2:]
-    ratio = min(model_height / height, model_width / width)
-    # A picture of 1 x 10,000 pixels still keeps one line.
-    new_width = min(model_width, max(1, round(width * ratio)))
-    new_height = min(model_height, max(1, round(height * ratio)))
-    if (new_height, new_width) != (height, width):
-        image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-    left = (model_width - new_width) // 2 if form.centred else 0
-    top = (model_height - new_height) // 2 if form.centred else 0
-    if new_height < model_height or new_width < model_width:
-        out.fill(PADDING * form.scale)
-    inner = out[0, :, top : top + new_height, left : left + new_width]
-    # One plane at a time: four times as fast as a transposed copy (0.06 against 0.22 ms at 416).
-    planes = cv2.split(image)
-    for plane, target in zip(planes[::-1] if form.rgb else planes, inner, strict=True):
-        if form.scale == 1:
-            target[...] = plane
-        else:
-            np.multiply(plane, np.float32(form.scale), out=target, casting="same_kind")
-    return Placement((new_width / width, new_height / height), (left, top), (height, width))
+    source = image.shape[0], image.shape[1]
+    height, width = _scaled(source, size)
+    if (height, width) != source:
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    below, right = size[0] - height, size[1] - width
+    top, left = (below // 2, right // 2) if centred else (0, 0)
+    if below or right:
+        image = cv2.copyMakeBorder(  # type: ignore[assignment]
+            image,
+            top,
+            below - top,
+            left,
+            right - left,
+            cv2.BORDER_CONSTANT,
+            value=(PADDING, PADDING, PADDING),
+        )
+    return image, Placement((width / source[1], height / source[0]), (left, top), source)

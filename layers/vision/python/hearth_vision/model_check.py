@@ -31,18 +31,18 @@ def prove_model(program: TensorProgram, model: str, classes: tuple[str, ...]) ->
     Raises:
         ModelFailed: What is wrong, in one sentence.
     """
-    height, width = program.input_shape[2:]
-    noise = np.random.default_rng(0).integers(0, 256, program.input_shape)
-    black = np.zeros(program.input_shape, program.input_dtype)
-    outputs = program.run(black)
-    decoder = choose_decoder(Layout(model, (height, width), outputs, classes))
+    height, width = program.size
     pictures = {
-        "grey": np.full(program.input_shape, 127 * decoder.form.scale, program.input_dtype),
-        "noise": (noise * decoder.form.scale).astype(program.input_dtype),
+        "black": np.zeros((height, width, 3), np.uint8),
+        "grey": np.full((height, width, 3), 127, np.uint8),
+        "noise": np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8),
     }
-    answers = {"black": outputs[0]}
-    for name, picture in pictures.items():
-        answers[name] = program.run(picture)[0]
+    answers: dict[str, Tensor] = {}
+    shapes: list[tuple[int | None, ...]] = []
+    for name, outputs in zip(pictures, program.run_many(pictures.values()), strict=True):
+        shapes = [output.shape for output in outputs]
+        answers[name] = outputs[0].copy()
+    decoder = choose_decoder(Layout(model, program.size, shapes, classes), answers["black"])
     for output in answers.values():
         _check_numbers(model, output)
     everything = np.concatenate([decoder.scores(output).ravel() for output in answers.values()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,13 @@ import numpy as np
 from hearth.errors import ModelFailed
 from hearth.processor import cpu_share
 from hearth_vision.backends.choice import load_program
-from hearth_vision.backends.program import Tensor
+from hearth_vision.backends.compile_cache import compile_cache
+from hearth_vision.backends.program import Shape, Size, Tensor
+from hearth_vision.decoding.decoder import Decoder
+from hearth_vision.decoding.family import Layout, input_format
 from hearth_vision.detections import Detections
 from hearth_vision.images import Bgr
-from hearth_vision.letterbox import Placement, fill_letterbox
+from hearth_vision.letterbox import InputFormat, Placement, letterbox, rectangle
 from hearth_vision.model_check import prove_model
 from hearth_vision.nms import suppress
 from hearth_vision.picture import check_picture
@@ -48,30 +51,36 @@ class OnnxDetector:
 
         can = config.backend != "onnxruntime" and find_spec("openvino") is not None
         source = source or model_source(path, config.classes, openvino=can)
-        classes = source.classes
+        classes, name = source.classes, source.program.name
         precision = config.precision
         if precision == "auto" and source.precision:
             precision = source.precision
+
+        def format_of(shapes: Sequence[Shape], size: Size) -> InputFormat:
+            return input_format(Layout(name, size, shapes, classes))
+
         self._program, notes = load_program(
             source.program,
             backend="openvino" if source.openvino else config.backend,
             threads=config.threads or cpu_share(),
             precision=precision,
             size=source.input_size or DEFAULT_SIZE,
+            format_of=format_of,
+            cache=compile_cache(config.cache) if config.cache else None,
         )
-        self._decoder = prove_model(self._program, source.program.name, classes)
+        decoder = prove_model(self._program, name, classes)
+        self._decoders: dict[Size, Decoder] = {self._program.size: decoder}
         self._config = config
-        self._model = source.program.name
-        self._input = np.empty(self._program.input_shape, self._program.input_dtype)
-        height, width = self._program.input_shape[2:]
+        self._model = name
         self._info = DetectorInfo(
             name=source.name,
             sha256=source.sha256,
-            method=self._decoder.method,
+            method=decoder.method,
             backend=self._program.backend,
-            detail=self._program.detail,
+            detail=f"{self._program.detail}, "
+            + ("input as the camera's shape asks" if self._program.rectangular else "fixed input"),
             classes=classes,
-            input_size=(height, width),
+            input_size=None if self._program.rectangular else self._program.size,
             confidence=config.confidence,
             iou=config.iou,
             fallback=False,
@@ -86,18 +95,30 @@ class OnnxDetector:
         return self._info
 
     def detect(self, images: Iterable[Bgr]) -> list[Detections]:
-        placements: list[Placement] = []
-        answers = self._program.run_many(self._prepare(images, placements))
-        return [self._read(outputs[0], placements[index]) for index, outputs in enumerate(answers)]
+        placed: list[tuple[Size, Placement]] = []
+        answers = self._program.run_many(self._prepare(images, placed))
+        return [self._read(outputs[0], *placed[index]) for index, outputs in enumerate(answers)]
 
-    def _prepare(self, images: Iterable[Bgr], placements: list[Placement]) -> Iterator[Tensor]:
+    def _prepare(
+        self, images: Iterable[Bgr], placed: list[tuple[Size, Placement]]
+    ) -> Iterator[Bgr]:
+        program = self._program
         for image in images:
             check_picture(image)
-            placements.append(fill_letterbox(image, self._input, self._decoder.form))
-            yield self._input
+            size = program.size
+            if program.rectangular:
+                size = rectangle((image.shape[0], image.shape[1]), size)
+            picture, placement = letterbox(image, size, centred=program.form.centred)
+            placed.append((size, placement))
+            yield picture
 
-    def _read(self, output: Tensor, placement: Placement) -> Detections:
-        boxes, scores, class_ids = self._decoder.decode(output, self._config.confidence)
+    def _decoder(self, size: Size) -> Decoder:
+        if size not in self._decoders:
+            self._decoders[size] = self._decoders[self._program.size].at(size)
+        return self._decoders[size]
+
+    def _read(self, output: Tensor, size: Size, placement: Placement) -> Detections:
+        boxes, scores, class_ids = self._decoder(size).decode(output, self._config.confidence)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ModelFailed(f"Model {self._model}: it answered NaN or infinity on a picture")
         scores = np.clip(scores, 0, 1)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from hearth.errors import ModelFailed
 from hearth.processor import BF16_FEATURES, has_bfloat16
-from hearth_vision.backends.program import TensorProgram
+from hearth_vision.backends.program import FormatOf, Size, TensorProgram
 
 
 def load_program(
@@ -17,7 +17,9 @@ def load_program(
     backend: Literal["auto", "onnxruntime", "openvino"],
     threads: int,
     precision: Literal["auto", "float32", "bfloat16"],
-    size: tuple[int, int],
+    size: Size,
+    format_of: FormatOf,
+    cache: Path | None,
 ) -> tuple[TensorProgram, tuple[str, ...]]:
     """A network, compiled.
 
@@ -27,6 +29,8 @@ def load_program(
         threads: For one inference.
         precision: `auto` is bfloat16 where the processor has it: see `choose_precision`.
         size: (height, width) where the model leaves them free.
+        format_of: How the network wants its pixels.
+        cache: Folder for compiled programs; None keeps none.
 
     Returns:
         The program, and what a reader of its answers should know.
@@ -34,20 +38,43 @@ def load_program(
     Raises:
         ModelFailed: Not installed, or it cannot run the file.
     """
+
+    def onnx_runtime() -> TensorProgram:
+        try:
+            from hearth_vision.backends.onnx_runtime import OnnxRuntimeProgram
+        except ImportError as error:
+            raise ModelFailed(
+                f"ONNX Runtime is not installed: {error}; install onnxruntime"
+            ) from error
+        return OnnxRuntimeProgram(path, threads=threads, size=size, format_of=format_of)
+
+    def open_vino() -> TensorProgram:
+        chosen = choose_precision(precision)
+        try:
+            from hearth_vision.backends.open_vino import OpenVinoProgram
+        except ImportError as error:
+            raise ModelFailed(f"OpenVINO is not installed: {error}; install openvino") from error
+        return OpenVinoProgram(
+            path,
+            threads=threads,
+            size=size,
+            precision=chosen,
+            format_of=format_of,
+            cache=cache,
+        )
+
     if backend == "onnxruntime":
         if precision == "bfloat16":
             raise ModelFailed("ONNX Runtime computes in float32 here; use openvino for bfloat16")
-        return _onnx_runtime(path, threads, size), ()
+        return onnx_runtime(), ()
     if backend == "openvino":
-        return _openvino(path, threads, size, precision), ()
+        return open_vino(), ()
     if importlib.util.find_spec("openvino") is None:
-        return _onnx_runtime(path, threads, size), (
-            "OpenVINO is not installed: ONNX Runtime is used",
-        )
+        return onnx_runtime(), ("OpenVINO is not installed: ONNX Runtime is used",)
     try:
-        return _openvino(path, threads, size, precision), ()
+        return open_vino(), ()
     except ModelFailed as error:
-        program = _onnx_runtime(path, threads, size)
+        program = onnx_runtime()
         return program, (f"ONNX Runtime is used, as OpenVINO did not take it: {error.message}",)
 
 
@@ -70,25 +97,3 @@ def choose_precision(
             f"slower than float32; choose float32"
         )
     return "bfloat16" if native and wanted != "float32" else "float32"
-
-
-def _openvino(
-    path: Path,
-    threads: int,
-    size: tuple[int, int],
-    precision: Literal["auto", "float32", "bfloat16"],
-) -> TensorProgram:
-    chosen = choose_precision(precision)
-    try:
-        from hearth_vision.backends.open_vino import OpenVinoProgram
-    except ImportError as error:
-        raise ModelFailed(f"OpenVINO is not installed: {error}; install openvino") from error
-    return OpenVinoProgram(path, threads=threads, size=size, precision=chosen)
-
-
-def _onnx_runtime(path: Path, threads: int, size: tuple[int, int]) -> TensorProgram:
-    try:
-        from hearth_vision.backends.onnx_runtime import OnnxRuntimeProgram
-    except ImportError as error:
-        raise ModelFailed(f"ONNX Runtime is not installed: {error}; install onnxruntime") from error
-    return OnnxRuntimeProgram(path, threads=threads, size=size)

@@ -15,15 +15,18 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 
-def fixed_shape(
+def input_size(
     model: str, inputs: Sequence[Sequence[int | None]], size: tuple[int, int]
-) -> tuple[int, int, int, int]:
-    """The shape to run at.
+) -> tuple[tuple[int, int], bool]:
+    """The size to run at.
 
     Args:
         model: Name, for messages.
         inputs: The shape of each input; None where a dimension is free.
         size: (height, width) where the model leaves them free.
+
+    Returns:
+        (height, width), and whether the model leaves both free.
 
     Raises:
         ModelFailed: Not one input of (1, 3, height, width).
@@ -40,10 +43,12 @@ def fixed_shape(
             f"Model {model}: the input has the shape {shown[0]}, but (1, 3, height, width) is "
             f"expected; export with one picture a batch"
         )
-    shape = (1, 3, height or size[0], width or size[1])
-    if max(shape) > 4096 or shape[2] < 32 or shape[3] < 32:
-        raise ModelFailed(f"Model {model}: an input of {shape} is outside 32..4096 pixels a side")
-    return shape
+    chosen = height or size[0], width or size[1]
+    if max(chosen) > 4096 or min(chosen) < 32:
+        raise ModelFailed(
+            f"Model {model}: an input of {(1, 3, *chosen)} is outside 32..4096 pixels a side"
+        )
+    return chosen, height is None and width is None
 
 
 def supported_dtype(model: str, name: str) -> np.dtype[Any]:

@@ -11,12 +11,21 @@ from typing import Any
 # (a read-only file system). It reads this once, when it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+import numpy as np
 import onnxruntime
 
 from hearth.errors import ModelFailed
 from hearth.processor import cpu_features
-from hearth_vision.backends.model_input import fixed_shape, supported_dtype
-from hearth_vision.backends.program import Tensor
+from hearth_vision.backends.model_input import input_size, supported_dtype
+from hearth_vision.backends.program import (
+    FormatOf,
+    Size,
+    Tensor,
+    follows_its_input,
+    write_tensor,
+)
+from hearth_vision.images import Bgr
+from hearth_vision.letterbox import InputFormat
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 
@@ -28,23 +37,26 @@ class OnnxRuntimeProgram:
         path: ONNX file.
         threads: For one inference.
         size: (height, width) where the model leaves them free.
+        format_of: How the network wants its pixels.
 
     Raises:
-        ModelFailed: The file cannot be run, or its input is not a picture.
+        ModelFailed: The file cannot be run, its input is not a picture, or its output unreadable.
     """
 
     backend = "onnxruntime"
     precision = "float32"
 
-    def __init__(self, path: Path, *, threads: int, size: tuple[int, int]) -> None:
+    def __init__(self, path: Path, *, threads: int, size: Size, format_of: FormatOf) -> None:
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        # Every error is raised with its text.
+        options.log_severity_level = 4
         # Threads that wait for the next picture must not spin: on a small machine they take the
         # processor from the functions beside. Within one inference spinning is worth a fifth.
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        self._model = path.name
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
@@ -52,26 +64,39 @@ class OnnxRuntimeProgram:
         except Exception as error:  # its types have no common base, and C++ ones come through
             raise ModelFailed(f"Model {path.name}: ONNX Runtime cannot load it: {error}") from error
         inputs = self._session.get_inputs()
-        self.input_shape = fixed_shape(
+        self.size, free = input_size(
             path.name,
             [[d if isinstance(d, int) else None for d in node.shape] for node in inputs],
             size,
         )
         element = inputs[0].type
-        self.input_dtype = supported_dtype(path.name, _DTYPES.get(element, element))
+        self._tensor: Tensor = np.zeros(
+            (1, 3, *self.size), supported_dtype(path.name, _DTYPES.get(element, element))
+        )
         self._input = inputs[0].name
-        self._model = path.name
+
+        def form_at(size: Size) -> InputFormat:
+            outputs = self._run(np.zeros((1, 3, *size), self._tensor.dtype))
+            return format_of([output.shape for output in outputs], size)
+
+        self.form = form_at(self.size)
+        self.rectangular = free and follows_its_input(self.size, form_at)
         self.detail = (
             f"onnxruntime {onnxruntime.__version__}, float32, {threads} threads, "
             f"{' '.join(cpu_features()) or 'processor features unknown'}"
         )
 
-    def run(self, batch: Tensor) -> list[Tensor]:
+    def run_many(self, pictures: Iterable[Bgr]) -> Iterator[list[Tensor]]:
+        for picture in pictures:
+            shape = (1, 3, *picture.shape[:2])
+            if self._tensor.shape != shape:
+                self._tensor = np.empty(shape, self._tensor.dtype)
+            write_tensor(picture, self.form, self._tensor)
+            yield self._run(self._tensor)
+
+    def _run(self, tensor: Tensor) -> list[Tensor]:
         try:
-            outputs: list[Any] = self._session.run(None, {self._input: batch})
+            outputs: list[Any] = self._session.run(None, {self._input: tensor})
         except Exception as error:
             raise ModelFailed(f"Model {self._model}: ONNX Runtime failed: {error}") from error
         return outputs
-
-    def run_many(self, batches: Iterable[Tensor]) -> Iterator[list[Tensor]]:
-        return map(self.run, batches)

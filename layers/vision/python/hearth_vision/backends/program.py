@@ -2,46 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hearth.errors import ModelFailed
+from hearth_vision.images import Bgr
+from hearth_vision.letterbox import InputFormat
+
 Tensor = NDArray[Any]
+Shape = tuple[int | None, ...]
+"""Of a tensor; None where a dimension is not known before the network runs."""
+Size = tuple[int, int]
+"""(height, width), pixels."""
+
+FormatOf = Callable[[Sequence[Shape], Size], InputFormat]
+"""How a network wants its pixels, from the shapes of its outputs at an input size.
+
+Raises ModelFailed where the outputs are none that we can read."""
 
 
 class TensorProgram(Protocol):
     """A compiled network with one picture as its input.
 
     Attributes:
-        input_shape: (1, 3, height, width).
-        input_dtype: float32 or float16.
+        size: The input that the network was made for, or runs at where it leaves that free.
+        rectangular: Whether it also runs at any other size of multiples of 32 pixels.
+        form: How the network wants its pixels; converting them is the program's work.
         backend: `onnxruntime` or `openvino`.
         precision: Of the arithmetic, `float32`, `bfloat16` or `int8 and …`.
         detail: Version, precision, threads and processor features, for people.
     """
 
-    input_shape: tuple[int, int, int, int]
-    input_dtype: np.dtype[Any]
+    size: Size
+    rectangular: bool
+    form: InputFormat
     backend: str
     precision: str
     detail: str
 
-    def run(self, batch: Tensor) -> list[Tensor]:
-        """One inference.
+    def run_many(self, pictures: Iterable[Bgr]) -> Iterator[list[Tensor]]:
+        """Inferences in order; the next picture is drawn while those before it are worked on.
 
         Args:
-            batch: Of `input_shape` and `input_dtype`.
+            pictures: (height, width, 3) uint8, BGR, each of `size`, or of any size of multiples of
+                32 where the program is `rectangular`. One may be overwritten as soon as the next
+                one is drawn.
+
+        Yields:
+            All outputs for one picture, valid until the next ones are asked for.
 
         Raises:
             ModelFailed: The runtime failed.
         """
         ...
 
-    def run_many(self, batches: Iterable[Tensor]) -> Iterator[list[Tensor]]:
-        """Inferences in order; the next batch is drawn while one is being worked on.
 
-        A batch may be overwritten as soon as the next one is drawn.
-        """
-        ...
+def follows_its_input(size: Size, format_of: Callable[[Size], InputFormat]) -> bool:
+    """Whether a network that leaves its input's size free answers sensibly at another one.
+
+    Many exports leave the size free and carry the grid of one size as a constant.
+
+    Args:
+        size: At which it does.
+        format_of: Tries a size; raises ModelFailed where the outputs make no sense.
+    """
+    # The number of cells has to differ, or a baked grid would go unnoticed.
+    other = (64, 128) if size[0] * size[1] != 64 * 128 else (64, 96)
+    try:
+        return format_of(other) == format_of(size)
+    except ModelFailed:
+        return False
+
+
+def write_tensor(picture: Bgr, form: InputFormat, out: Tensor) -> None:
+    """Write a picture into a network's input.
+
+    Args:
+        picture: (height, width, 3) uint8, BGR.
+        form: How the network wants its pixels.
+        out: (1, 3, height, width) float32 or float16; overwritten.
+    """
+    # One plane at a time: four times as fast as a transposed copy (0.06 against 0.22 ms at 416).
+    planes = cv2.split(picture)
+    for plane, target in zip(planes[::-1] if form.rgb else planes, out[0], strict=True):
+        if form.scale == 1:
+            target[...] = plane
+        else:
+            np.multiply(plane, np.float32(form.scale), out=target, casting="same_kind")

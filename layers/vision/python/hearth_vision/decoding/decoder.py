@@ -23,6 +23,10 @@ class Decoder(Protocol):
     method: str
     form: InputFormat
 
+    def at(self, size: tuple[int, int]) -> Decoder:
+        """The same for another input size, (height, width)."""
+        ...
+
     def scores(self, output: NDArray[Any]) -> NDArray[Any]:
         """Every score that the network gave, for the check at load; any shape."""
         ...

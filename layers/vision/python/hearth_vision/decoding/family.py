@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from hearth_vision.decoding.decoder import STRIDES, Decoder, cell_grid
 from hearth_vision.decoding.end_to_end import EndToEndDecoder, is_end_to_end
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
+from hearth_vision.letterbox import InputFormat
 
 _MAX_DRIFT = 8.0
 """Cells between a box's centre and its cell: at most 7.5 in YOLOv8 (16 distance bins), and about
@@ -21,55 +23,81 @@ half a cell in YOLOX. More means that the numbers are no centres."""
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A network's output as seen.
+    """What a network puts out at one input size.
 
     Attributes:
         model: Name, for messages.
         size: (height, width) of the input, pixels.
-        outputs: What one run gave.
+        shapes: Of its outputs; None where a dimension is unknown.
         classes: Class names; may be empty.
     """
 
     model: str
     size: tuple[int, int]
-    outputs: list[NDArray[Any]]
+    shapes: Sequence[tuple[int | None, ...]]
     classes: tuple[str, ...]
 
 
-def choose_decoder(layout: Layout) -> Decoder:
-    """The decoder for a network.
+Family = Literal["yolov8", "yolov8-transposed", "yolox", "end-to-end"]
+
+
+def family_of(layout: Layout) -> Family:
+    """Which family a network belongs to.
 
     Raises:
         ModelFailed: The output is of no known family, or does not fit the class names.
     """
     height, width = layout.size
     cells = sum((height // stride) * (width // stride) for stride in STRIDES)
-    shapes = [output.shape for output in layout.outputs]
-    shape = shapes[0] if shapes else ()
-    if len(shapes) == 1 and is_end_to_end(shape, cells):
-        return EndToEndDecoder(layout.model, len(layout.classes))
-    if len(shapes) != 1 or len(shape) != 3 or shape[0] != 1 or cells not in shape[1:]:
+    shape = layout.shapes[0] if layout.shapes else ()
+    if len(layout.shapes) == 1 and is_end_to_end(shape, cells):
+        return "end-to-end"
+    if len(layout.shapes) != 1 or len(shape) != 3 or shape[0] != 1 or cells not in shape[1:]:
         raise ModelFailed(
-            f"Model {layout.model}: outputs have the shapes {shapes}, but one output of shape "
-            f"(1, 4 + classes, {cells}) for YOLOv8 and YOLO11, or (1, {cells}, 5 + classes) for "
-            f"YOLOX, or (1, detections, 6) with suppression inside, is expected at {width} x "
-            f"{height}; export the detector without masks or other outputs"
+            f"Model {layout.model}: outputs have the shapes {list(layout.shapes)}, but one output "
+            f"of shape (1, 4 + classes, {cells}) for YOLOv8 and YOLO11, or (1, {cells}, "
+            f"5 + classes) for YOLOX, or (1, detections, 6) with suppression inside, is expected "
+            f"at {width} x {height}; export the detector without masks or other outputs"
         )
-    names = len(layout.classes)
-    if shape[2] == cells:
-        _check_count(layout, shape[1] - 4)
-        return Yolov8Decoder()
-    if names == shape[2] - 4:
-        return Yolov8Decoder(transposed=True)
-    _check_count(layout, shape[2] - 5)
-    return YoloxDecoder(height, width, in_pixels=_in_pixels(layout))
+    rows, columns = shape[1] or 0, shape[2] or 0
+    if columns == cells:
+        _check_count(layout, rows - 4)
+        return "yolov8"
+    if len(layout.classes) == columns - 4:
+        return "yolov8-transposed"
+    _check_count(layout, columns - 5)
+    return "yolox"
+
+
+def input_format(layout: Layout) -> InputFormat:
+    """How a network's family wants its pixels.
+
+    Raises:
+        ModelFailed: As `family_of`.
+    """
+    return YoloxDecoder.form if family_of(layout) == "yolox" else Yolov8Decoder.form
+
+
+def choose_decoder(layout: Layout, output: NDArray[Any]) -> Decoder:
+    """The decoder for a network, which has put out `output` for some picture.
+
+    Raises:
+        ModelFailed: As `family_of`.
+    """
+    family = family_of(layout)
+    if family == "end-to-end":
+        return EndToEndDecoder(layout.model, len(layout.classes))
+    if family == "yolox":
+        pixels, relative = drift(output[0], layout.size)
+        return YoloxDecoder(*layout.size, in_pixels=pixels < relative)
+    return Yolov8Decoder(transposed=family == "yolov8-transposed")
 
 
 def _check_count(layout: Layout, classes: int) -> None:
     names = len(layout.classes)
     if classes < 1:
         raise ModelFailed(
-            f"Model {layout.model}: an output of shape {layout.outputs[0].shape} leaves no room "
+            f"Model {layout.model}: an output of shape {layout.shapes[0]} leaves no room "
             f"for a class"
         )
     if names == 0:
@@ -99,11 +127,6 @@ def drift(boxes: NDArray[Any], size: tuple[int, int]) -> tuple[float, float]:
     pixels = np.abs(centres / strides - cells - 0.5)
     relative = np.abs(centres - 0.5)
     return float(np.median(pixels)), float(np.median(relative))
-
-
-def _in_pixels(layout: Layout) -> bool:
-    pixels, relative = drift(layout.outputs[0][0], layout.size)
-    return pixels < relative
 
 
 def check_centres(

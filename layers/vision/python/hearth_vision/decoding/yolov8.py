@@ -24,6 +24,9 @@ class Yolov8Decoder:
     def __init__(self, *, transposed: bool = False) -> None:
         self._transposed = transposed
 
+    def at(self, size: tuple[int, int]) -> Yolov8Decoder:
+        return self
+
     def _rows(self, output: NDArray[Any]) -> NDArray[Any]:
         rows: NDArray[Any] = output[0].T if self._transposed else output[0]
         return rows

@@ -33,6 +33,9 @@ class YoloxDecoder:
         self.in_pixels = in_pixels
         self._cells, self._strides = cell_grid(height, width)
 
+    def at(self, size: tuple[int, int]) -> YoloxDecoder:
+        return YoloxDecoder(*size, in_pixels=self.in_pixels)
+
     def scores(self, output: NDArray[Any]) -> NDArray[Any]:
         return output[0, :, 4:]
 

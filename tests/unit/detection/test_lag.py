@@ -1,0 +1,58 @@
+"""Which frames are let go when too many come in."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions.detection.lag import Frame, overdue
+
+NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def frame(seconds: float, camera: str = "gate", max_lag_s: float | None = 10) -> tuple[str, Frame]:
+    return f"{camera}-{seconds:g}", (camera, ago(seconds), max_lag_s)
+
+
+@pytest.mark.parametrize(
+    ("frames", "judged", "dropped"),
+    [
+        ([], {}, set()),
+        ([frame(3), frame(9.9)], {"gate": 12}, set()),
+        ([frame(11)], {"gate": 12}, {"gate-11"}),
+        # Without a bound, however late.
+        ([frame(4000, max_lag_s=None)], {"gate": 4001}, set()),
+        # A camera of which nothing was judged yet, or for so long, keeps one.
+        ([frame(50), frame(49)], {}, {"gate-49"}),
+        ([frame(50), frame(49)], {"gate": 70}, {"gate-49"}),
+        # One for every ten seconds of a backlog.
+        (
+            [frame(s) for s in (60, 55, 50, 45, 40)],
+            {"gate": 61},
+            {"gate-60", "gate-55", "gate-45"},
+        ),
+        # The other's backlog is the other's.
+        ([frame(50, "dock"), frame(5)], {"gate": 6, "dock": 51}, {"dock-50"}),
+    ],
+)
+def test_who_waited_too_long_goes_but_no_camera_falls_silent(
+    frames: list[tuple[str, Frame]], judged: dict[str, float], dropped: set[str]
+) -> None:
+    times = {camera: ago(seconds) for camera, seconds in judged.items()}
+    assert overdue(frames, times, NOW) == dropped
+    random.Random(0).shuffle(frames)
+    assert overdue(frames, times, NOW) == dropped
+
+
+def test_a_camera_that_floods_keeps_no_more_than_the_others() -> None:
+    frames = [frame(20 + n / 100, "flood") for n in range(1000)]
+    frames += [frame(20 + n, "calm") for n in range(10)]
+    left = {name for name, _ in frames} - overdue(frames, {}, NOW)
+    assert sum(name.startswith("flood") for name in left) == 1
+    assert sum(name.startswith("calm") for name in left) == 1
