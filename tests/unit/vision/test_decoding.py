@@ -158,8 +158,8 @@ def test_boxes_in_0_to_1_are_refused() -> None:
 
 
 def test_an_output_with_an_unknown_dimension_is_refused_before_anything_runs() -> None:
-    with pytest.raises(ModelFailed, match=r"\(1, None, 6\)"):
-        family_of(Layout("m.onnx", SIZE, [(1, None, 6)], ("a",)))
+    with pytest.raises(ModelFailed, match=r"\(1, None, 8\)"):
+        family_of(Layout("m.onnx", SIZE, [(1, None, 8)], ("a",)))
 
 
 def test_pixels_are_asked_for_as_the_family_was_trained() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hearth.errors import InvalidInput, ModelFailed
-from hearth.processor import has_bfloat16
+from hearth.processor import cpu_features, has_bfloat16
 from hearth_models import conversion
 from hearth_models.agreement import compare, judge
 from hearth_models.files import file_record
