@@ -201,7 +201,7 @@ def single(contenders: dict[str, Callable[[list[str]], Answer]], texts: list[str
 
 
 COLD = """
-import json, resource, sys, time
+import json, re, sys, time
 began = time.perf_counter()
 from pathlib import Path
 from hearth_text.loading import load_embedder
@@ -212,7 +212,8 @@ model = load_embedder(
 model.embed(["the first answer"])
 first = time.perf_counter() - began
 model.embed(json.load(sys.stdin))
-print(first, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# Not ru_maxrss: that begins with what the parent had when it forked.
+print(first, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 
 
