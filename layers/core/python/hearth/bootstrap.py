@@ -38,7 +38,7 @@ class Platform:
 
     @property
     def store_on_demand(self) -> ObjectStore:
-        """The same, for a function that most requests do not need it in: boto3 is half of a start."""
+        """The same, for a function that few requests need it in: boto3 takes long to import."""
         return cast("ObjectStore", _StoreOnDemand(self))
 
     @cached_property
