@@ -12,7 +12,8 @@ from hearth.http import lambda_handler_for
 
 settings = Settings()
 platform = connect(settings)
-library = Library(platform.db, platform.store)
-service = ClusteringService(platform.db, platform.store, library)
-desk = JobDesk(platform.ledger, platform.store, library, settings.bucket)
+store = platform.store_on_demand
+library = Library(platform.db, store)
+service = ClusteringService(store, library)
+desk = JobDesk(platform.ledger, store, library, settings.bucket)
 lambda_handler = lambda_handler_for(create_app(service, desk), platform.limits)

@@ -44,7 +44,6 @@ from hearth.errors import Forbidden, HearthError, InvalidInput, TimedOut, TooLar
 from hearth.ids import new_ulid, utc_now
 
 if TYPE_CHECKING:
-    from hearth.db import Database
     from hearth.storage import ObjectStore
 
 MANAGE = "clustering:manage"
@@ -56,8 +55,7 @@ class ClusteringService:
     """What is answered at once.
 
     Args:
-        db: For health.
-        store: For health.
+        store: The bucket, for health.
         library: The saved models.
         now: The present, timezone-aware.
         algorithm_s: How long one algorithm may take.
@@ -66,14 +64,12 @@ class ClusteringService:
 
     def __init__(
         self,
-        db: Database,
         store: ObjectStore,
         library: Library,
         now: Callable[[], datetime] = utc_now,
         algorithm_s: float = ALGORITHM_S,
         batch_s: float = BATCH_S,
     ) -> None:
-        self._db = db
         self._store = store
         self.library = library
         self._now = now

@@ -28,7 +28,7 @@ EPS_PART: Final = 0.5
 EPS_ROWS: Final = 2_000
 MIN_SAMPLES: Final = 2
 MIN_CLUSTER_SIZE: Final = 5
-KEPT_ROWS: Final = 50_000
+KEPT_ROWS: Final = 20_000
 """Core rows that a model keeps."""
 _LIBRARY_WORK: Final = 100_000_000
 """Rows by columns by clusters, up to which scikit-learn's ten starts take about a second."""

@@ -18,7 +18,7 @@ from functions.clustering.algorithms.answers import NOISE
 from functions.clustering.algorithms.cells import Cells
 from functions.clustering.algorithms.forest import Forest
 
-PROBES: Final = 64
+PROBES: Final = 128
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]

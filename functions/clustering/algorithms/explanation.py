@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from functions.clustering.algorithms.answers import (
 from functions.clustering.algorithms.kmeans import fit_library
 from functions.clustering.algorithms.matrix import Standardised, Table, stride
 
-SILHOUETTE_ROWS: Final = 2_000
+SILHOUETTE_ROWS: Final = 1_500
 CURVE_ROWS: Final = 1_000
 CURVE_STARTS: Final = 3
 EXPLAINED: Final = 100
@@ -47,7 +48,7 @@ def curve(rows: Floats, ks: range, seed: int) -> tuple[CurvePoint, ...]:
 
 
 def silhouettes(rows: Floats, labels: Indices) -> tuple[Silhouette | None, dict[int, float]]:
-    """Of all clusters and of each (Rousseeuw 1987), over at most 2,000 rows that are in one."""
+    """Of all clusters and of each (Rousseeuw 1987), over at most 1,500 rows that are in one."""
     clustered = np.flatnonzero(labels >= 0)
     sample = clustered[stride(len(clustered), SILHOUETTE_ROWS)]
     names, known = np.unique(labels[sample], return_inverse=True)
@@ -76,17 +77,24 @@ def explain(
     found = []
     for label in range(min(EXPLAINED, int(labels.max()) + 1)):
         members = np.flatnonzero(labels == label)
-        inside = rows[members]
-        mean = inside.mean(axis=0, dtype=np.float64)
-        near = ((inside - mean.astype(np.float32)) ** 2).sum(axis=1)
+        sums = np.zeros(rows.shape[1])
+        originals = np.zeros(len(table.columns))
+        for some in _parts(members):
+            sums += rows[some].sum(axis=0, dtype=np.float64)
+            originals += table.values[standard.order[some]].sum(axis=0, dtype=np.float64)
+        mean = sums / len(members)
+        originals /= len(members)
+        near = np.concatenate(
+            [((rows[some] - mean.astype(np.float32)) ** 2).sum(axis=1) for some in _parts(members)]
+        )
         closest = members[np.argsort(near, kind="stable")[:EXAMPLES]]
-        originals = table.values[standard.order[members]].mean(axis=0, dtype=np.float64)
+        spread = _Spread(len(members), mean, everything, squares, total)
         found.append(
             Cluster(
                 label=label,
                 size=len(members),
                 centroid=dict(zip(table.columns, originals.tolist(), strict=True)),
-                distinguishing=_features(table, standard, inside, mean, everything, squares, total),
+                distinguishing=_features(table, standard, spread),
                 examples=tuple(standard.order[closest].tolist()),
                 silhouette=widths.get(label),
             )
@@ -94,22 +102,27 @@ def explain(
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Sums over a cluster's rows and over all rows, by column; standardised, float64."""
+
+    count: int
+    mean: NDArray[np.float64]
+    everything: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    total: int
+
+
 def _features(
-    table: Table,
-    standard: Standardised,
-    inside: Floats,
-    mean: NDArray[np.float64],
-    everything: NDArray[np.float64],
-    squares: NDArray[np.float64],
-    total: int,
+    table: Table, standard: Standardised, spread: _Spread
 ) -> tuple[DistinguishingFeature, ...]:
-    count, others = len(inside), total - len(inside)
+    count, mean, total = spread.count, spread.mean, spread.total
+    others = total - count
     if not others:
         return ()
-    rest = (everything - count * mean) / others
-    own_squares = np.einsum("ij,ij->j", inside, inside, dtype=np.float64)
-    spread = own_squares - count * mean**2 + (squares - own_squares) - others * rest**2
-    deviation = np.sqrt(np.maximum(spread, 0) / max(total - 2, 1))
+    rest = (spread.everything - count * mean) / others
+    scatter = spread.squares - count * mean**2 - others * rest**2
+    deviation = np.sqrt(np.maximum(scatter, 0) / max(total - 2, 1))
     difference = mean - rest
     floor = np.abs(difference) / _MOST_EFFECT
     safe = np.maximum(np.maximum(deviation, floor), np.finfo(np.float64).tiny)
@@ -125,6 +138,10 @@ def _features(
         for at in strongest
         if effect[at] != 0
     )
+
+
+def _parts(members: Indices, most: int = 4096) -> list[Indices]:
+    return [members[start : start + most] for start in range(0, len(members), most)]
 
 
 def _distances(rows: Floats) -> NDArray[np.float64]:

@@ -89,7 +89,7 @@ class Bench:
         self.store = MemoryStore(bucket=BUCKET)
         self.ledger = Ledger(db, self.queues, now=self.clock)
         self.library = Library(db, self.store, self.clock)
-        self.service = ClusteringService(db, self.store, self.library, self.clock, **limits)
+        self.service = ClusteringService(self.store, self.library, self.clock, **limits)
         self.desk = JobDesk(self.ledger, self.store, self.library, BUCKET, self.clock)
         self.worker = Worker(self.ledger, self.store, self.library)
         self.app = create_app(self.service, self.desk)

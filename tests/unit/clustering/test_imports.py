@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-HEAVY = ("sklearn", "scipy", "faiss", "skops", "numpy", "arro3.io", "psycopg", "pandas")
+HEAVY = ("sklearn", "scipy", "faiss", "skops", "numpy", "arro3.io", "psycopg", "pandas", "boto3")
 
 
 @pytest.mark.parametrize("module", ["functions.clustering.main", "functions.clustering.main_api"])
@@ -36,4 +36,5 @@ def test_an_entry_point_loads_without_what_only_some_requests_need(module: str) 
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == ""
+    # The queue's function reads a file of S3 in any case.
+    assert result.stdout.strip() == ("" if module.endswith("api") else "boto3")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hearth.settings import CoreSettings
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hearth.jobs import Ledger
     from hearth.limits import RateLimits
     from hearth.queues import SqsQueues
-    from hearth.storage import S3Store
+    from hearth.storage import ObjectStore, S3Store
 
 
 class Platform:
@@ -35,6 +35,11 @@ class Platform:
         from hearth.storage import S3Store
 
         return S3Store(client("s3"), self.settings.bucket)
+
+    @property
+    def store_on_demand(self) -> ObjectStore:
+        """The same, for a function that few requests need it in: boto3 takes long to import."""
+        return cast("ObjectStore", _StoreOnDemand(self))
 
     @cached_property
     def queues(self) -> SqsQueues:
@@ -71,6 +76,14 @@ class _QueuesOnDemand:
 
     def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
         self._platform.queues.send(queue, bodies, delay_s)
+
+
+class _StoreOnDemand:
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._platform.store, name)
 
 
 def connect(settings: CoreSettings) -> Platform:
