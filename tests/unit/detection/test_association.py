@@ -149,7 +149,7 @@ def test_an_empty_or_distant_person_fits_nothing(
         ("vest", moved(TORSO, dx=12, dy=15), "theirs"),
         ("vest", moved(TORSO, dx=50), "doubtful"),
         ("vest", moved(TORSO, dx=100), "nobody's"),
-        ("vest", moved(TORSO, dy=130), "nobody's"),
+        ("vest", moved(TORSO, dy=150), "nobody's"),
         ("boots", (215.0, 370.0, 245.0, 400.0), "theirs"),
         ("boots", (215.0, 120.0, 245.0, 150.0), "nobody's"),
         ("gloves", (190.0, 240.0, 210.0, 262.0), "theirs"),
