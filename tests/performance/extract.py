@@ -4,9 +4,9 @@ Two keyword matchers and Hearth's extractor on the same commands with the same r
 
 - the commands: HWU64's of the iot, alarm and volume intents, chosen by hash from one half of them.
   What they name was marked by hand in `extract_labels.json` (rows and offsets; the sentences are
-  not ours). 240 were read for that before the extractor was written, which may have learned from them;
-  120 were first read, marked and measured when it was finished: those count.
-- the registry: names that occur at least twice in the other half.
+  not ours). 240 were read for that before the extractor was written, which may have learned from
+  them; 120 were first read, marked and measured when it was finished: those count.
+- the registry: names made of words that occur at least twice in the other half.
 - `keywords`: whole words of names and aliases, and digits. `keywords + rules`: the same with
   English plurals folded, number words up to twelve, and "five pm", "two hours", "ten percent".
 - `no model`: without what MODELS_DIR holds: no embeddings, and no vocabulary that tells misspelled
