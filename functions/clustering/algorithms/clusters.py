@@ -99,7 +99,7 @@ def cluster(table: Table, parameters: ClusterParameters) -> ClusterAnswer:
 
 
 def _kmeans(rows: Floats, parameters: ClusterParameters) -> _Found:
-    total, distinct = len(rows), _distinct(rows)
+    total, distinct = len(rows), int(_twins(rows)[-1]) + 1
     defaults: list[Default] = []
     curve: tuple[CurvePoint, ...] = ()
     k = parameters.n_clusters
@@ -211,19 +211,20 @@ def _hdbscan(rows: Floats, parameters: ClusterParameters) -> _Found:
                 f" {found.joins} joins were added",
             ),
         )
-    clustered = np.flatnonzero(found.labels >= 0)
+    labels = _alike(rows, found.labels)
+    clustered = np.flatnonzero(labels >= 0)
     made = Method(made.algorithm, made.implementation, made.exact, made.reason,
                   (*made.notes, *_kept(len(clustered))))  # fmt: skip
     kept = clustered[stride(len(clustered), KEPT_ROWS)]
-    farthest = np.zeros(max(1, int(found.labels.max()) + 1))
-    np.maximum.at(farthest, found.labels[clustered], found.reach[clustered])
+    farthest = np.zeros(max(1, int(labels.max()) + 1))
+    np.maximum.at(farthest, labels[clustered], found.reach[clustered])
     return _Found(
-        labels=found.labels,
+        labels=labels,
         method=made,
         defaults=defaults,
         points=rows[kept],
-        point_labels=found.labels[kept],
-        radius=farthest[found.labels[kept]],
+        point_labels=labels[kept],
+        radius=farthest[labels[kept]],
     )
 
 
@@ -252,13 +253,32 @@ def _apart(rows: Floats, some: Indices, others: Indices) -> NDArray[np.float64]:
     return np.sqrt(squared)
 
 
-def _distinct(rows: Floats) -> int:
-    """Different rows; equal ones stand together in canonical order."""
-    count = 1
-    for start in range(0, len(rows) - 1, 8192):
-        block = rows[start : start + 8193]
-        count += int((block[1:] != block[:-1]).any(axis=1).sum())
-    return count
+def _twins(rows: Floats) -> Indices:
+    """A number for each different row; equal ones stand together in canonical order."""
+    changes = np.zeros(len(rows), np.int64)
+    for start in range(0, len(rows) - 1, 2048):
+        block = rows[start : start + 2049]
+        changes[start + 1 : start + len(block)] = (block[1:] != block[:-1]).any(axis=1)
+    return np.cumsum(changes)
+
+
+def _alike(rows: Floats, labels: Indices) -> Indices:
+    """Each row with the label that most of its copies have.
+
+    HDBSCAN cuts distances of 0 as any others that tie, in the order of the rows.
+    """
+    twins = _twins(rows)
+    if twins[-1] == len(rows) - 1:
+        return labels
+    votes, counts = np.unique(np.column_stack([twins, labels]), axis=0, return_counts=True)
+    order = np.lexsort((-votes[:, 1], -counts, votes[:, 0]))
+    first = order[np.flatnonzero(np.diff(votes[order, 0], prepend=-1))]
+    names: Indices = votes[first, 1]
+    alike = names[twins]
+    kept, renamed = np.unique(alike[alike >= 0], return_inverse=True)
+    if len(kept):
+        alike[alike >= 0] = renamed
+    return alike
 
 
 def _by_size(labels: Indices) -> Indices:

@@ -20,6 +20,8 @@ from functions.clustering.algorithms.forest import Forest
 
 PROBES: Final = 128
 
+_SLAB: Final = 128
+
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
@@ -100,13 +102,17 @@ def _join(cells: Cells, forest: Forest, left: Indices, right: Indices, eps: floa
         return
     squared, slack = cells.squared(left, right)
     limit = eps * eps
-    ours, theirs = forest.roots(left), forest.roots(right)
     near = squared <= limit - slack
-    near &= ours[:, None] != theirs
-    if near.any():
-        i, j = near.nonzero()
-        forest.join(ours[i], theirs[j])
-        ours, theirs = forest.roots(left), forest.roots(right)
+    for start in range(
+        0, len(left), _SLAB
+    ):  # all pairs of a dense block would be a heap of indices
+        some = left[start : start + _SLAB]
+        ours, theirs = forest.roots(some), forest.roots(right)
+        pairs = near[start : start + _SLAB] & (ours[:, None] != theirs)
+        if pairs.any():
+            i, j = pairs.nonzero()
+            forest.join(ours[i], theirs[j])
+    ours, theirs = forest.roots(left), forest.roots(right)
     # Where rounding could decide, the difference itself does.
     near = np.abs(squared - limit) <= slack
     near &= ours[:, None] != theirs
@@ -154,5 +160,5 @@ def _adopt(
                 labels[left[better]] = labels[right[at[better]]]
 
 
-def _parts(rows: Indices, most: int = 2048) -> list[Indices]:
+def _parts(rows: Indices, most: int = 1024) -> list[Indices]:
     return [rows[start : start + most] for start in range(0, len(rows), most)]

@@ -29,7 +29,7 @@ SAMPLE_PER_CENTROID: Final = 256
 _FEW_PER_CENTROID: Final = 32
 _FEW_AT_LEAST: Final = 2_000
 _FEW_CLUSTERS: Final = 32
-_FEW_STARTS: Final = 4
+_FEW_STARTS: Final = 2
 """Of many clusters some land badly in each start, and the starts come out alike."""
 _SAMPLE_AT_LEAST: Final = 10_000
 _MOST_STEPS: Final = 100
@@ -97,8 +97,9 @@ def _fitted(estimator: KMeans | MiniBatchKMeans, rows: NDArray[Any]) -> Centroid
 
 
 def _seeds(rows: Floats, k: int, seed: int) -> Floats:
+    """Of float64, because scikit-learn copies what is float32 anew for each centroid."""
     with _THREADS.limit(limits=1):
-        points, _ = kmeans_plusplus(rows, k, random_state=seed)
+        points, _ = kmeans_plusplus(rows.astype(np.float64), k, random_state=seed)
     seeds: Floats = points.astype(np.float32)
     return seeds
 

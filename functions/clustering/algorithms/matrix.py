@@ -19,8 +19,8 @@ from functions.clustering.algorithms.parameters import Missing, wrong
 
 LARGEST: Final = 1e100
 """Of an absolute value: squares of greater ones leave float64 when they are added up."""
-_BLOCK: Final = 8192
-"""Rows that are looked at together: 25 MB at 384 columns in float64."""
+_BLOCK: Final = 2048
+"""Rows that are looked at together: 6 MB at 384 columns in float64."""
 _NAMED: Final = 10
 """Cells that one error names."""
 

@@ -257,6 +257,12 @@ def test_rows_that_come_in_copies_stay_together(algorithm: ClusterAlgorithm, cop
     assert (groups == groups[:, :1]).all()
 
 
+def test_copies_share_a_label_where_scikit_learn_parts_them() -> None:
+    values = np.array([[0.0]] * 3 + [[1.0]] * 24)
+    labels = cluster(table(values), ClusterParameters(algorithm="hdbscan")).labels
+    assert len(set(labels[:3].tolist())) == len(set(labels[3:].tolist())) == 1
+
+
 @pytest.mark.parametrize(
     ("values", "parameters", "field"),
     [
