@@ -8,9 +8,9 @@ What fits somebody, but not well enough to be surely theirs, and what fits two p
 no verdict rests on it. In generated crowds of 14 (`tests/performance/association.py`) this takes
 the bareheaded who are called compliant from 19 in 100 to 3.
 
-Rejected: an optimal assignment (Hungarian). Without doubts it differs from the greedy one only where
-two helmets compete for two heads that overlap almost wholly; with them the greedy one leaves 7 more
-helmets in 1,000 to nobody, and nobody is judged by those.
+Rejected: an optimal assignment (Hungarian). Without doubts it differs from the greedy one only
+where two helmets compete for two heads that overlap almost wholly; with them the greedy one leaves
+7 more helmets in 1,000 to nobody, and nobody is judged by those.
 """
 
 from __future__ import annotations
