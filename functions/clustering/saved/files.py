@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from functions.clustering.algorithms.fitted import Model
 
 TRUSTED: Final = ("sklearn.tree._tree.Tree",)
-"""Types beyond those that skops trusts by itself: what forests are made of. It holds arrays and runs
-nothing, but native code that reads them checks little; so a file is loaded only with the sha256 that its manifest names, and in a process of its own."""
+"""Types beyond those that skops trusts by itself: what forests are made of. It holds arrays and
+runs nothing, but native code that reads it checks little; so a file is loaded only with the sha256
+that its manifest names, and in a process of its own."""
 _MEMBER = re.compile(r"schema\.json|[0-9]{1,20}\.np[yz]")
 _ID = re.compile(rb'("__id__": |"file": ")([0-9]+)')
 _MEMBERS = 20_000
