@@ -100,6 +100,9 @@ class DetectorModel(_Fact):
     classes: Count = 0
     fallback: bool = False
     notes: Annotated[tuple[Sentence, ...], Field(max_length=50)] = ()
+    model_id: Name | None = None
+    variant: Name = "original"
+    precision: Name | None = None
 
 
 class Thresholds(_Fact):

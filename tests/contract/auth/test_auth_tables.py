@@ -88,6 +88,8 @@ def test_no_request_reads_a_whole_table(porter: Porter) -> None:
         for step in plan(sql)
         if ("Seq Scan on" in step or step.strip().startswith("SCAN"))
         and not any(table in step for table in small)
+        # The oldest rows by key: it reads no more of the index than the statement asks for.
+        and not ("USING INDEX" in step and " LIMIT " in sql)
     }
     assert len(statements) > 15
     assert scans == {}

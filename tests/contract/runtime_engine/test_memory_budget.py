@@ -15,6 +15,11 @@ def awake(bench: Bench) -> dict[str, int]:
     return {one.short_name: sum(one.instances.values()) for one in bench.engine.status()}
 
 
+def at_rest(bench: Bench) -> bool:
+    pools = bench.engine._supervisors
+    return all(instance.idle for pool in pools for instance in pool.instances)
+
+
 def waits(bench: Bench) -> list[str]:
     return [one["function"] for one in bench.records() if "it waits for" in one["message"]]
 
@@ -23,6 +28,8 @@ def test_the_longest_unused_makes_room_for_the_next() -> None:
     async def scenario() -> None:
         async with started(*three(), memory_mb=400) as bench:
             for name in ("a", "b", "a", "c"):
+                # An instance that has answered is idle when it asks for more, a moment later.
+                await until(lambda: at_rest(bench))
                 assert await bench.call(name, n=1) == {"n": 1}
             assert awake(bench) == {"a": 1, "b": 0, "c": 1}
             assert waits(bench) == ["c"]

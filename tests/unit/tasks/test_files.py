@@ -128,7 +128,7 @@ def test_what_a_spreadsheet_would_compute_is_text(cell: str, safe: str) -> None:
         ("csv", b"\xff\xfetitle"),
         ("csv", b'title\r\n"open'),
         ("csv", b"title\r\n" + b"x" * 200_000),
-        ("csv", b"title\r\n" + b"x\r\n" * 301),
+        ("csv", b"title\r\n" + b"x\r\n" * 1001),
         ("ics", b"nonsense"),
         ("ics", b"\xff"),
         ("ics", b"BEGIN:VCALENDAR\r\nBEGIN:VTODO\r\n"),
