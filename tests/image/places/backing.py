@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import socketserver
 import threading
@@ -115,10 +116,12 @@ def provisioned(
 
 def gateway() -> str:
     """The address of this machine that containers of the default network reach."""
-    network = docker(
-        "network", "inspect", "--format={{(index .IPAM.Config 0).Gateway}}", "bridge", check=False
-    )
-    return network.stdout.strip() or "127.0.0.1"
+    shown = "--format={{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"
+    network = docker("network", "inspect", shown, "bridge", check=False).stdout.split()
+    if not network:
+        return "127.0.0.1"
+    # An engine that made its bridge at this start does not tell its own address: it is the first.
+    return network[1] if len(network) > 1 else str(ipaddress.ip_network(network[0])[1])
 
 
 @contextlib.contextmanager
