@@ -28,8 +28,8 @@ _NOT_COMPARED = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "ratelimit"}
     | {"x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-used"}
 )
-# Members that tell of the processor, of versions (the image's Python is newer) and of the moment, or
-# hold numbers that a processor rounds its own way.
+# Members that tell of the processor, of versions (the image's Python is newer) and of the moment,
+# or hold numbers that a processor rounds its own way.
 _VARYING_MEMBERS = frozenset(
     {"processing_time", "method", "embeddings", "score", "confidence", "priority_confidence"}
     | {"confidence_scores", "reason", "libraries"}
