@@ -103,6 +103,9 @@ def prepare(request: Request, keeps: bool) -> None:
         ScoreIn: "scoring",
     }[type(request)]
     import_module(f"functions.clustering.algorithms.{algorithm}")
+    # scikit-learn asks narwhals whether rows are a data frame; the first time that looks through
+    # all installed packages, for 80 ms in every child.
+    import_module("narwhals.stable.v2").dependencies.is_into_dataframe(())
     if keeps:
         import_module("functions.clustering.saved.files")
         import_module("skops.io")
