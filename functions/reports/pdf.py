@@ -265,7 +265,7 @@ def _provenance(
     lines.append(
         f"Detector: {model.name or _NOT_STATED}, SHA-256 {prefix}, "
         f"method {model.method or _NOT_STATED}, backend {model.backend or _NOT_STATED}, "
-        f"{model.variant} in {model.precision or 'a precision not stated'}, "
+        f"{f'variant {model.variant} in {model.precision}, ' if model.precision else ''}"
         f"{model.classes} {'class' if model.classes == 1 else 'classes'}, "
         f"{'FALLBACK, not a trained equipment model' if model.fallback else 'no fallback'}."
     )
