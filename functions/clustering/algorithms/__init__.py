@@ -1,7 +1,7 @@
 """What is computed, and nothing of where it comes from: no AWS, no HTTP, no database.
 
 `parameters` and `answers` cost nothing to import. The rest imports scikit-learn (0.8 s of a cold
-start) and faiss: import it when an algorithm is asked for, not before.
+start): import it when an algorithm is asked for, not before.
 
     answer = clusters.cluster(Table(values, names), ClusterParameters(algorithm="kmeans"))
     answer = anomalies.find_anomalies(Table(values, names), AnomalyParameters(contamination=0.1))

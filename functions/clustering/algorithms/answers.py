@@ -41,7 +41,7 @@ class Method:
 
     Attributes:
         algorithm: As it was asked for.
-        implementation: What ran: `scikit-learn KMeans`, `faiss IVF + union-find`, …
+        implementation: What ran: `scikit-learn KMeans`, `inverted file (IVF) + union-find`, …
         exact: Whether the result is that of the textbook's algorithm, rather than near it.
         reason: Why this implementation; a sentence that names the size.
         notes: What else was sampled, bounded or left out, a sentence each.
