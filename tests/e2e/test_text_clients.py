@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 import openai
 import pytest
 
-from tests.e2e.driver import Stack, stack
+from tests.e2e.driver import Stack, stack, until
 from tests.support.text_models import installed, minilm
 
 MODEL = "all-MiniLM-L6-v2"
@@ -91,11 +90,10 @@ def test_a_set_of_texts_goes_through_the_queue(text_stack: Stack) -> None:
     queue = next(url for name, url in text_stack.state.queues.items() if name == "EmbeddingsQueue")
     body = json.dumps({"source": "texts/e2e.jsonl"})
     text_stack.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
-    deadline = time.monotonic() + 60
-    while not (done := [j for j in text_stack.jobs(kind="embeddings.embed") if j["progress"]]):
-        assert time.monotonic() < deadline, text_stack.jobs()
-        time.sleep(0.2)
-    assert (done[0]["state"], done[0]["progress"]) == ("done", 1.0)
+    [job] = until(
+        lambda: text_stack.jobs(kind="embeddings.embed", state="done"), 60, text_stack.jobs
+    )
+    assert job["progress"] == 1.0
     s3, bucket = text_stack.client("s3"), text_stack.state.bucket
 
     def read(key: str) -> bytes:
