@@ -33,6 +33,7 @@ import cv2
 import numpy as np
 
 from hearth.processor import cpu_features, cpu_share
+from hearth_models.conversion import quantize
 from hearth_vision import onnx_detector
 from hearth_vision.backends.choice import load_program
 from hearth_vision.backends.program import write_tensor
@@ -169,20 +170,11 @@ def threshold(model: Path, jpeg: bytes) -> float:
 
 
 def quantized(model: Path, film: Sequence[bytes], folder: Path) -> Path:
-    """INT8 by post-training quantization, as OpenVINO IR."""
-    import nncf  # type: ignore[import-untyped]
-    import openvino
-
-    def tensor(jpeg: bytes) -> np.ndarray:
-        out = np.empty((1, 3, *SIZE), np.float32)
-        write_tensor(decode_image(jpeg, LIMITS), Yolov8Decoder.form, out)
-        return out
-
-    graph = openvino.Core().read_model(model)
-    calibration = nncf.Dataset(film[::4], tensor)
-    small = nncf.quantize(graph, calibration, preset=nncf.QuantizationPreset.MIXED)
-    openvino.save_model(small, folder / "int8.xml")
-    return folder / "int8.xml"
+    """INT8 as `hearth models variants` makes it, as OpenVINO IR."""
+    pictures = [decode_image(jpeg, LIMITS) for jpeg in film[::4]]
+    target = folder / "int8.xml"
+    quantize(model, target, pictures, Yolov8Decoder.form, SIZE, keep_last=False)
+    return target
 
 
 def with_program(config: DetectorConfig, ir: Path | None) -> Detector:

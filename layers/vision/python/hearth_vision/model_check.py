@@ -31,7 +31,7 @@ def prove_model(program: TensorProgram, model: str, classes: tuple[str, ...]) ->
     Raises:
         ModelFailed: What is wrong, in one sentence.
     """
-    height, width = program.size
+    height, width = program.trial
     pictures = {
         "black": np.zeros((height, width, 3), np.uint8),
         "grey": np.full((height, width, 3), 127, np.uint8),
@@ -39,10 +39,11 @@ def prove_model(program: TensorProgram, model: str, classes: tuple[str, ...]) ->
     }
     answers: dict[str, Tensor] = {}
     shapes: list[tuple[int | None, ...]] = []
-    for name, outputs in zip(pictures, program.run_many(pictures.values()), strict=True):
+    for name, picture in pictures.items():
+        [outputs] = program.run_many([picture])
         shapes = [output.shape for output in outputs]
         answers[name] = outputs[0].copy()
-    decoder = choose_decoder(Layout(model, program.size, shapes, classes), answers["black"])
+    decoder = choose_decoder(Layout(model, program.trial, shapes, classes), answers["black"])
     for output in answers.values():
         _check_numbers(model, output)
     everything = np.concatenate([decoder.scores(output).ravel() for output in answers.values()])

@@ -69,7 +69,7 @@ class OnnxDetector:
             cache=compile_cache(config.cache) if config.cache else None,
         )
         decoder = prove_model(self._program, name, classes)
-        self._decoders: dict[Size, Decoder] = {self._program.size: decoder}
+        self._decoders: dict[Size, Decoder] = {self._program.trial: decoder}
         self._config = config
         self._model = name
         self._info = DetectorInfo(
@@ -114,7 +114,7 @@ class OnnxDetector:
 
     def _decoder(self, size: Size) -> Decoder:
         if size not in self._decoders:
-            self._decoders[size] = self._decoders[self._program.size].at(size)
+            self._decoders[size] = self._decoders[self._program.trial].at(size)
         return self._decoders[size]
 
     def _read(self, output: Tensor, size: Size, placement: Placement) -> Detections:

@@ -22,6 +22,7 @@ from hearth_vision.backends.program import (
     Size,
     Tensor,
     follows_its_input,
+    trial_size,
     write_tensor,
 )
 from hearth_vision.images import Bgr
@@ -80,7 +81,9 @@ class OnnxRuntimeProgram:
             return format_of([output.shape for output in outputs], size)
 
         self.form = form_at(self.size)
-        self.rectangular = free and follows_its_input(self.size, form_at)
+        trial = trial_size(self.size)
+        self.rectangular = free and follows_its_input(self.form, trial, form_at)
+        self.trial = trial if self.rectangular else self.size
         self.detail = (
             f"onnxruntime {onnxruntime.__version__}, float32, {threads} threads, "
             f"{' '.join(cpu_features()) or 'processor features unknown'}"

@@ -31,6 +31,7 @@ class TensorProgram(Protocol):
     Attributes:
         size: The input that the network was made for, or runs at where it leaves that free.
         rectangular: Whether it also runs at any other size of multiples of 32 pixels.
+        trial: A size to try it at: small where it may be.
         form: How the network wants its pixels; converting them is the program's work.
         backend: `onnxruntime` or `openvino`.
         precision: Of the arithmetic, `float32`, `bfloat16` or `int8 and …`.
@@ -39,18 +40,19 @@ class TensorProgram(Protocol):
 
     size: Size
     rectangular: bool
+    trial: Size
     form: InputFormat
     backend: str
     precision: str
     detail: str
 
     def run_many(self, pictures: Iterable[Bgr]) -> Iterator[list[Tensor]]:
-        """Inferences in order; the next picture is drawn while those before it are worked on.
+        """Inferences in order; the next pictures are drawn while those before are worked on.
 
         Args:
             pictures: (height, width, 3) uint8, BGR, each of `size`, or of any size of multiples of
-                32 where the program is `rectangular`. One may be overwritten as soon as the next
-                one is drawn.
+                32 where the program is `rectangular`. One alone is handled for latency, several
+                for throughput, where the runtime knows a difference.
 
         Yields:
             All outputs for one picture, valid until the next ones are asked for.
@@ -61,19 +63,25 @@ class TensorProgram(Protocol):
         ...
 
 
-def follows_its_input(size: Size, format_of: Callable[[Size], InputFormat]) -> bool:
+def trial_size(size: Size) -> Size:
+    """A small input with another number of cells than `size`: a baked grid would go unnoticed."""
+    return (160, 256) if size[0] * size[1] != 160 * 256 else (160, 192)
+
+
+def follows_its_input(
+    form: InputFormat, size: Size, format_of: Callable[[Size], InputFormat]
+) -> bool:
     """Whether a network that leaves its input's size free answers sensibly at another one.
 
     Many exports leave the size free and carry the grid of one size as a constant.
 
     Args:
-        size: At which it does.
+        form: What it answers at its own size.
+        size: The other one.
         format_of: Tries a size; raises ModelFailed where the outputs make no sense.
     """
-    # The number of cells has to differ, or a baked grid would go unnoticed.
-    other = (64, 128) if size[0] * size[1] != 64 * 128 else (64, 96)
     try:
-        return format_of(other) == format_of(size)
+        return format_of(size) == form
     except ModelFailed:
         return False
 
