@@ -10,7 +10,8 @@ of it is imported here).
 Beside the clock's time stands the processor's, which other work on the machine disturbs less: two
 cores give at most two seconds of it a second.
 
-INT8 is made by NNCF from frames of the film. Of its fidelity random weights say nothing.
+INT8 is made as the product makes it, from frames of the film. Of its fidelity random weights say
+nothing.
 """
 
 from __future__ import annotations
@@ -323,15 +324,15 @@ def child(began: str, model: str, ir: str, cache: str, picture: str) -> None:
 PEER = """
 import json, os, statistics, sys, time
 import cv2, numpy as np, torch
-torch.set_num_threads(int(sys.argv[3]))
 from ultralytics import YOLO
+torch.set_num_threads(int(sys.argv[3]))
 film = [cv2.imdecode(np.frombuffer(open(p, "rb").read(), np.uint8), cv2.IMREAD_COLOR)
         for p in sorted(__import__("glob").glob(sys.argv[1] + "/*.jpg"))]
 jpegs = [open(p, "rb").read() for p in sorted(__import__("glob").glob(sys.argv[1] + "/*.jpg"))]
 native = YOLO("yolov8n.yaml", task="detect")
 os.chdir(sys.argv[1])
 exported = native.export(format="onnx", imgsz=640, verbose=False)
-answer = {"torch_threads": torch.get_num_threads()}
+answer = {}
 for name, model in (("pytorch", native), ("onnx", YOLO(exported, task="detect"))):
     def run():
         taken = []
@@ -339,7 +340,6 @@ for name, model in (("pytorch", native), ("onnx", YOLO(exported, task="detect"))
             began = time.perf_counter()
             image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
             model.predict(image, imgsz=640, conf=float(sys.argv[2]), verbose=False, device="cpu")
-            torch.set_num_threads(int(sys.argv[3]))
             taken.append(time.perf_counter() - began)
         return taken
     run()
@@ -349,6 +349,7 @@ for name, model in (("pytorch", native), ("onnx", YOLO(exported, task="detect"))
         "processor_ms_a_frame": 1000 * (time.process_time() - work) / len(jpegs) / len(rounds),
         "frames_per_second": len(jpegs) / statistics.median(map(sum, rounds)),
         "one_frame_p50_ms": 1000 * statistics.median(sum(rounds, [])),
+        "torch_threads": torch.get_num_threads(),
     }
 print(json.dumps(answer))
 """
@@ -373,6 +374,8 @@ def measure_ultralytics(
         capture_output=True,
         text=True,
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        # Of its own accord it takes one thread.
+        | {"OMP_NUM_THREADS": str(cpu_share())}
         | {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(folder)},
     )
     return dict(json.loads(answer.stdout.splitlines()[-1]))

@@ -41,13 +41,12 @@ def main() -> None:
         record = registry.add(record, weights)
         frames = Frames(pictures, "both clips")
         record = make_variants(registry, record, frames, say=lambda text: print(text, flush=True))
-        _, held_out = frames.split()
         print(json.dumps({
             "variants": [
                 one.model_dump(include={"name", "method", "accepted", "reason", "agreement"})
                 for one in record.variants
             ],
-            "speed": bench(registry, record, held_out),
+            "speed": {name: bench(registry, record, c.pictures) for name, c in clips.items()},
             "frames_with_a_person": people(registry, record, clips),
         }, indent=2))  # fmt: skip
 
