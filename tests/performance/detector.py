@@ -325,6 +325,9 @@ PEER = """
 import json, os, statistics, sys, time
 import cv2, numpy as np, torch
 from ultralytics import YOLO
+from ultralytics.utils import torch_utils
+# Of its own accord it leaves a processor free: one thread of two.
+torch_utils.NUM_THREADS = int(sys.argv[3])
 torch.set_num_threads(int(sys.argv[3]))
 film = [cv2.imdecode(np.frombuffer(open(p, "rb").read(), np.uint8), cv2.IMREAD_COLOR)
         for p in sorted(__import__("glob").glob(sys.argv[1] + "/*.jpg"))]
@@ -374,8 +377,6 @@ def measure_ultralytics(
         capture_output=True,
         text=True,
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        # Of its own accord it takes one thread.
-        | {"OMP_NUM_THREADS": str(cpu_share())}
         | {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(folder)},
     )
     return dict(json.loads(answer.stdout.splitlines()[-1]))
