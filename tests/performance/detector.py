@@ -28,24 +28,25 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import cv2
 import numpy as np
 
 from hearth.processor import cpu_features, cpu_share
-from hearth_models.conversion import quantize
-from hearth_vision import onnx_detector
-from hearth_vision.backends.choice import load_program
+from hearth_models.admission import admit
+from hearth_models.conversion import convert, quantize
+from hearth_models.files import Folder, file_record
+from hearth_models.record import VariantRecord
+from hearth_models.registry import Registry, utc_text
 from hearth_vision.backends.program import write_tensor
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.detections import Detections
 from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.images import Bgr, ImageLimits, decode_image, encode_jpeg
 from hearth_vision.letterbox import letterbox
-from hearth_vision.loading import load_detector
 from hearth_vision.nms import suppress
 from hearth_vision.onnx_detector import OnnxDetector
+from hearth_vision.served_model import ModelSource
 
 SIZE = (480, 640)
 SQUARE = (640, 640)
@@ -89,7 +90,9 @@ def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> Iterat
             precision=precision,  # type: ignore[arg-type]
             confidence=confidence,
         )
-        return with_program(config, ir)
+        path = ir or paths[model]
+        source = ModelSource(model, path, "", CLASSES, SIZE, openvino=True)
+        return OnnxDetector(path, config, source)
 
     best = "bfloat16" if "avx512_bf16" in cpu_features() else "float32"
     detectors = {
@@ -129,10 +132,11 @@ def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> Iterat
             for name in runs
         },
     }
+    registry = registry_of(paths["free"], int8, folder)
     yield {
         "process": {
-            name: fresh_process(folder, paths["free"], ir, film[0])
-            for name, ir in (("core " + best, None), ("core int8", int8))
+            name: fresh_process(folder, registry, variant, film[0])
+            for name, variant in (("core " + best, "bf16"), ("core int8", "int8"))
         },
     }
     if ultralytics:
@@ -178,16 +182,35 @@ def quantized(model: Path, film: Sequence[bytes], folder: Path) -> Path:
     return target
 
 
-def with_program(config: DetectorConfig, ir: Path | None) -> Detector:
-    """A detector that runs `ir` in the place of its model's own graph."""
-    if ir is None:
-        return load_detector(config)
-
-    def load(path: Path, **options: Any) -> Any:
-        return load_program(ir, **options)
-
-    with patch.object(onnx_detector, "load_program", load):
-        return load_detector(config)
+def registry_of(model: Path, int8: Path, folder: Path) -> Registry:
+    """The model with its variants, as `hearth models variants` keeps them."""
+    registry = Registry(Folder(folder / "models"))
+    record = admit(model, "yolov8n", model.name, CLASSES, "none", utc_text())
+    record = registry.add(record, model)
+    float32 = folder / "openvino.xml"
+    convert(model, float32)
+    variants = []
+    for name, graph in (("bf16", float32), ("int8", int8)):
+        paths = (graph, graph.with_suffix(".bin"))
+        files = {file_record(p, f"{record.folder}/{graph.stem}{p.suffix}"): p for p in paths}
+        for file, path in files.items():
+            registry.files.add(file.file, path)
+        variants.append(
+            VariantRecord(
+                name=name,  # type: ignore[arg-type]
+                files=tuple(files),
+                precision="auto",
+                method="of the benchmark",
+                agreement=None,
+                accepted=True,
+                reason="random weights show nothing",
+                speed=None,
+                processor="unknown",
+                made_at=utc_text(),
+            )
+        )
+    registry.save(record.model_copy(update={"variants": tuple(variants)}))
+    return registry
 
 
 # ---- what is measured ----
@@ -276,17 +299,18 @@ def network_only(detector: Detector, film: Sequence[bytes], rounds: int) -> floa
 # ---- a process of its own ----
 
 
-def fresh_process(folder: Path, model: Path, ir: Path | None, jpeg: bytes) -> dict[str, Any]:
+def fresh_process(folder: Path, registry: Registry, variant: str, jpeg: bytes) -> dict[str, Any]:
     """Start to first answer, with and without the compile cache, and the peak of memory."""
+    registry.promote(registry.find("yolov8n"), variant)
     (folder / "first.jpg").write_bytes(jpeg)
-    cache = folder / f"cache-{ir.stem if ir else 'onnx'}"
+    cache = folder / f"cache-{variant}"
     cache.mkdir(mode=0o700)
-    arguments = [str(model), str(ir or ""), str(cache), str(folder / "first.jpg")]
+    arguments = [str(folder / "models"), str(cache), str(folder / "first.jpg")]
+    script = str(Path(__file__).with_name("detector_start.py"))
 
     def start() -> dict[str, Any]:
-        began = time.monotonic()
         answer = subprocess.run(
-            [sys.executable, __file__, "--child", str(began), *arguments],
+            [sys.executable, script, str(time.monotonic()), *arguments],
             check=True,
             capture_output=True,
             text=True,
@@ -295,7 +319,7 @@ def fresh_process(folder: Path, model: Path, ir: Path | None, jpeg: bytes) -> di
         return dict(json.loads(answer.stdout))
 
     first = start()
-    later = [start() for _ in range(3)]
+    later = [start() for _ in range(5)]
     return {
         "cold_start_s": round(first["seconds"], 2),
         "cold_start_processor_s": round(first["processor"], 2),
@@ -303,20 +327,6 @@ def fresh_process(folder: Path, model: Path, ir: Path | None, jpeg: bytes) -> di
         "cold_start_cached_processor_s": round(min(one["processor"] for one in later), 2),
         "peak_memory_mb": max(one["memory_mb"] for one in [first, *later]),
     }
-
-
-def child(began: str, model: str, ir: str, cache: str, picture: str) -> None:
-    jpeg = Path(picture).read_bytes()
-    config = DetectorConfig(Path(model), cache=Path(cache), backend="openvino")
-    detector = with_program(config, Path(ir) if ir else None)
-    detector.detect([decode_image(jpeg, LIMITS)])
-    seconds, processor = time.monotonic() - float(began), time.process_time()
-    for _ in range(3):
-        detector.detect(decode_image(jpeg, LIMITS) for _ in range(BATCH))
-    # Not getrusage: its peak is inherited from the process that started this one.
-    status = Path("/proc/self/status").read_text().split()
-    peak = int(status[status.index("VmHWM:") + 1]) // 1024
-    print(json.dumps({"seconds": seconds, "processor": processor, "memory_mb": peak}))
 
 
 # ---- ultralytics ----
@@ -383,8 +393,5 @@ def measure_ultralytics(
 
 
 if __name__ == "__main__":
-    if "--child" in sys.argv:
-        child(*sys.argv[sys.argv.index("--child") + 1 :])
-    else:
-        sys.path.insert(0, str(ROOT))
-        main()
+    sys.path.insert(0, str(ROOT))
+    main()
