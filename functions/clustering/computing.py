@@ -11,6 +11,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from functions.clustering.limits import SMALL_CLUSTERS, SMALL_ROWS, SMALL_VALUES
 from functions.clustering.rows import fingerprint, wrong
 from functions.clustering.saved.library import file_key
 from functions.clustering.schemas import (
@@ -89,6 +90,17 @@ def name_of(request: Request) -> str:
     if isinstance(request, ScoreIn):
         return "scoring"
     return "the random forest" if isinstance(request, ImportanceIn) else request.algorithm
+
+
+def is_small(request: Request) -> bool:
+    """Whether its size bounds its time, so that it needs no process that can be killed."""
+    if isinstance(request, ClusterIn):
+        if (request.n_clusters or 0) > SMALL_CLUSTERS:
+            return False
+    elif not isinstance(request, AnomalyIn):
+        return False
+    rows, columns = len(request.data), len(request.data[0])
+    return rows <= SMALL_ROWS and rows * columns <= SMALL_VALUES
 
 
 def prepare(request: Request, keeps: bool) -> None:

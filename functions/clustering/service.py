@@ -1,4 +1,4 @@
-"""Answers requests: each algorithm in a process of its own, with a hard end."""
+"""Answers requests: what is large in a process of its own, with a hard end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from functions.clustering import computing
 from functions.clustering.algorithms.parameters import AnomalyAlgorithm, ClusterAlgorithm
-from functions.clustering.bounded import Tell, run_bounded
+from functions.clustering.bounded import Tell, run_bounded, run_here
 from functions.clustering.computing import Fit, Keeping
 from functions.clustering.limits import (
     ALGORITHM_S,
@@ -202,7 +202,10 @@ class ClusteringService:
             table = inline_table(request.data, request.feature_names)
             return computing.fit(request, table, keeping).parts()
 
-        answer, *kept = run_bounded(work, seconds, computing.name_of(request))
+        what = computing.name_of(request)
+        if keeping is None and computing.is_small(request):
+            return run_here(work, what)[0]
+        answer, *kept = run_bounded(work, seconds, what)
         if kept:
             manifest, model = kept
             self.library.save(Manifest.model_validate_json(manifest), model)

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
 
 from functions.clustering.algorithms.distances import means, nearest
 from functions.clustering.algorithms.matrix import stride
+from functions.clustering.algorithms.threads import one_thread
 
 STARTS: Final = 10
 SAMPLE_PER_CENTROID: Final = 256
@@ -34,9 +34,6 @@ _FEW_STARTS: Final = 2
 _SAMPLE_AT_LEAST: Final = 10_000
 _MOST_STEPS: Final = 100
 _GAIN: Final = 1e-4
-
-_THREADS: Final = ThreadpoolController()
-"""Made once: looking for the libraries that have threads takes longer than a small fit."""
 
 Floats = NDArray[np.float32]
 
@@ -86,7 +83,7 @@ def _fitted(estimator: KMeans | MiniBatchKMeans, rows: NDArray[Any]) -> Centroid
 
     Clusters that stay empty are no news: the caller counts them.
     """
-    with _THREADS.limit(limits=1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = estimator.fit(rows)
     return Centroids(
@@ -98,7 +95,7 @@ def _fitted(estimator: KMeans | MiniBatchKMeans, rows: NDArray[Any]) -> Centroid
 
 def _seeds(rows: Floats, k: int, seed: int) -> Floats:
     """Of float64, because scikit-learn copies what is float32 anew for each centroid."""
-    with _THREADS.limit(limits=1):
+    with one_thread():
         points, _ = kmeans_plusplus(rows.astype(np.float64), k, random_state=seed)
     seeds: Floats = points.astype(np.float32)
     return seeds

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from functions.clustering import rows as rows_module
 from functions.clustering import service as service_module
 from functions.clustering.algorithms import clusters
+from functions.clustering.limits import SMALL_ROWS
 from hearth.auth import PERMISSIONS, Principal, Role
 from tests.contract.clustering.bench import ANA, BOSS, Bench, blobs
 
@@ -148,6 +149,8 @@ def test_rows_that_do_not_fit_the_model_are_refused(home: Bench) -> None:
 # ---- bad rows ----
 
 GOOD = [[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]
+SMALL = blobs(SMALL_ROWS).tolist()
+LARGE = blobs(SMALL_ROWS + 1).tolist()
 
 
 @pytest.mark.parametrize(
@@ -267,10 +270,40 @@ def test_an_algorithm_that_takes_too_long_is_ended_with_504(
     monkeypatch.setattr(clusters, "cluster", lambda *_: time.sleep(60))
     slow = Bench(home.db, algorithm_s=0.3)
     began = time.monotonic()
-    status, code, message = slow.refused("/cluster", {"data": GOOD})
+    status, code, message = slow.refused("/cluster", {"data": LARGE})
     assert (status, code) == (504, "TIMED_OUT")
     assert message.startswith("kmeans took longer than 0.3 s and was ended")
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("route", "algorithm"),
+    [
+        ("/cluster", "kmeans"),
+        ("/cluster", "minibatch"),
+        ("/cluster", "dbscan"),
+        ("/cluster", "hdbscan"),
+        ("/anomaly", "isolation_forest"),
+        ("/anomaly", "robust_zscore"),
+        ("/anomaly", "local_outlier_factor"),
+    ],
+)
+def test_a_process_of_its_own_follows_on_what_was_computed_without_one(
+    home: Bench, route: str, algorithm: str
+) -> None:
+    small, large = (
+        home.post(route, {"data": rows, "algorithm": algorithm}) for rows in (SMALL, LARGE)
+    )
+    assert (len(small["labels"]), len(large["labels"])) == (len(SMALL), len(LARGE))
+
+
+def test_what_crashes_without_a_process_of_its_own_is_named_by_its_type_alone(
+    home: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "cluster", lambda *_: 1 // 0)
+    status, _, message = home.refused("/cluster", {"data": GOOD})
+    assert status == 500
+    assert message.startswith("kmeans crashed with ZeroDivisionError; the log has it")
 
 
 # ---- batch ----
@@ -305,7 +338,7 @@ def test_what_a_batch_has_no_time_for_is_told_and_the_rest_is_kept(
 ) -> None:
     monkeypatch.setattr(clusters, "cluster", lambda *_: time.sleep(60))
     short = Bench(home.db, algorithm_s=0.6, batch_s=1.5)
-    operation = {"type": "cluster", "data": {"data": GOOD}}
+    operation = {"type": "cluster", "data": {"data": LARGE}}
     answer = short.post("/batch/process", {"operations": [operation] * 6})
     codes = [one["error"]["code"] for one in answer["results"]]
     assert codes == ["TIMED_OUT"] * 6
