@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from functions.detection.api import create_app
+from functions.detection.policy import parse_policy
 from functions.detection.queries import Queries
 from hearth.frames import frame_key
 from hearth.http import lambda_handler_for
@@ -66,6 +67,21 @@ def test_a_camera_says_what_it_saw_and_with_which_model(stage: Stage, get: Any) 
     assert camera["open_incidents"] == 0
     assert camera["last_frame_at"] == "2026-11-02T07:30:01.000000Z"
     assert camera["model"]["method"] == "yolov8-onnx"
+
+
+def test_a_camera_says_how_many_frames_were_let_go_and_why(stage: Stage, get: Any) -> None:
+    stage.policy = parse_policy(b"defaults: {restricted: true, max_fps: 1, max_lag_s: 5}")
+    for n in range(10):
+        stage.upload(n / 10, picture(1))
+    stage.drain()
+    for n in range(4):
+        stage.upload(3 + n / 10, picture(1))
+    stage.clock.advance(20)
+    stage.drain()
+    [camera] = body(get("/api/v1/cameras"))["cameras"]
+    assert camera["frames"] == 2
+    assert camera["dropped_frames"] == 12
+    assert camera["dropped_by_reason"] == {"lag": 4, "rate": 8}
 
 
 def test_incidents_are_paged_latest_first_and_filtered(stage: Stage, get: Any) -> None:
