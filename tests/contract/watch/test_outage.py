@@ -15,6 +15,8 @@ from hearth_runtime.watch.watcher import WatchConfig, WatchSummary, watch
 from tests.contract.watch.conftest import BUCKET, S3
 from tests.support.ministack import ministack
 
+pytestmark = pytest.mark.timeout(600)  # a busy machine starts MiniStack slowly
+
 
 def config(source: Path, tmp_path: Path, port: int, **options: Any) -> WatchConfig:
     return WatchConfig(

@@ -21,7 +21,10 @@ from tests.contract.watch.conftest import BUCKET, S3
 CVLC = shutil.which("cvlc")
 SETPRIV = shutil.which("setpriv")
 
-pytestmark = pytest.mark.skipif(CVLC is None, reason="cvlc is not installed: no RTSP server")
+pytestmark = [
+    pytest.mark.skipif(CVLC is None, reason="cvlc is not installed: no RTSP server"),
+    pytest.mark.timeout(600),  # a busy machine starts VLC slowly
+]
 
 
 @pytest.fixture
