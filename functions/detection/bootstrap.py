@@ -118,7 +118,8 @@ def measure(
 ) -> None:
     """Metrics of one batch."""
     for reason, number in dropped.items():
-        emit({"FramesDropped": (float(number), MetricUnit.Count)}, reason=reason)
+        if number:
+            emit({"FramesDropped": (float(number), MetricUnit.Count)}, reason=reason)
     if frames:
         emit(
             {

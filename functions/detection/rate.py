@@ -9,7 +9,8 @@ off by less than half a frame's; no window keeps two frames more than the rate g
 What is kept depends on the times of the frames alone, not on when and with which others they
 arrive. A frame never speaks for or against one that was captured before it; one that comes late
 puts out at most one that was captured after it; and what was let go once would be let go for ever,
-whatever else comes. So the frames that are stored are all there is to remember.
+whatever else comes. So the frames that are stored are all there is to remember. Frames that cannot
+be read take nobody's place.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -119,10 +118,12 @@ class FrameService:
         except HearthError as error:
             yield from self._all_failed(jobs, error)
             return
-        jobs, dropped = self._worth_judging(jobs, policy)
-        for frame, reason in dropped:
-            camera_id = frame.ref.camera_id
-            yield frame.job, Done(partial(_drop, camera_id=camera_id, reason=reason))
+        frames = _arrived(jobs, policy)
+        stale = self._overdue(frames)
+        # What is let go because it is late takes nobody's place.
+        timely = [frame for frame in frames if frame.job.id not in stale]
+        beyond = self._beyond_rate(timely)
+        jobs = [job for job in jobs if job.id not in stale | beyond]
         failures: dict[str, tuple[Job, HearthError]] = {}
         late: list[Job] = []
         pictures: list[_Picture] = []
@@ -139,38 +140,25 @@ class FrameService:
             self._ledger, policy, model_record(detector.info), self._now, [r for _, r in results]
         )
         self._remember_failures(failures.values())
+        again = self._beyond_for_nothing(beyond, timely, failures)
+        beyond -= again
         persons = sum(result.persons for _, result in results)
-        self._measure(len(results), persons, elapsed_ms, Counter(reason for _, reason in dropped))
+        dropped: dict[DropReason, int] = {"lag": len(stale), "rate": len(beyond)}
+        self._measure(len(results), persons, elapsed_ms, dropped)
+        for frame in frames:
+            camera_id = frame.ref.camera_id
+            if frame.job.id in stale:
+                yield frame.job, Done(partial(_drop, camera_id=camera_id, reason="lag"))
+            elif frame.job.id in beyond:
+                yield frame.job, Done(partial(_drop, camera_id=camera_id, reason="rate"))
+            elif frame.job.id in again:
+                yield frame.job, Postpone(self._now())
         for job, result in results:
             yield job, Done(batch.writer(result))
         for job, failure in failures.values():
             yield job, Failed(failure)
         for job in late:
             yield job, Postpone(self._now())
-
-    def _worth_judging(
-        self, jobs: Sequence[Job], policy: Policy
-    ) -> tuple[Sequence[Job], list[tuple[_Arrived, DropReason]]]:
-        """The jobs to work on, and the frames to let go, each for a reason."""
-        frames: list[_Arrived] = []
-        for job in jobs:
-            try:
-                ref = parse_frame_key(job.payload["key"])
-                frames.append(_Arrived(job, ref, policy.rules(ref.camera_id)))
-            except HearthError:
-                continue  # refused later, with its reason
-        late = self._overdue(frames)
-        # What is let go because it is late takes nobody's place.
-        many = self._beyond_rate([frame for frame in frames if frame.job.id not in late])
-        let_go = late | many
-        if not let_go:
-            return jobs, []
-        dropped: list[tuple[_Arrived, DropReason]] = [
-            (frame, "lag" if frame.job.id in late else "rate")
-            for frame in frames
-            if frame.job.id in let_go
-        ]
-        return [job for job in jobs if job.id not in let_go], dropped
 
     def _overdue(self, frames: Sequence[_Arrived]) -> set[str]:
         """Ids of jobs whose frames waited too long."""
@@ -204,6 +192,19 @@ class FrameService:
             return ids
 
         return self._db.read(beyond) if by_camera else set()
+
+    def _beyond_for_nothing(
+        self,
+        beyond: set[str],
+        frames: Sequence[_Arrived],
+        failures: Mapping[str, tuple[Job, HearthError]],
+    ) -> set[str]:
+        """Which of `beyond` were let go for frames that cannot be read, as is known only now."""
+        unreadable = {name for name, (_, error) in failures.items() if not error.retryable}
+        if not (beyond and unreadable):
+            return set()
+        readable = [frame for frame in frames if frame.job.id not in unreadable]
+        return beyond - self._beyond_rate(readable)
 
     def _images(
         self,
@@ -364,6 +365,18 @@ class _Batch:
             )
         self._ledger.hasten(tx, due_watches(jobs, now), now)
         return jobs
+
+
+def _arrived(jobs: Sequence[Job], policy: Policy) -> list[_Arrived]:
+    """The frames whose keys can be read; the others are refused later, with their reasons."""
+    frames = []
+    for job in jobs:
+        try:
+            ref = parse_frame_key(job.payload["key"])
+            frames.append(_Arrived(job, ref, policy.rules(ref.camera_id)))
+        except HearthError:
+            continue
+    return frames
 
 
 def _drop(tx: Connection, *, camera_id: str, reason: DropReason) -> None:

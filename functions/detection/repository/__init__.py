@@ -265,7 +265,7 @@ def frames_with_people(
 def captured_within(
     tx: Connection, camera_id: str, spans: Iterable[tuple[datetime, datetime]]
 ) -> set[datetime]:
-    """When a camera's stored frames of some spans of time were captured; ends belong to them."""
+    """When a camera's judged frames of some spans of time were captured; ends belong to them."""
     c = frames.c
     times: set[datetime] = set()
     for span in spans:
@@ -273,7 +273,9 @@ def captured_within(
         times.update(
             tx.execute(
                 select(c.captured_at).where(
-                    c.camera_id == camera_id, c.frame_key.between(first, last)
+                    c.camera_id == camera_id,
+                    c.frame_key.between(first, last),
+                    c.error.is_(None),
                 )
             ).scalars()
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterable
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -155,14 +157,21 @@ def test_two_workers_at_once_keep_what_one_keeps(rated: Stage) -> None:
     assert counts[0] == len(both)
 
 
-def test_a_frame_that_cannot_be_read_takes_a_place_as_any_other(rated: Stage) -> None:
-    for time in (0, 0.05):
-        rated.upload(time, b"broken")
-    rated.drain()
-    rated.upload(0.1, picture(1))
-    rated.drain()
+@pytest.mark.parametrize("order", list(permutations(("broken", "first", "second"))))
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_frame_that_cannot_be_read_takes_nobodys_place(
+    rated: Stage, order: tuple[str, ...], size: int
+) -> None:
+    frames = {"broken": (0.0, b"broken"), "first": (0.05, picture(1)), "second": (0.1, picture(1))}
+    for start in range(0, 3, size):
+        for name in order[start : start + size]:
+            rated.upload(*frames[name])
+        rated.drain()
+    rated.pass_time(1)
     camera = rated.camera()
-    assert (camera.frames, camera.failed, camera.over_rate) == (0, 2, 1)
+    assert (camera.frames, camera.failed, camera.over_rate) == (2, 1, None)
+    states = Counter(job.state for job in rated.jobs("detection.frame"))
+    assert states == {JobState.DONE: 2, JobState.FAILED: 1}
 
 
 def test_a_rate_that_is_lowered_takes_back_nothing(rated: Stage) -> None:

@@ -19,5 +19,5 @@ def test_frames_that_were_let_go_are_told_by_reason(capsys: pytest.CaptureFixtur
 
 
 def test_a_batch_without_frames_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    measure(0, 0, 0.0, {})
+    measure(0, 0, 0.0, {"lag": 0, "rate": 0})
     assert capsys.readouterr().out == ""
