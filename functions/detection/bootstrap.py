@@ -14,7 +14,7 @@ from functions.detection.handler import make_handler
 from functions.detection.model_source import ModelSource
 from functions.detection.policy_source import PolicySource
 from functions.detection.prune import PruneService
-from functions.detection.schemas import Site
+from functions.detection.schemas import DropReason, Site
 from functions.detection.service import FrameService
 from functions.detection.settings import Settings
 from functions.detection.settle import EvidenceSettings, SettleService, face_settings
@@ -113,10 +113,13 @@ def cache_folder(setting: str) -> Path | None:
     return Path(setting) if setting else default_folder()
 
 
-def measure(frames: int, persons: int, inference_ms: float, dropped: int) -> None:
+def measure(
+    frames: int, persons: int, inference_ms: float, dropped: Mapping[DropReason, int]
+) -> None:
     """Metrics of one batch."""
-    if dropped:
-        emit({"FramesDropped": (float(dropped), MetricUnit.Count)})
+    for reason, number in dropped.items():
+        if number:
+            emit({"FramesDropped": (float(number), MetricUnit.Count)}, reason=reason)
     if frames:
         emit(
             {

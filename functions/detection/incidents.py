@@ -10,13 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from functions.detection import repository
 from functions.detection.episodes import ClassSummary, Episode, Observation, episodes
 from functions.detection.frames import FrameResult
 from functions.detection.policy import EpisodeRules
+from functions.detection.rate import choose, windows
 from functions.detection.repository.old_rows import pruned_spans
+from functions.detection.schemas import DropReason
 from functions.detection.triggers import Horizon, settle_jobs, watch_job
 from functions.detection.verdicts import Verdict
 from hearth.frames import frame_key
@@ -25,6 +27,9 @@ from hearth.jobs import NewJob
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
+
+
+_DROPPED: Final[Mapping[DropReason, str]] = {"lag": "dropped", "rate": "over_rate"}
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,22 @@ def record_frames(
     model: ModelRecord,
     rules: EpisodeRules,
     now: datetime,
+    max_fps: float | None = None,
 ) -> list[NewJob]:
     """Store judged frames of one camera and bring its incidents up to date.
 
-    A repeat of what is stored changes nothing.
+    A repeat of what is stored changes nothing. Of frames that several workers judged at once, those
+    beyond `max_fps` are left out here, and stored ones that the new ones displace go.
 
     Returns:
         Jobs that settle incidents.
     """
     camera = repository.lock_camera(tx, camera_id)
+    gone: dict[str, Row[Any]] = {}
+    if max_fps is not None:
+        camera, results, gone = _within_rate(tx, camera, results, max_fps)
+        if not results:
+            return []
     known = repository.known_frames(tx, [result.key for result in results])
     fresh = [
         result
@@ -63,8 +75,9 @@ def record_frames(
     if fresh:
         repository.put_model(tx, model.id, dict(model.body))
         repository.put_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
-        repository.update_camera(tx, camera_id, _counters(camera, fresh, known, model.id))
-        for zone, (first, last) in _replace_observations(tx, fresh, known).items():
+        replaced = gone | {one.key: known[one.key] for one in fresh if one.key in known}
+        repository.update_camera(tx, camera_id, _counters(camera, fresh, replaced, model.id))
+        for zone, (first, last) in _replace_observations(tx, fresh, replaced).items():
             changed, watch = _recompute(tx, camera, zone, first, last, rules, now)
             touched |= changed
             jobs += watch
@@ -108,10 +121,11 @@ def record_failures(
     repository.update_camera(tx, camera_id, {"failed": camera.failed + len(new)})
 
 
-def record_dropped(tx: Connection, camera_id: str) -> None:
+def record_dropped(tx: Connection, camera_id: str, reason: DropReason) -> None:
     """Count one frame that was let go unjudged."""
     camera = repository.lock_camera(tx, camera_id)
-    repository.update_camera(tx, camera_id, {"dropped": (camera.dropped or 0) + 1})
+    column = _DROPPED[reason]
+    repository.update_camera(tx, camera_id, {column: (getattr(camera, column) or 0) + 1})
 
 
 def record_end(
@@ -320,6 +334,34 @@ def class_summaries(stored: Iterable[Mapping[str, Any]]) -> list[ClassSummary]:
 # ---- rows ----
 
 
+def _within_rate(
+    tx: Connection, camera: Row[Any], results: Sequence[FrameResult], max_fps: float
+) -> tuple[Row[Any], list[FrameResult], dict[str, Row[Any]]]:
+    """Leave out what is beyond the rate, and delete the rows of frames that the others displace.
+
+    Both are counted. What may belong to a final incident is not displaced.
+
+    Returns:
+        The camera's row, the results that are kept, and the deleted rows by key.
+    """
+    camera_id = camera.camera_id
+    new = {result.captured_at for result in results}
+    stored = repository.captured_within(tx, camera_id, windows(new, max_fps))
+    choice = choose(new, stored, max_fps)
+    displaced = {time for time in choice.displaced if not _may_be_pruned(camera, time)}
+    let_go = choice.refused | displaced
+    if not let_go:
+        return camera, list(results), {}
+    gone = repository.known_frames(tx, [frame_key(camera_id, time) for time in displaced])
+    repository.delete_frames(tx, list(gone))
+    values: dict[str, Any] = {"over_rate": (camera.over_rate or 0) + len(let_go)}
+    if camera.last_frame_at in displaced:
+        values["last_frame_at"] = max((new | stored) - let_go)
+    repository.update_camera(tx, camera_id, values)
+    kept = [result for result in results if result.captured_at not in let_go]
+    return repository.lock_camera(tx, camera_id), kept, gone
+
+
 def _may_be_pruned(camera: Row[Any], time: datetime) -> bool:
     """Whether observations of that time may be deleted, those of a peak frame that is kept too."""
     return camera.pruned_until is not None and time <= camera.pruned_until
@@ -350,11 +392,11 @@ def _frame_row(result: FrameResult, model_id: str, now: datetime) -> dict[str, A
 def _counters(
     camera: Row[Any],
     fresh: Sequence[FrameResult],
-    known: Mapping[str, Row[Any]],
+    replaced: Mapping[str, Row[Any]],
     model_id: str,
 ) -> dict[str, Any]:
     """The camera's counters with `fresh` counted in and what they replace taken out."""
-    old = [known[result.key] for result in fresh if result.key in known]
+    old = replaced.values()
     judged = [row for row in old if row.error is None]
     times = [result.captured_at for result in fresh]
     values = {
@@ -377,11 +419,10 @@ def _counters(
 
 
 def _replace_observations(
-    tx: Connection, fresh: Sequence[FrameResult], known: Mapping[str, Row[Any]]
+    tx: Connection, fresh: Sequence[FrameResult], replaced: Mapping[str, Row[Any]]
 ) -> dict[str, tuple[datetime, datetime]]:
     """Store what was seen; for each zone that is touched, the first and last time it is."""
-    again = [result.key for result in fresh if result.key in known]
-    touched = repository.drop_observations(tx, again) if again else set()
+    touched = repository.drop_observations(tx, list(replaced))
     seen = [
         (zone or "", one)
         for result in fresh

@@ -7,7 +7,7 @@ the others gets no more than they do, each camera keeps one frame for every `max
 time, however late.
 
 Dropping costs neither a download nor an inference. It is off unless the policy asks for it: then a
-clip that is hours old is judged whole.
+clip that is hours old is judged whole. Frames that come faster than agreed are `rate`'s business.
 """
 
 from __future__ import annotations

@@ -53,6 +53,7 @@ def _items(value: object) -> object:
 
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+FramesPerSecond = Annotated[float, Field(ge=0.01, le=120, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Minute = Annotated[int, BeforeValidator(_minute)]
 Items = Annotated[tuple[Item, ...], BeforeValidator(_items)]
@@ -149,13 +150,15 @@ class Defaults(_Strict):
 
     `min_score` is the confidence from which a person is judged; 0 leaves that to the detector's
     own threshold. `max_lag_s` is how long after its capture a frame is still worth judging; without
-    it every frame is, however late.
+    it every frame is, however late. `max_fps` is how many frames a second (of capture) a camera may
+    have judged; what it sends beyond that is let go.
     """
 
     required: Items = (Item.HELMET, Item.VEST)
     restricted: bool = False
     min_score: Score = 0.0
     max_lag_s: Seconds | None = None
+    max_fps: FramesPerSecond | None = None
     episode: EpisodeRules = EpisodeRules()
 
 
@@ -174,6 +177,7 @@ class Camera(_Strict):
     restricted: bool | None = None
     min_score: Score | None = None
     max_lag_s: Seconds | None = None
+    max_fps: FramesPerSecond | None = None
     episode: EpisodeRules | None = None
     region: Region | None = None
     zones: tuple[Zone, ...] = Field(default=(), max_length=50)
@@ -218,6 +222,7 @@ class CameraRules(BaseModel):
     restricted: bool
     min_score: float
     max_lag_s: float | None
+    max_fps: float | None
     episode: EpisodeRules
     region: Region | None
     zones: tuple[Zone, ...]
@@ -281,6 +286,7 @@ class Policy(_Strict):
             restricted=defaults.restricted if camera.restricted is None else camera.restricted,
             min_score=defaults.min_score if camera.min_score is None else camera.min_score,
             max_lag_s=defaults.max_lag_s if camera.max_lag_s is None else camera.max_lag_s,
+            max_fps=defaults.max_fps if camera.max_fps is None else camera.max_fps,
             episode=camera.episode or defaults.episode,
             region=camera.region,
             zones=camera.zones,

@@ -15,6 +15,7 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 EndReason = Literal["gap", "stream_end", "silence", "max_duration"]
+DropReason = Literal["lag", "rate"]
 IncidentState = Literal["open", "ended", "superseded"]
 
 
@@ -155,7 +156,8 @@ class ReopenedTask(BaseModel):
 class CameraAnswer(_Frozen):
     """What is known of one camera; `verdicts` counts people on frames.
 
-    `dropped_frames` had waited longer than the policy's `max_lag_s` and were not judged.
+    `dropped_frames` were let go, by reason: `lag` had waited longer than the policy's `max_lag_s`,
+    `rate` were beyond its `max_fps`.
     """
 
     camera_id: str
@@ -163,6 +165,7 @@ class CameraAnswer(_Frozen):
     frames_with_person: int
     failed_frames: int
     dropped_frames: int
+    dropped_by_reason: dict[DropReason, int]
     first_frame_at: Time | None
     last_frame_at: Time | None
     ended_at: Time | None

@@ -21,8 +21,10 @@ from functions.detection.incidents import (
     record_failures,
     record_frames,
 )
-from functions.detection.lag import Frame, overdue
-from functions.detection.policy import Policy
+from functions.detection.lag import overdue
+from functions.detection.policy import CameraRules, Policy
+from functions.detection.rate import choose, windows
+from functions.detection.schemas import DropReason
 from functions.detection.triggers import due_watches
 from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone
 from hearth.db import Database, encode_json
@@ -47,8 +49,17 @@ class Policies(Protocol):
     def current(self) -> Policy: ...
 
 
-Measure = Callable[[int, int, float, int], None]
+Measure = Callable[[int, int, float, Mapping[DropReason, int]], None]
 """frames, persons, inference milliseconds and dropped frames of a batch."""
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """A frame by its key alone, before anything is fetched."""
+
+    job: Job
+    ref: FrameRef
+    rules: CameraRules
 
 
 @dataclass(frozen=True)
@@ -107,9 +118,12 @@ class FrameService:
         except HearthError as error:
             yield from self._all_failed(jobs, error)
             return
-        jobs, overtaken = self._in_time(jobs, policy)
-        for job, camera_id in overtaken:
-            yield job, Done(partial(_drop, camera_id=camera_id))
+        frames = _arrived(jobs, policy)
+        stale = self._overdue(frames)
+        # What is let go because it is late takes nobody's place.
+        timely = [frame for frame in frames if frame.job.id not in stale]
+        beyond = self._beyond_rate(timely)
+        jobs = [job for job in jobs if job.id not in stale | beyond]
         failures: dict[str, tuple[Job, HearthError]] = {}
         late: list[Job] = []
         pictures: list[_Picture] = []
@@ -126,7 +140,19 @@ class FrameService:
             self._ledger, policy, model_record(detector.info), self._now, [r for _, r in results]
         )
         self._remember_failures(failures.values())
-        self._measure(len(results), sum(r.persons for _, r in results), elapsed_ms, len(overtaken))
+        again = self._beyond_for_nothing(beyond, timely, failures)
+        beyond -= again
+        persons = sum(result.persons for _, result in results)
+        dropped: dict[DropReason, int] = {"lag": len(stale), "rate": len(beyond)}
+        self._measure(len(results), persons, elapsed_ms, dropped)
+        for frame in frames:
+            camera_id = frame.ref.camera_id
+            if frame.job.id in stale:
+                yield frame.job, Done(partial(_drop, camera_id=camera_id, reason="lag"))
+            elif frame.job.id in beyond:
+                yield frame.job, Done(partial(_drop, camera_id=camera_id, reason="rate"))
+            elif frame.job.id in again:
+                yield frame.job, Postpone(self._now())
         for job, result in results:
             yield job, Done(batch.writer(result))
         for job, failure in failures.values():
@@ -134,30 +160,51 @@ class FrameService:
         for job in late:
             yield job, Postpone(self._now())
 
-    def _in_time(
-        self, jobs: Sequence[Job], policy: Policy
-    ) -> tuple[Sequence[Job], list[tuple[Job, str]]]:
-        """The jobs to work on, and those to let go with their cameras."""
-        frames: list[tuple[str, Frame]] = []
-        for job in jobs:
-            try:
-                ref = parse_frame_key(job.payload["key"])
-                max_lag_s = policy.rules(ref.camera_id).max_lag_s
-            except HearthError:
-                continue  # refused later, with its reason
-            if max_lag_s is not None:
-                frames.append((job.id, (ref.camera_id, ref.captured_at, max_lag_s)))
+    def _overdue(self, frames: Sequence[_Arrived]) -> set[str]:
+        """Ids of jobs whose frames waited too long."""
+        bounded = [
+            (frame.job.id, (frame.ref.camera_id, frame.ref.captured_at, frame.rules.max_lag_s))
+            for frame in frames
+            if frame.rules.max_lag_s is not None
+        ]
         now = self._now()
-        if not any(now - at > timedelta(seconds=lag or 0) for _, (_, at, lag) in frames):
-            return jobs, []
-        cameras = {camera_id for _, (camera_id, _, _) in frames}
-        judged = self._db.read(lambda tx: repository.last_frames(tx, cameras))
-        names = overdue(frames, judged, now)
-        camera_of = {name: camera_id for name, (camera_id, _, _) in frames}
-        return (
-            [job for job in jobs if job.id not in names],
-            [(job, camera_of[job.id]) for job in jobs if job.id in names],
-        )
+        if not any(now - at > timedelta(seconds=lag or 0) for _, (_, at, lag) in bounded):
+            return set()
+        cameras = {camera_id for _, (camera_id, _, _) in bounded}
+        return overdue(bounded, self._db.read(lambda tx: repository.last_frames(tx, cameras)), now)
+
+    def _beyond_rate(self, frames: Sequence[_Arrived]) -> set[str]:
+        """Ids of jobs whose frames are more than their camera may have judged.
+
+        What is stored can change before these are: `record_frames` decides once more.
+        """
+        by_camera: dict[tuple[str, float], dict[datetime, str]] = {}
+        for frame in frames:
+            if frame.rules.max_fps is not None:
+                place = frame.ref.camera_id, frame.rules.max_fps
+                by_camera.setdefault(place, {})[frame.ref.captured_at] = frame.job.id
+
+        def beyond(tx: Connection) -> set[str]:
+            ids: set[str] = set()
+            for (camera_id, max_fps), new in by_camera.items():
+                stored = repository.captured_within(tx, camera_id, windows(new, max_fps))
+                ids.update(new[time] for time in choose(new, stored, max_fps).refused)
+            return ids
+
+        return self._db.read(beyond) if by_camera else set()
+
+    def _beyond_for_nothing(
+        self,
+        beyond: set[str],
+        frames: Sequence[_Arrived],
+        failures: Mapping[str, tuple[Job, HearthError]],
+    ) -> set[str]:
+        """Which of `beyond` were let go for frames that cannot be read, as is known only now."""
+        unreadable = {name for name, (_, error) in failures.items() if not error.retryable}
+        if not (beyond and unreadable):
+            return set()
+        readable = [frame for frame in frames if frame.job.id not in unreadable]
+        return beyond - self._beyond_rate(readable)
 
     def _images(
         self,
@@ -306,14 +353,34 @@ class _Batch:
         now = self._now()
         # In one order everywhere, or two transactions could wait for each other.
         for camera_id in sorted(by_camera):
-            rules = self._policy.rules(camera_id).episode
-            jobs += record_frames(tx, camera_id, by_camera[camera_id], self._model, rules, now)
+            rules = self._policy.rules(camera_id)
+            jobs += record_frames(
+                tx,
+                camera_id,
+                by_camera[camera_id],
+                self._model,
+                rules.episode,
+                now,
+                rules.max_fps,
+            )
         self._ledger.hasten(tx, due_watches(jobs, now), now)
         return jobs
 
 
-def _drop(tx: Connection, *, camera_id: str) -> None:
-    record_dropped(tx, camera_id)
+def _arrived(jobs: Sequence[Job], policy: Policy) -> list[_Arrived]:
+    """The frames whose keys can be read; the others are refused later, with their reasons."""
+    frames = []
+    for job in jobs:
+        try:
+            ref = parse_frame_key(job.payload["key"])
+            frames.append(_Arrived(job, ref, policy.rules(ref.camera_id)))
+        except HearthError:
+            continue
+    return frames
+
+
+def _drop(tx: Connection, *, camera_id: str, reason: DropReason) -> None:
+    record_dropped(tx, camera_id, reason)
 
 
 def model_record(info: DetectorInfo) -> ModelRecord:

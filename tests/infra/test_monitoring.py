@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from cfnlint.decode import cfn_yaml
+
+from functions.detection.bootstrap import measure
+from functions.detection.schemas import DropReason
 
 if TYPE_CHECKING:
     from tests.infra.conftest import Template
@@ -86,6 +89,49 @@ def test_the_thresholds_of_a_rollback_are_one_and_twenty_percent() -> None:
     rollback = alarms("function.yaml")
     assert rollback["NewVersionFails"]["Threshold"] == {"Ref": "ErrorPercent"}
     assert rollback["NewVersionIsSlow"]["Threshold"] == {"Ref": "SlowerPercent"}
+
+
+def test_the_alarms_and_the_dashboard_of_frames_ask_for_what_detection_tells(
+    template: Template, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = template.functions["DetectionFunction"]["Environment"]["Variables"]
+    shared = template.body["Globals"]["Function"]["Environment"]["Variables"]
+    assert shared["POWERTOOLS_METRICS_NAMESPACE"] == {"Ref": "AWS::StackName"}
+    given = template.body["Resources"]["Monitoring"]["Properties"]["Parameters"]
+    assert given["Name"] == {"Ref": "AWS::StackName"}
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "hearth")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", variables["POWERTOOLS_SERVICE_NAME"])
+    measure(1, 1, 1.0, dict.fromkeys(get_args(DropReason), 1))
+    told = {
+        (directive["Namespace"], metric["Name"], frozenset((name, line[name]) for name in names))
+        for line in map(json.loads, capsys.readouterr().out.splitlines())
+        for directive in line["_aws"]["CloudWatchMetrics"]
+        for names in directive["Dimensions"]
+        for metric in directive["Metrics"]
+    }
+    dropped = {one for one in told if one[1] == "FramesDropped"}
+    watched = {
+        (
+            "hearth",
+            alarm["MetricName"],
+            frozenset((one["Name"], one["Value"]) for one in alarm["Dimensions"]),
+        )
+        for alarm in alarms("template.yaml").values()
+        if alarm["Namespace"] == {"Ref": "Name"}
+    }
+    assert watched == dropped
+    resource = nested("template.yaml")["Resources"]["Dashboard"]["Properties"]
+    shown = {
+        (
+            parts[0].replace("${Name}", "hearth"),
+            parts[1],
+            frozenset(zip(*[iter(parts[2:])] * 2, strict=True)),
+        )
+        for widget in json.loads(resource["DashboardBody"]["Fn::Sub"])["widgets"]
+        for *parts, _ in widget["properties"]["metrics"]
+        if parts[0] == "${Name}"
+    }
+    assert dropped < shown <= told
 
 
 def test_every_alarm_says_what_is_wrong_and_tells_the_topic() -> None:

@@ -7,7 +7,8 @@ queue, detection with YOLOX-nano and database do their work, with a policy that 
 wait longer than `--max-lag`. Printed: frames sent, judged, dropped and lost (neither), the age of
 what the latest judged frame shows while frames come in (worst camera and median), and how evenly
 frames were judged (Jain's index: 1 is even, 1/8 is one camera only). With --flood the first camera
-sends that many times as much as the others.
+sends that many times as much as the others; with --max-fps the policy bounds what each may have
+judged.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--max-lag", type=float, default=10)
     parser.add_argument("--flood", type=int, default=1)
+    parser.add_argument("--max-fps", type=float)
     given = parser.parse_args()
     for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")):
         os.environ.setdefault(f"AWS_{name}", value)
@@ -48,7 +50,8 @@ def main() -> None:
     shared = Path(os.environ["HEARTH_SHARED"]).resolve()
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder, "policy.yaml")
-        policy.write_text(f"defaults: {{required: [], max_lag_s: {given.max_lag:g}}}\n")
+        rate = "" if given.max_fps is None else f", max_fps: {given.max_fps:g}"
+        policy.write_text(f"defaults: {{required: [], max_lag_s: {given.max_lag:g}{rate}}}\n")
         parameters = {
             "ModelPath": str(shared / "models/yolox_nano.onnx"),
             "ModelClasses": str(shared / "models/coco.names"),
@@ -90,6 +93,7 @@ def measure(state: StackState, frames: list[bytes], seconds: float, flood: int) 
     cameras = {one["camera_id"]: one for one in cameras_of(state)}
     judged = [cameras[camera]["frames"] for camera in CAMERAS]
     dropped = [cameras[camera]["dropped_frames"] for camera in CAMERAS]
+    reasons = [cameras[camera]["dropped_by_reason"] for camera in CAMERAS]
     later = [one for one in ages[len(ages) // 4 :] if one]
     return {
         "seconds": seconds,
@@ -97,6 +101,7 @@ def measure(state: StackState, frames: list[bytes], seconds: float, flood: int) 
         "sent": list(sent.values()),
         "judged": judged,
         "dropped": dropped,
+        "dropped_by_reason": reasons,
         "lost": sum(sent.values()) - sum(judged) - sum(dropped),
         "oldest_frame_age_s": round(max(max(one) for one in later), 1),
         "worst_camera_age_median_s": round(statistics.median(max(one) for one in later), 1),

@@ -33,7 +33,7 @@ from sqlalchemy import (
 
 from functions.detection.episodes import Observation
 from hearth.db import JsonText, UtcDateTime, insert_for
-from hearth.frames import camera_prefix
+from hearth.frames import camera_prefix, frame_key
 
 metadata = MetaData()
 
@@ -55,8 +55,9 @@ cameras = Table(
     Column("pruned_at", UtcDateTime),
     Column("prune_cursor", Text),
     Column("pruned_until", UtcDateTime),
-    # Frames that were let go unjudged, because they had waited too long.
+    # Frames that were let go, because they had waited too long and because there were too many.
     Column("dropped", Integer),
+    Column("over_rate", Integer),
 )
 
 frames = Table(
@@ -259,6 +260,31 @@ def frames_with_people(
         .order_by(c.frame_key)
         .limit(limit)
     ).all()
+
+
+def captured_within(
+    tx: Connection, camera_id: str, spans: Iterable[tuple[datetime, datetime]]
+) -> set[datetime]:
+    """When a camera's judged frames of some spans of time were captured; ends belong to them."""
+    c = frames.c
+    times: set[datetime] = set()
+    for span in spans:
+        first, last = (frame_key(camera_id, time) for time in span)
+        times.update(
+            tx.execute(
+                select(c.captured_at).where(
+                    c.camera_id == camera_id,
+                    c.frame_key.between(first, last),
+                    c.error.is_(None),
+                )
+            ).scalars()
+        )
+    return times
+
+
+def delete_frames(tx: Connection, keys: Sequence[str]) -> None:
+    for start in range(0, len(keys), _IN_LIST):
+        tx.execute(delete(frames).where(frames.c.frame_key.in_(keys[start : start + _IN_LIST])))
 
 
 def put_model(tx: Connection, model_id: str, body: dict[str, Any]) -> None:

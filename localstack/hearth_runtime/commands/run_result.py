@@ -221,13 +221,16 @@ def _camera_table(cameras: list[dict[str, Any]]) -> Table:
             f"{n} {name}" for name, n in (camera.get("verdicts") or {}).items() if n
         )
         model = camera.get("model") or {}
+        judged = str(camera.get("frames", 0))
+        if let_go := camera.get("dropped_frames"):
+            judged += f" ({let_go} let go)"
         by = f"{model.get('name')} on {model.get('backend')}" if model else "-"
         table.add_row(
             camera["camera_id"],
             str(watched["frames_read"]),
             str(watched["frames_gated"]),
             str(watched["frames_sent"]),
-            str(camera.get("frames", 0)),
+            judged,
             str(camera.get("frames_with_person", 0)),
             verdicts or "-",
             escape(by) + (" (fallback)" if model.get("fallback") else ""),

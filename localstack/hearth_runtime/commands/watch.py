@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -19,9 +19,12 @@ from hearth_runtime.commands.progress import progress_for
 from hearth_runtime.stack_state import read_state
 
 if TYPE_CHECKING:
+    from hearth_runtime.watch.frames import Region
     from hearth_runtime.watch.watcher import WatchConfig, WatchSummary
 
 DEFAULT_FPS = 5.0  # the rate at which Frigate detects
+MIN_REGION = 0.05  # of a picture's width and height, as in a policy: less shows nobody
+MAX_REGIONS = 50
 
 Fps = Annotated[
     str | None,
@@ -32,6 +35,14 @@ Fps = Annotated[
 Loop = Annotated[int, typer.Option("--loop", min=1, help="Play a source that ends N times.")]
 Motion = Annotated[
     bool, typer.Option("--motion/--no-motion", help="Drop frames on which nothing moved.")
+]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region",
+        metavar="L,T,R,B",
+        help="Look for motion in this part only, fractions of the picture; may be repeated.",
+    ),
 ]
 Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="JPEG quality.")]
 MaxSide = Annotated[
@@ -60,6 +71,7 @@ def watch(
     fps: Fps = None,
     loop: Loop = 1,
     motion: Motion = True,
+    region: Regions = None,
     keep_alive: Annotated[
         float, typer.Option(min=0, help="A frame passes at least every so many seconds.")
     ] = 2.0,
@@ -110,6 +122,7 @@ def watch(
         paced=fps is not None and fps != "all",
         loop=loop,
         motion=motion,
+        regions=parts_of_picture(region or [], motion),
         keep_alive_s=keep_alive,
         limits=PictureLimits(max_side=max_side, max_pixels=max_pixels, quality=quality),
         start_time=moment(start_time),
@@ -174,6 +187,42 @@ def frames_per_second(text: str | None) -> float | None:
             code=MISUSED,
         )
     return rate
+
+
+def parts_of_picture(texts: Sequence[str], motion: bool) -> tuple[Region, ...]:
+    """What --region means, given any number of times: left, top, right and bottom, 0..1.
+
+    Raises:
+        CommandError: One is no part of a picture, or nothing looks at them.
+    """
+    if texts and not motion:
+        raise CommandError(
+            "--region says where motion counts, and --no-motion that it does not.",
+            "Leave one of them out.",
+            code=MISUSED,
+        )
+    if len(texts) > MAX_REGIONS:
+        raise CommandError(
+            f"--region is given {len(texts)} times; {MAX_REGIONS} are the most.", code=MISUSED
+        )
+    return tuple(map(_part_of_picture, texts))
+
+
+def _part_of_picture(text: str) -> Region:
+    try:
+        left, top, right, bottom = map(float, text.split(","))
+    except ValueError:
+        left = top = right = bottom = 0.0
+    # What is not a number fails every comparison.
+    inside = 0 <= left <= 1 and 0 <= top <= 1 and right <= 1 and bottom <= 1
+    if not (inside and right - left >= MIN_REGION and bottom - top >= MIN_REGION):
+        raise CommandError(
+            f"--region {text[:100]} is not left,top,right,bottom with {MIN_REGION:g} of the "
+            "picture between them at least.",
+            "Give fractions of width and height, as 0,0.3,1,1 for all but the upper third.",
+            code=MISUSED,
+        )
+    return left, top, right, bottom
 
 
 def moment(text: str | None) -> datetime | None:

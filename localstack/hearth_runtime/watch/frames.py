@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from math import ceil
+from typing import Any, Final, Protocol, cast
 
 import cv2
 import numpy as np
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from hearth_runtime.watch.errors import SourceError
 
 Image = NDArray[np.uint8]
+Region = tuple[float, float, float, float]
+"""left, top, right, bottom, as fractions of width and height."""
+WHOLE: Final[Region] = (0.0, 0.0, 1.0, 1.0)
 Wanted = Callable[[int], bool]
 Warn = Callable[[str], None]
 
@@ -105,22 +109,31 @@ def encode(image: Image, limits: PictureLimits) -> bytes:
     return encoded
 
 
-def grey_thumbnail(frame: Frame) -> Image | None:
-    """A small grey version for comparing, (h, w) uint8; None where the picture cannot be read."""
+def grey_thumbnail(frame: Frame, part: Region = WHOLE) -> Image | None:
+    """A small grey version of a part for comparing, (h, w) uint8; None where it cannot be read."""
     grey: Any
     if frame.image is not None:
-        grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
+        grey = cv2.cvtColor(cut(frame.image, part), cv2.COLOR_BGR2GRAY)
     else:
         data = np.frombuffer(frame.encoded or b"", np.uint8)
         # An eighth of the size costs a fraction of a full decode.
         grey = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8) if data.size else None
         if grey is None:
             return None
+        grey = cut(grey, part)
     height, width = grey.shape
     scale = min(1.0, _THUMBNAIL_WIDTH / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small: Any = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     return cast(Image, small)
+
+
+def cut(image: Any, part: Region) -> Any:
+    """A view of a part of an array (H, W, ...), one pixel at least."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = part
+    x, y = min(int(left * width), width - 1), min(int(top * height), height - 1)
+    return image[y : max(y + 1, ceil(bottom * height)), x : max(x + 1, ceil(right * width))]
 
 
 _THUMBNAIL_WIDTH = 240

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from hearth_runtime.watch.frames import Frame, Image, grey_thumbnail
+from hearth_runtime.watch.frames import WHOLE, Frame, Image, Region, cut, grey_thumbnail
 
 # Frame times come in whole milliseconds from some containers: a frame that is due in less than one
 # is due.
@@ -45,12 +48,23 @@ class MotionGate:
     makes slow movement add up. 0.3 % of a picture is a person 9 % as tall as it, so that what a
     detector could find passes. The first frame passes, and one every `keep_alive_us`, so that a
     person who stands still is still there.
+
+    With `regions` nothing else is looked at: the thumbnail is that of the smallest rectangle around
+    them, and `fraction` is meant of their pixels.
     """
 
     def __init__(
-        self, fraction: float = 0.003, contrast: int = 12, keep_alive_us: int = 1_000_000
+        self,
+        fraction: float = 0.003,
+        contrast: int = 12,
+        keep_alive_us: int = 1_000_000,
+        regions: Sequence[Region] = (),
     ) -> None:
         self.dropped = 0
+        self._regions = tuple(regions) or (WHOLE,)
+        lefts, tops, rights, bottoms = zip(*self._regions, strict=True)
+        self._part: Region = (min(lefts), min(tops), max(rights), max(bottoms))
+        self._looked_at: NDArray[np.bool_] | None = None
         self._fraction = fraction
         self._contrast = contrast
         self._keep_alive = keep_alive_us
@@ -59,7 +73,7 @@ class MotionGate:
 
     def passes(self, frame: Frame, captured_at: int) -> bool:
         """Whether the frame goes on; `captured_at` in microseconds, increasing."""
-        grey = grey_thumbnail(frame)
+        grey = grey_thumbnail(frame, self._part)
         if grey is not None and self._is_still(grey, captured_at):
             self.dropped += 1
             return False
@@ -73,5 +87,22 @@ class MotionGate:
             return False
         if captured_at - passed_at >= self._keep_alive:
             return False
-        changed = np.count_nonzero(cv2.absdiff(grey, reference) > self._contrast)
-        return bool(changed <= self._fraction * grey.size)
+        mask = self._mask(grey.shape)
+        changed = np.count_nonzero((cv2.absdiff(grey, reference) > self._contrast) & mask)
+        return bool(changed <= self._fraction * np.count_nonzero(mask))
+
+    def _mask(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which pixels of a thumbnail are looked at; kept until a camera changes its resolution."""
+        if self._looked_at is None or self._looked_at.shape != shape:
+            self._looked_at = np.zeros(shape, np.bool_)
+            left, top, right, bottom = self._part
+            for region in self._regions:
+                # From fractions of the picture to fractions of the part around all regions.
+                within = (
+                    (region[0] - left) / (right - left),
+                    (region[1] - top) / (bottom - top),
+                    (region[2] - left) / (right - left),
+                    (region[3] - top) / (bottom - top),
+                )
+                cut(self._looked_at, within)[...] = True
+        return self._looked_at

@@ -14,7 +14,7 @@ from typing import Any
 from hearth_runtime.watch import keys
 from hearth_runtime.watch.bucket import Bucket
 from hearth_runtime.watch.errors import SourceError, SourceLost, WatchError
-from hearth_runtime.watch.frames import Frame, PictureLimits, Source, encode
+from hearth_runtime.watch.frames import Frame, PictureLimits, Region, Source, encode
 from hearth_runtime.watch.pictures import STILL_STEP_US
 from hearth_runtime.watch.sampling import MotionGate, Sampler
 from hearth_runtime.watch.sources import Reconnecting, open_source, shown
@@ -46,6 +46,8 @@ class WatchConfig:
         loop: How many times a source that ends is played; time goes on.
         motion: Whether frames on which nothing moved are dropped; never for pictures in files.
         motion_fraction: Part of the picture that has to change, 0..1.
+        regions: Parts of the picture in which motion counts; none means everywhere. Frames are sent
+            whole.
         keep_alive_s: A frame passes at least this often, moving or not; well under the time after
             which a policy lets an episode end (`gap_s`, 5 s by default).
         limits: Sizes and JPEG quality.
@@ -69,6 +71,7 @@ class WatchConfig:
     loop: int = 1
     motion: bool = True
     motion_fraction: float = 0.003
+    regions: tuple[Region, ...] = ()
     keep_alive_s: float = 2.0
     limits: PictureLimits = field(default_factory=PictureLimits)
     start_time: datetime | None = None
@@ -145,7 +148,9 @@ class _Watch:
         self._summary = WatchSummary(shown(config.source), self._camera, config.bucket)
         self._sampler = Sampler(config.fps)
         self._gate = MotionGate(
-            config.motion_fraction, keep_alive_us=round(config.keep_alive_s * 1_000_000)
+            config.motion_fraction,
+            keep_alive_us=round(config.keep_alive_s * 1_000_000),
+            regions=config.regions,
         )
         self._clock = keys.CaptureClock()
         self._submitted = 0
@@ -165,6 +170,8 @@ class _Watch:
         )
         if source.still:
             self._sampler = Sampler(None)
+            if config.regions:
+                self._warn("pictures in files are all sent: a region leaves none of them out")
         if source.live and config.reconnect:
             source = Reconnecting(source, self._warn, self._stop)
         bucket = Bucket(config.bucket, config.endpoint_url, config.region)

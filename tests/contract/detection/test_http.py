@@ -10,24 +10,29 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from functions.detection.api import create_app
+from functions.detection.policy import parse_policy
 from functions.detection.queries import Queries
 from hearth.frames import frame_key
 from hearth.http import lambda_handler_for
 from hearth.ids import ulid_from
 from tests.contract.detection.stage import Stage, picture
-from tests.support.events import load_event
+from tests.support.events import FOLDER, load_event
 from tests.support.fakes import LambdaContext
 
 NEVER = "20200101T000000.000000Z"
+EVENTS = sorted(path.stem for path in (FOLDER / "detection").glob("http_api_*.json"))
+
+
+def app_of(stage: Stage) -> FastAPI:
+    return create_app(Queries(SimpleNamespace(db=stage.db, store=stage.store)))
 
 
 @pytest.fixture
 def get(stage: Stage) -> Any:
-    handler = lambda_handler_for(
-        create_app(Queries(SimpleNamespace(db=stage.db, store=stage.store)))
-    )
+    handler = lambda_handler_for(app_of(stage))
 
     def call(path: str, query: str = "", **headers: str) -> dict[str, Any]:
         event = load_event("detection/http_api_incidents")
@@ -54,6 +59,29 @@ def test_without_frames_the_lists_are_empty(get: Any) -> None:
     assert body(get("/api/v1/incidents")) == {"incidents": [], "next_cursor": None}
 
 
+def test_every_route_has_an_event(stage: Stage) -> None:
+    asked = {load_event(f"detection/{name}")["routeKey"] for name in EVENTS}
+    routes = {f"GET {path}" for path in app_of(stage).openapi()["paths"]}
+    assert asked == routes
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_is_answered_as_its_route_says(stage: Stage, name: str) -> None:
+    walk(stage, 1)
+    stage.drain()
+    event = load_event(f"detection/{name}")
+    path = event["routeKey"].removeprefix("GET ")
+    assert event["rawPath"] == path.format_map(event.get("pathParameters", {}))
+    answer = lambda_handler_for(app_of(stage))(event, LambdaContext())
+    assert answer["statusCode"] == 200
+    if name == "http_api_evidence":
+        assert base64.b64decode(answer["body"])[:2] == b"\xff\xd8"
+    elif "equipment" in name:
+        assert len(body(answer)["Persons"]) == 1
+    else:
+        assert any(body(answer).values())
+
+
 def test_a_camera_says_what_it_saw_and_with_which_model(stage: Stage, get: Any) -> None:
     walk(stage, 0)
     stage.upload(0.05, b"broken")
@@ -66,6 +94,21 @@ def test_a_camera_says_what_it_saw_and_with_which_model(stage: Stage, get: Any) 
     assert camera["open_incidents"] == 0
     assert camera["last_frame_at"] == "2026-11-02T07:30:01.000000Z"
     assert camera["model"]["method"] == "yolov8-onnx"
+
+
+def test_a_camera_says_how_many_frames_were_let_go_and_why(stage: Stage, get: Any) -> None:
+    stage.policy = parse_policy(b"defaults: {restricted: true, max_fps: 1, max_lag_s: 5}")
+    for n in range(10):
+        stage.upload(n / 10, picture(1))
+    stage.drain()
+    for n in range(4):
+        stage.upload(3 + n / 10, picture(1))
+    stage.clock.advance(20)
+    stage.drain()
+    [camera] = body(get("/api/v1/cameras"))["cameras"]
+    assert camera["frames"] == 2
+    assert camera["dropped_frames"] == 12
+    assert camera["dropped_by_reason"] == {"lag": 4, "rate": 8}
 
 
 def test_incidents_are_paged_latest_first_and_filtered(stage: Stage, get: Any) -> None:

@@ -22,6 +22,11 @@ def test_frames_incidents_and_pruning_find_their_rows_by_an_index(stage: Stage) 
         if sql.startswith(("SELECT", "UPDATE", "DELETE")):
             statements.setdefault(sql, parameters[0] if many else parameters)
 
+    # A rate asks for the frames around those that come in.
+    rated = {"max_fps": 100.0}
+    stage.policy = stage.policy.model_copy(
+        update={"defaults": stage.policy.defaults.model_copy(update=rated)}
+    )
     event.listen(stage.db.engine, "before_cursor_execute", note)
     walk(stage)
     stage.drain()

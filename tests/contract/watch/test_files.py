@@ -155,3 +155,25 @@ def test_without_a_rate_and_without_a_look_at_motion_every_frame_is_sent(
 ) -> None:
     summary = run(s3, clip(60), tmp_path, loop=5, fps=None, motion=False)
     assert summary.frames_sent == 300
+
+
+def test_motion_outside_of_the_region_sends_nothing_and_what_is_sent_is_whole(
+    s3: S3, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    # The bar comes to x = 0.5 of the picture with frame 30 of 60.
+    summary = run(s3, clip(60), tmp_path, regions=((0.5, 0, 0.75, 1),), keep_alive_s=60, fps=None)
+    frames = [key for key in s3.listing() if key.endswith(".jpg")]
+    assert summary.frames_gated == 60 - len(frames)
+    sent = [cv2.imdecode(np.frombuffer(s3.get(key), np.uint8), 1) for key in frames]
+    assert [image.shape for image in sent] == [(240, 320, 3)] * len(frames)
+    assert np.abs(sent[0].astype(int) - scene(0)).mean() < 6
+    assert np.abs(sent[1].astype(int) - scene(31)).mean() < 6
+    assert 25 <= len(frames) <= 32
+
+
+def test_that_a_region_does_nothing_for_pictures_in_files_is_said(s3: S3, tmp_path: Path) -> None:
+    (tmp_path / "yard").mkdir()
+    (tmp_path / "yard" / "1.jpg").write_bytes(cv2.imencode(".jpg", scene(0))[1].tobytes())
+    summary = run(s3, tmp_path / "yard", tmp_path, regions=((0, 0, 0.5, 0.5),))
+    assert "a region leaves none of them out" in summary.warnings[0]
+    assert summary.frames_sent == 1

@@ -30,7 +30,8 @@ def redirect(location: str) -> Answer:
 
 
 def first_frame(url: str, limits: PictureLimits | None = None) -> object:
-    source = open_source(url, limits or PictureLimits(), lambda message: None, stall_s=1.0)
+    # Nothing here is about time: on a busy machine a second can pass before an answer.
+    source = open_source(url, limits or PictureLimits(), lambda message: None, stall_s=30.0)
     try:
         return next(iter(source.frames(lambda at: True)))
     finally:

@@ -33,7 +33,6 @@ def test_every_frame_of_the_gif_arrives_at_its_own_time(s3: S3, tmp_path: Path) 
     summary = watch(config)
     assert (summary.frames_read, summary.frames_sent) == (71, 71)
     assert summary.camera == "worker-zone-detection"
-    assert summary.frames_sent / summary.seconds > 60
 
 
 def test_a_walk_past_the_camera_passes_the_motion_gate(s3: S3, tmp_path: Path) -> None:

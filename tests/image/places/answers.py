@@ -32,7 +32,7 @@ _NOT_COMPARED = frozenset(
 # or hold numbers that a processor rounds its own way.
 _VARYING_MEMBERS = frozenset(
     {"processing_time", "method", "embeddings", "score", "confidence", "priority_confidence"}
-    | {"confidence_scores", "reason", "libraries"}
+    | {"confidence_scores", "detail", "reason", "libraries"}
 )
 
 

@@ -28,6 +28,7 @@ from hearth import migrations
 from hearth.auth import Role
 
 OK = {"statusCode": 200}
+NOT_FOUND = {"statusCode": 404, "body": {"error": {"code": "NOT_FOUND"}}}
 REFUSED = {"errorMessage": "Unauthorized"}
 NOTHING_FAILED: Mapping[str, Any] = {"batchItemFailures": []}
 
@@ -79,7 +80,13 @@ CASES = (
     Case("detection", "sqs_s3_one_frame", NOTHING_FAILED),
     Case("detection", "sqs_malformed_bodies", NOTHING_FAILED),
     Case("sweep", "scheduler_every_minute", {"listed": 1, "found": 0, "listing_error": None}),
+    Case("detection-api", "http_api_cameras", OK),
     Case("detection-api", "http_api_incidents", OK | {"body": {"incidents": []}}),
+    Case("detection-api", "http_api_incident", NOT_FOUND),
+    Case("detection-api", "http_api_evidence", NOT_FOUND),
+    Case("detection-api", "http_api_persons", NOT_FOUND),
+    Case("detection-api", "http_api_equipment_of_incident", NOT_FOUND),
+    Case("detection-api", "http_api_equipment_of_frame", OK | {"body": {"Persons": []}}),
     Case("reports", "sqs_v1_violation", NOTHING_FAILED),
     Case("reports", "sqs_v2_no_helmet_in_yard", NOTHING_FAILED),
     Case("reports-api", "http_api_list", OK),
@@ -115,5 +122,5 @@ CASES = (
     Case("embeddings-api", "http_api_extract", OK | {"body": {"model_used": "all-MiniLM-L6-v2"}}),
     Case("docs", "http_api_document", OK | {"body": {"openapi": "3.1.0"}}, caller=None),
     Case("docs", "http_api_page", OK, caller=None),
-    Case("jobs", "http_api_retry", {"statusCode": 404, "body": {"error": {"code": "NOT_FOUND"}}}),
+    Case("jobs", "http_api_retry", NOT_FOUND),
 )

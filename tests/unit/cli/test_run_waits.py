@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hearth_runtime.commands.output import CommandError
-from hearth_runtime.commands.run_result import _belongs, _concerns
+from hearth_runtime.commands.run_result import _belongs, _camera_table, _concerns
 from hearth_runtime.commands.run_wait import Settled, wait_until_settled
 from hearth_runtime.watch.watcher import WatchSummary
 
@@ -149,3 +149,13 @@ def test_a_failure_concerns_the_run_by_its_subject_or_its_time(
     incidents = [{"incident_id": "01ABC"}]
     started = datetime(2026, 6, 1, tzinfo=UTC)
     assert _concerns(job, [SUMMARY], incidents, started) is concerns
+
+
+@pytest.mark.parametrize(("let_go", "shown"), [(0, "12"), (3, "12 (3 let go)")])
+def test_frames_that_were_let_go_are_shown_beside_those_that_were_judged(
+    let_go: int, shown: str
+) -> None:
+    camera = {"camera_id": "gate", "frames": 12, "dropped_frames": let_go}
+    table = _camera_table([camera | {"watch": SUMMARY.as_dict()}])
+    cells = {column.header: list(column.cells) for column in table.columns}
+    assert cells["judged"] == [shown]

@@ -202,6 +202,18 @@ def test_the_example_that_ships_is_a_policy_and_shows_every_rule() -> None:
     assert set(Camera.model_fields) >= set(policy.cameras["gate"].model_fields_set)
 
 
+def test_a_rate_may_be_everybodys_and_one_cameras() -> None:
+    policy = parse_policy(b"{defaults: {max_fps: 5}, cameras: {gate: {max_fps: 0.5}, dock: {}}}")
+    assert [policy.rules(name).max_fps for name in ("gate", "dock", "new")] == [0.5, 5, 5]
+    assert parse_policy(b"").rules("gate").max_fps is None
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "0.001", "121", "nan", "inf", "fast", "[5]"])
+def test_a_rate_that_is_none_is_refused(rate: str) -> None:
+    with pytest.raises(InvalidInput, match=r"cameras\.gate\.max_fps: "):
+        parse_policy(f"cameras: {{gate: {{max_fps: {rate}}}}}".encode())
+
+
 @pytest.mark.parametrize(
     ("region", "message"),
     [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth_runtime.watch.frames import Frame, Image
+from hearth_runtime.watch.frames import Frame, Image, PictureLimits, Region, encode
 from hearth_runtime.watch.sampling import MotionGate, Sampler
 
 
@@ -107,3 +107,66 @@ def test_an_unreadable_picture_passes_so_that_it_is_seen() -> None:
     gate = MotionGate()
     frames = [Frame(i, i, encoded=b"no picture") for i in range(3)]
     assert [gate.passes(frame, frame.captured_at) for frame in frames] == [True] * 3
+
+
+LEFT_HALF: Region = (0, 0, 0.5, 1)
+TOP_RIGHT: Region = (0.75, 0, 1, 0.25)
+WALK = [picture(at) for at in range(20, 440, 40)]  # in y from 0.37 to 0.52 of the picture
+
+
+@pytest.mark.parametrize(
+    ("regions", "expected"),
+    [
+        ((), [True] * 11),
+        (((0, 0, 1, 1),), [True] * 11),
+        # While somebody is in it, and when nobody is any more.
+        ((LEFT_HALF,), [True] * 7 + [False] * 4),
+        (((0.5, 0, 1, 1),), [True] + [False] * 5 + [True] * 5),
+        ((TOP_RIGHT,), [True] + [False] * 10),
+        # Several: what lies between them is not looked at.
+        (((0, 0, 0.05, 1), (0.95, 0, 1, 1)), [True, True] + [False] * 9),
+        ((LEFT_HALF, (0.5, 0, 1, 1)), [True] * 11),
+        ((LEFT_HALF, (0.25, 0.25, 1, 1)), [True] * 11),
+    ],
+)
+@pytest.mark.parametrize("as_jpeg", [False, True])
+def test_motion_counts_in_the_regions_only(
+    regions: tuple[Region, ...], expected: list[bool], as_jpeg: bool
+) -> None:
+    gate = MotionGate(keep_alive_us=10_000_000, regions=regions)
+    frames = [
+        Frame(n, n, None, encode(image, PictureLimits())) if as_jpeg else Frame(n, n, image)
+        for n, image in enumerate(WALK)
+    ]
+    assert [gate.passes(frame, frame.captured_at) for frame in frames] == expected
+
+
+def test_in_a_small_region_a_smaller_change_counts() -> None:
+    def lamp(level: int) -> Image:
+        image = picture()
+        image[2:8, 470:476] = level
+        return image
+
+    images = [lamp(0), lamp(255), lamp(0)]
+    assert passed(MotionGate(), images) == [True, False, False]
+    assert passed(MotionGate(regions=[TOP_RIGHT]), images) == [True, True, True]
+
+
+def test_a_region_says_nothing_about_the_noise_of_a_sensor() -> None:
+    frames = [picture(noise=seed) for seed in range(1, 9)]
+    gate = MotionGate(regions=[(0, 0, 0.05, 0.05)])
+    assert passed(gate, frames) == [True] + [False] * 7
+
+
+@given(
+    st.tuples(st.floats(0, 0.9), st.floats(0, 0.9), st.floats(0.05, 1), st.floats(0.05, 1)),
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+)
+def test_any_region_can_be_looked_at_on_a_picture_of_any_size(
+    corner: Region, size: tuple[int, int]
+) -> None:
+    left, top, width, height = corner
+    region = (left, top, min(1.0, left + width), min(1.0, top + height))
+    gate = MotionGate(keep_alive_us=10_000_000, regions=[region, (0.9, 0.9, 1, 1)])
+    dark, light = np.zeros((*size, 3), np.uint8), np.full((*size, 3), 255, np.uint8)
+    assert passed(gate, [dark, dark, light, light]) == [True, False, True, False]
