@@ -58,7 +58,7 @@ class AttachedLauncher:
         self._logs = logs
         self._known = frozenset(functions)
         self._socket: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
         self._greeting: set[asyncio.Task[None]] = set()
         self._waiting: defaultdict[str, list[Leash]] = defaultdict(list)
         self._came = asyncio.Condition()
@@ -73,16 +73,19 @@ class AttachedLauncher:
         self._socket = socket.create_server((self.runtime_api_host, port), backlog=128)
         self._socket.setblocking(False)
         self.port = self._socket.getsockname()[1]
-        self._accepting = asyncio.get_running_loop().create_task(self._accept(self._socket))
+        self._listen(self._socket)
 
     async def stop(self) -> None:
         """Drop the containers that wait; they look for the next runtime."""
-        tasks = [*filter(None, [self._accepting]), *self._greeting]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._later is not None:
+            self._later.cancel()
         if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
+        greeting = list(self._greeting)
+        for task in greeting:
+            task.cancel()
+        await asyncio.gather(*greeting, return_exceptions=True)
         for leash in [leash for waiting in self._waiting.values() for leash in waiting]:
             leash.close()
 
@@ -112,30 +115,35 @@ class AttachedLauncher:
 
     # ---- containers that come ----
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, address = await loop.sock_accept(listener)
-            except OSError as error:  # out of descriptors: those who wait in the backlog come later
-                self._logs.write("ERROR", f"cannot take a function's container: {error}")
-                await asyncio.sleep(1)
-                continue
-            task = loop.create_task(self._greet(client, address[0]))
-            self._greeting.add(task)
-            task.add_done_callback(self._greeting.discard)
+    def _listen(self, listener: socket.socket) -> None:
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
-    async def _greet(self, client: socket.socket, address: str) -> None:
-        leash = Leash(client, address)
+    def _accept(self, listener: socket.socket) -> None:
+        # Not `sock_accept` in a task: one that is cancelled loses the connection it just took.
+        loop = asyncio.get_running_loop()
+        try:
+            client, address = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # it has left again
+        except OSError as error:  # out of descriptors: those who wait in the backlog come later
+            self._logs.write("ERROR", f"cannot take a function's container: {error}")
+            loop.remove_reader(listener)
+            self._later = loop.call_later(1, self._listen, listener)
+            return
+        leash = Leash(client, address[0])
+        task = loop.create_task(self._greet(leash, address[0]))
+        self._greeting.add(task)
+        task.add_done_callback(self._greeting.discard)
+        # It may be cancelled before its first step.
+        task.add_done_callback(lambda task: leash.close() if task.cancelled() else None)
+
+    async def _greet(self, leash: Leash, address: str) -> None:
         try:
             async with asyncio.timeout(_GREETING_S):
                 function = await leash.name()
                 problem = await self._problem(function, address)
         except (OSError, TimeoutError, ValueError) as error:
             problem = f"it does not say which function it runs ({error or 'silence'})"
-        except asyncio.CancelledError:
-            leash.close()
-            raise
         if problem is not None:
             leash.close()
             self._logs.write("WARNING", f"a container was refused: {problem}", source_ip=address)
