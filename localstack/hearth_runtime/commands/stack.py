@@ -124,8 +124,11 @@ def up(
             "SiteName": site_name,
         },
     )
+    found = options.template_path(template)
+    if not attached:
+        options.follow_registry(parameters, found, data)
     config = RuntimeConfig(
-        template=options.template_path(template),
+        template=found,
         data=data.resolve(),
         stack=stack,
         host=host,

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3
 import numpy as np
 import pytest
 from onnx import TensorProto
 
+from hearth.aws import client
+from hearth.storage import S3Store
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.loading import load_detector
 from hearth_vision.onnx_file import MAX_BYTES
@@ -81,16 +82,14 @@ def test_a_promoted_model_is_what_the_detector_loads(
 
 
 def test_a_file_changed_in_the_bucket_or_folder_is_told(
-    hearth_models: Call, place: list[str], model: Path, tmp_path: Path, s3_endpoint: str
+    hearth_models: Call, place: list[str], model: Path, tmp_path: Path
 ) -> None:
     added = answer(hearth_models("add", model, *place, "--json"))
     file = added["original"]["file"]
     if place[0] == "--data":
         (tmp_path / "data/models" / file).write_bytes(b"changed")
     else:
-        client = boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1")
-        client.put_object(Bucket=place[1], Key=f"models/{file}", Body=b"changed")
-        client.close()
+        S3Store(client("s3"), place[1]).put(f"models/{file}", b"changed", "text/plain")
     checked = hearth_models("verify", *place, "--json")
     assert checked.exit_code == 1
     assert "has changed since it was added" in json.loads(checked.stdout)["files"][0]["result"]

@@ -286,6 +286,11 @@ def test_other_class_names_than_the_records_are_refused(registry: Registry, tmp_
         model_source(tmp_path / "models", ("a",), openvino=True)
 
 
+def test_a_name_that_another_function_has_in_the_bucket_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="The name clustering is taken in a bucket"):
+        check_name("clustering")
+
+
 def test_a_broken_record_names_the_field(registry: Registry, tmp_path: Path) -> None:
     record = added(registry, tmp_path, b"one")
     path = tmp_path / "models" / record.folder / "record.json"

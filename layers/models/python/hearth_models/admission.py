@@ -7,6 +7,7 @@ from pathlib import Path
 from hearth.errors import ModelFailed
 from hearth_models.files import file_record
 from hearth_models.record import DIGEST_SIGNS, UNKNOWN_LICENCE, ModelRecord
+from hearth_vision.backends.onnx_runtime import leaves_size_free
 from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.loading import load_detector
@@ -61,7 +62,7 @@ def admit(
             "how many classes it has, so look at its answers on pictures of yours before you "
             "promote it"
         )
-    if file.input_size is None and not _fixed_input(path):
+    if file.input_size is None and leaves_size_free(path):
         size = detector.info.input_size
         at = f" {size[1]} x {size[0]} is" if size else " 640 x 640 is"
         warnings.append(f"{_FREE_SIZE}:{at} used; export it at the size of its training")
@@ -77,10 +78,3 @@ def admit(
         warnings=tuple(warnings),
         added_at=added_at,
     )
-
-
-def _fixed_input(path: Path) -> bool:
-    """Whether the graph itself says its input's height and width."""
-    from hearth_models.conversion import input_shape
-
-    return None not in input_shape(path)[2:]

@@ -23,7 +23,12 @@ Data = Annotated[
     ),
 ]
 Bucket = Annotated[
-    str | None, typer.Option("--bucket", help="Registry under models/ of this bucket instead.")
+    str | None,
+    typer.Option(
+        "--bucket",
+        envvar="HEARTH_BUCKET",
+        help="Registry under models/ of this bucket instead.",
+    ),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="JSON instead of text.", callback=set_json, is_eager=True)
@@ -297,8 +302,8 @@ def promote(
         terminal.line(f"{served.model_id}, variant {served.variant}, is in force")
         if bucket:
             terminal.say(
-                f"Functions read it with the parameter ModelPath={registry.files.where}; their "
-                f"image holds ONNX Runtime, which runs the original only"
+                "Functions of this bucket's stack take it within a minute, unless ModelPath names "
+                "another one; their image holds ONNX Runtime, which runs the original only"
             )
 
 

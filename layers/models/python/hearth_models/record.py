@@ -25,6 +25,9 @@ UNKNOWN_LICENCE: Final = "unknown"
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
+TAKEN: Final = frozenset({"clustering"})
+"""Names below `models/` of a bucket that are another function's."""
+
 VariantName = Literal["float32", "bf16", "int8"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
