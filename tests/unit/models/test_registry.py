@@ -286,9 +286,10 @@ def test_other_class_names_than_the_records_are_refused(registry: Registry, tmp_
         model_source(tmp_path / "models", ("a",), openvino=True)
 
 
-def test_a_name_that_another_function_has_in_the_bucket_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="The name clustering is taken in a bucket"):
-        check_name("clustering")
+@pytest.mark.parametrize("name", ["clustering", "served.json"])
+def test_a_name_that_means_something_else_below_models_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"The name {name} is taken in a registry"):
+        check_name(name)
 
 
 def test_a_broken_record_names_the_field(registry: Registry, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hearth_vision.served_model import Arithmetic
+from hearth_vision.served_model import SERVED, Arithmetic
 
 RECORD: Final = "record.json"
 ORIGINAL: Final = "original"
@@ -25,8 +25,8 @@ UNKNOWN_LICENCE: Final = "unknown"
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
-TAKEN: Final = frozenset({"clustering"})
-"""Names below `models/` of a bucket that are another function's."""
+TAKEN: Final = frozenset({"clustering", SERVED})
+"""Names that mean something else below `models/`, the first one to another function."""
 
 VariantName = Literal["float32", "bf16", "int8"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
