@@ -6,12 +6,12 @@ from pathlib import Path
 
 from hearth.errors import ModelFailed
 from hearth_models.files import file_record
-from hearth_models.record import DIGEST_SIGNS, UNKNOWN_LICENCE, ModelRecord
+from hearth_models.record import DIGEST_SIGNS, MAX_LICENCE, UNKNOWN_LICENCE, ModelRecord
 from hearth_vision.backends.onnx_runtime import leaves_size_free
 from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.loading import load_detector
-from hearth_vision.onnx_file import read_onnx_file
+from hearth_vision.onnx_file import has_external_data, read_onnx_file
 
 _FREE_SIZE = "it leaves its input's size free and names none"
 
@@ -33,6 +33,11 @@ def admit(
         ModelFailed: It is no detector that we can read, or answers nonsense; one sentence.
     """
     file = read_onnx_file(path)
+    if has_external_data(path):
+        raise ModelFailed(
+            f"Model {path.name} keeps its weights in another file, which would not come along; "
+            f"export it as one file"
+        )
     detector = load_detector(
         DetectorConfig(path, classes, backend="onnxruntime", precision="float32")
     )
@@ -40,7 +45,8 @@ def admit(
     if record.sha256 != file.sha256:
         raise ModelFailed(f"Model {path} changed while it was read; add it again")
     warnings = list(detector.info.notes)
-    licence = licence.strip() or file.metadata.get("license", "").strip()[:200]
+    named = "".join(sign for sign in file.metadata.get("license", "") if sign.isprintable())
+    licence = licence or named.strip()[:MAX_LICENCE]
     if not licence:
         licence = UNKNOWN_LICENCE
         warnings.append(

@@ -22,6 +22,7 @@ DIGEST_SIGNS: Final = 12
 """Of the sha256, in a model's id: 48 bits, for people; whole hashes are compared."""
 
 UNKNOWN_LICENCE: Final = "unknown"
+MAX_LICENCE: Final = 200
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -124,7 +125,7 @@ class ModelRecord(_Frozen):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
     source: str
     original: FileRecord
-    licence: str = Field(max_length=200)
+    licence: str = Field(max_length=MAX_LICENCE)
     family: str
     input_size: tuple[int, int] | None
     classes: tuple[str, ...] = Field(min_length=1)
