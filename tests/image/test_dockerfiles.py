@@ -118,13 +118,13 @@ def test_the_runtimes_image_shares_the_updated_base_with_the_others() -> None:
 
 
 def test_the_workshops_image_shares_what_runs_models_with_detections() -> None:
-    def packages(text: str) -> list[tuple[str, str]]:
+    def shared(text: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         steps = instructions(text)
-        return steps[: steps.index(("FROM", "dependencies AS code"))]
+        base = steps.index(("FROM", f"{BASE} AS runtime"))
+        packages = steps.index(("COPY", "--from=dependencies /opt/python /opt/python"))
+        return steps[: steps.index(("FROM", "dependencies AS code"))], steps[base : packages + 1]
 
-    assert packages(WORKSHOP) == packages(DOCKERFILES["detection"])
-    copied = [rest for word, rest in instructions(WORKSHOP) if word == "COPY" and "--from" in rest]
-    assert copied[0] == "--from=dependencies /opt/python /opt/python"
+    assert shared(WORKSHOP) == shared(DOCKERFILES["detection"])
 
 
 def test_the_runtimes_image_tells_docker_whether_the_stack_is_ready() -> None:
