@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from hearth_runtime.commands.output import MISUSED, CommandError, set_json
-from hearth_runtime.intrinsics import load_yaml
 from hearth_runtime.parameters import PARAMETER_PREFIX
 
 JsonFlag = Annotated[
@@ -172,19 +171,6 @@ def template_parameters(
         parameters["Policy"] = str(_file(policy, "--policy"))
     parameters.update({name: str(value) for name, value in values.items() if value is not None})
     return parameters
-
-
-def follow_registry(parameters: dict[str, str], template: Path, data: Path) -> None:
-    """Name the registry of `data` as the model where no other one is and nothing is promoted yet,
-    so that the first promotion is followed like any other."""
-    declared = load_yaml(template.read_text("utf-8"), str(template)).get("Parameters") or {}
-    if "ModelPath" in declared and not (
-        parameters.get("ModelPath") or parameters.get("ModelClasses")
-    ):
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        registry = data.resolve() / REGISTRY
-        registry.mkdir(exist_ok=True)
-        parameters["ModelPath"] = str(registry)
 
 
 def _file(path: Path, option: str) -> Path:

@@ -124,11 +124,8 @@ def up(
             "SiteName": site_name,
         },
     )
-    found = options.template_path(template)
-    if not attached:
-        options.follow_registry(parameters, found, data)
     config = RuntimeConfig(
-        template=found,
+        template=options.template_path(template),
         data=data.resolve(),
         stack=stack,
         host=host,

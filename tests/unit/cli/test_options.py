@@ -64,24 +64,6 @@ def test_what_was_promoted_is_the_model_unless_another_one_is_named(tmp_path: Pa
     assert parameters(registry_of=None) == {}
 
 
-def test_the_first_promotion_is_followed_where_no_model_is_named(tmp_path: Path) -> None:
-    template, data = tmp_path / "template.yaml", tmp_path / "data"
-
-    def followed(declared: str, **given: str) -> dict[str, str]:
-        template.write_text(f"Parameters: {declared}\n")
-        parameters = dict(given)
-        options.follow_registry(parameters, template, data)
-        return parameters
-
-    assert followed("{}") == {}
-    assert not data.exists()
-    assert followed("{ModelPath: {Type: String}}") == {"ModelPath": str(data / "models")}
-    assert (data / "models").is_dir()
-    assert data.stat().st_mode & 0o777 == 0o700
-    for given in ({"ModelPath": "/x.onnx"}, {"ModelClasses": "a,b"}):
-        assert followed("{ModelPath: {Type: String}}", **given) == given
-
-
 def test_a_registry_may_be_named_as_the_model(tmp_path: Path) -> None:
     registry = promoted(tmp_path)
     assert parameters(model=registry) == {"ModelPath": str(registry)}
