@@ -18,6 +18,7 @@ from hearth_models.files import Folder
 from hearth_models.frames import Frames, from_path
 from hearth_models.registry import Registry
 from hearth_models.variants import make_variants
+from hearth_runtime.backup.models import is_registry_file
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.images import ImageLimits, decode_image
 from hearth_vision.loading import load_detector
@@ -62,6 +63,10 @@ def test_add_with_frames_makes_them_at_once(
         "add", model, "--frames", pictures, "--data", tmp_path / "data", "--json"
     )
     assert "float32" in variants(result)
+    assert hearth_models("promote", "best-model", "--data", tmp_path / "data").exit_code == 0
+    names = [f"models/{path}" for path in Folder(tmp_path / "data/models").paths()]
+    assert {"models/served.json"} < set(names)
+    assert [name for name in names if not is_registry_file(name)] == []  # or no backup has it
 
 
 def test_frames_that_the_cameras_delivered_are_taken_from_the_bucket(
