@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from hearth.errors import HearthError, InvalidInput
+from hearth.errors import HearthError, InvalidInput, ModelFailed, NotFound
 from hearth.logging import logger
 from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.loading import load_detector
@@ -19,17 +19,29 @@ from hearth_vision.served_model import MAX_SERVED_BYTES, SERVED, parse_served
 REFRESH_S: Final = 60.0
 """How long it may go unnoticed that another model was promoted."""
 
+REGISTRY: Final = "models/"
+"""Where a bucket holds it, unless the setting says otherwise."""
+
 
 class Objects(Protocol):
     def get(self, key: str, max_bytes: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Promoted:
+    """What a registry says is in force; without a folder it is the bucket's."""
+
+    manifest: bytes
+    folder: Path | None = None
 
 
 class ModelSource:
     """The detector of one setting, loaded on first use; of a registry, again when it says so.
 
     Args:
-        setting: ONNX file, a registry's folder, `s3://bucket/models`, or empty for the built-in
-            detector.
+        setting: ONNX file, a registry's folder, or `s3://bucket/models`, whose lack of a promoted
+            model is an error. Empty, or a folder in which nothing is promoted, means `models/` of
+            `bucket`, and the built-in detector while nothing is promoted there either.
         config: What else there is to say; its `model_path` is ours to set.
         bucket: The only bucket that this function may read.
         objects: Gives access to it; called on first need.
@@ -50,7 +62,7 @@ class ModelSource:
         self._objects = objects
         self._clock = clock
         self._read_at = 0.0
-        self._manifest: bytes | None = None
+        self._promoted: _Promoted | None = None
         self._detector: Detector | None = None
 
     def current(self) -> Detector:
@@ -64,8 +76,8 @@ class ModelSource:
         """
         now = self._clock()
         if self._detector is None:
-            self._detector = self._load()
-        elif self._manifest is not None and now - self._read_at >= REFRESH_S:
+            self._detector = self._load(self._read())
+        elif now - self._read_at >= REFRESH_S:
             self._refresh()
         else:
             return self._detector
@@ -73,43 +85,52 @@ class ModelSource:
         return self._detector
 
     def _refresh(self) -> None:
-        before = self._manifest
         try:
-            if self._read_manifest() != before:
-                self._detector = self._load()
+            promoted = self._read()
+            if promoted is None and self._promoted is not None:
+                raise NotFound(f"{SERVED} has gone from the registry; promote a model again")
+            if promoted != self._promoted:
+                self._detector = self._load(promoted)
         except HearthError as error:
-            self._manifest = before
             logger.error("the promoted model is not taken", reason=error.message, code=error.code)
 
-    def _load(self) -> Detector:
-        config = self._config()
-        if not self._setting:
-            return self._told(load_detector(config))
-        if self._setting.startswith("s3://"):
-            return self._told(self._from_bucket(config))
-        path = Path(self._setting)
-        if path.is_dir():
-            self._manifest = self._read_manifest()
-        return self._told(load_detector(replace(config, model_path=path)))
+    def _read(self) -> _Promoted | None:
+        """What is promoted where the setting says; None for a file, or where nothing is."""
+        named = self._setting.startswith("s3://")
+        if self._setting and not named:
+            folder = Path(self._setting)
+            try:
+                return _Promoted((folder / SERVED).read_bytes(), folder)
+            except (FileNotFoundError, NotADirectoryError):
+                if not folder.is_dir():
+                    return None
+            except OSError as error:
+                raise ModelFailed(f"{folder / SERVED} cannot be read: {error.strerror}") from error
+        try:
+            key = f"{self._prefix()}{SERVED}"
+            return _Promoted(self._objects().get(key, MAX_SERVED_BYTES))
+        except NotFound:
+            if named:
+                raise
+            return None
 
-    def _told(self, detector: Detector) -> Detector:
+    def _load(self, promoted: _Promoted | None) -> Detector:
+        config, path = self._config(), Path(self._setting)
+        if promoted is not None and promoted.folder is None:
+            detector = self._from_bucket(config, promoted.manifest)
+        elif promoted is None and (not self._setting or path.is_dir()):
+            detector = load_detector(config)
+        else:
+            detector = load_detector(replace(config, model_path=path))
+        self._promoted = promoted
         info = detector.info
         logger.info("model loaded", model=info.model_id or info.name, detail=info.detail)
         return detector
 
-    def _read_manifest(self) -> bytes | None:
-        if self._setting.startswith("s3://"):
-            return self._objects().get(f"{self._prefix()}{SERVED}", MAX_SERVED_BYTES)
-        try:
-            return (Path(self._setting) / SERVED).read_bytes()
-        except OSError:
-            return None  # the loader says what is missing
-
-    def _from_bucket(self, config: DetectorConfig) -> Detector:
+    def _from_bucket(self, config: DetectorConfig, manifest: bytes) -> Detector:
         """Load from copies, which may go as soon as the network is compiled."""
         prefix = self._prefix()
-        manifest = self._objects().get(f"{prefix}{SERVED}", MAX_SERVED_BYTES)
-        served = parse_served(manifest, f"{self._setting}/{SERVED}")
+        served = parse_served(manifest, f"s3://{self._bucket}/{prefix}{SERVED}")
         with tempfile.TemporaryDirectory(prefix="hearth-model-") as scratch:
             folder = Path(scratch)
             (folder / SERVED).write_bytes(manifest)
@@ -117,11 +138,11 @@ class ModelSource:
                 path = folder / recorded.file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(self._objects().get(prefix + recorded.file, MAX_BYTES))
-            detector = load_detector(replace(config, model_path=folder))
-        self._manifest = manifest
-        return detector
+            return load_detector(replace(config, model_path=folder))
 
     def _prefix(self) -> str:
+        if not self._setting.startswith("s3://"):
+            return REGISTRY
         bucket, _, prefix = self._setting.removeprefix("s3://").partition("/")
         prefix = prefix.rstrip("/")
         if not prefix or prefix.endswith((".json", ".onnx")):

@@ -13,8 +13,9 @@ class Settings(CoreSettings):
     """Each field is the environment variable of the same name in upper case."""
 
     model_path: str = ""
-    """ONNX file, folder of a registry of models, or s3://bucket/models. Empty means OpenCV's HOG
-    people detector, which every answer then says."""
+    """ONNX file, folder of a registry of models, or s3://bucket/models. Empty, or a folder in
+    which nothing is promoted, means what is promoted under models/ of the bucket; and while nothing
+    is, OpenCV's HOG people detector, which every answer then says."""
     model_classes: str = ""
     """A file with one class name a line, or the names themselves separated by commas."""
     model_backend: Literal["auto", "onnxruntime", "openvino"] = "auto"

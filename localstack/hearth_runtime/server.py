@@ -43,6 +43,8 @@ from .template_reader import Identity, Place, TemplateSource
 EMULATOR_PORT = 4566  # for containers and cameras, which find S3 there
 LOG_FILE = "runtime.log"
 DATABASE_PARAMETER = "DatabaseUrl"
+MODEL_PARAMETER, CLASSES_PARAMETER = "ModelPath", "ModelClasses"
+REGISTRY = "models"
 _GRACE_S = 10.0
 
 
@@ -96,6 +98,8 @@ async def serve(
     async with AsyncExitStack() as closing:
         try:
             closing.enter_context(StackLock(config.data))
+            if config.parameters.get(MODEL_PARAMETER) == str(config.data / REGISTRY):
+                (config.data / REGISTRY).mkdir(exist_ok=True)
         except OSError as error:
             raise SetupError(
                 f"{config.data} cannot be written ({error.strerror}): make room, change its owner,"
@@ -398,11 +402,17 @@ def _shallow(status: FunctionStatus) -> dict[str, Any]:
 
 
 def _parameters(source: TemplateSource, config: RuntimeConfig) -> dict[str, str]:
-    """At home the database is a file beside the stack's other data, unless another is named."""
+    """At home the database is a file beside the stack's other data, unless another is named, and so
+    is the registry of models, where nothing may be promoted yet. Containers of Compose do not see
+    that folder: they find the bucket's registry."""
     given = dict(config.parameters)
     declared = source.parameters.get(DATABASE_PARAMETER)
     if declared is not None and not declared.get("Default") and DATABASE_PARAMETER not in given:
         given[DATABASE_PARAMETER] = f"sqlite:///{config.data.resolve() / 'hearth.db'}"
+    declared = source.parameters.get(MODEL_PARAMETER)
+    named = given.get(MODEL_PARAMETER) or given.get(CLASSES_PARAMETER)
+    if declared is not None and not (declared.get("Default") or named or config.attached):
+        given[MODEL_PARAMETER] = str(config.data.resolve() / REGISTRY)
     return given
 
 

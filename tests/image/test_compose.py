@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from hearth_runtime.commands.run_plan import copy_photographs
 from hearth_runtime.compose import TOTAL_MB, ComposePlan, compose_files
+from tests.contract.vision.graphs import BrightCells
 from tests.image.containers import ROOT, TAG, docker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first build installs everything
@@ -92,6 +94,22 @@ class Stack:
         assert status == 200, body
         return json.loads(body)
 
+    def models(self, *arguments: str) -> Any:
+        """What `hearth models` answers, called as a person without Python would."""
+        return json.loads(self.compose("run", "--rm", "-T", "models", *arguments, "--json").stdout)
+
+    def model_of(self, camera: str) -> Any:
+        """Who judged a dark picture that the camera delivered just now: in it is nothing to find,
+        whoever looks."""
+        self.compose(
+            *("run", "--rm", "-T", "--no-deps", f"--volume={self.folder}/dark:/dark:ro"),
+            *("--entrypoint=hearth", "watch", "watch", "/dark", f"--camera={camera}"),
+            *("--start-time=now", "--no-motion", "--data=/spool", "--bucket=hearth-bucket"),
+            "--endpoint-url=http://runtime:4566",
+        )
+        found = {one["camera_id"]: one for one in self.get("/api/v1/cameras")["cameras"]}
+        return (found.get(camera) or {}).get("model") or {}
+
     def inspect(self, service: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(docker("inspect", self.container(service)).stdout)[0]
         return found
@@ -114,7 +132,8 @@ def until(condition: Callable[[], bool], within_s: float = 90.0) -> None:
 def stack(images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if docker("compose", "version", check=False).returncode != 0:
         pytest.skip("docker has no compose plugin")
-    docker("build", "--quiet", "--file=localstack/Dockerfile", f"--tag=hearth-runtime:{TAG}", ".")
+    for name, home in (("runtime", "localstack"), ("models", "layers/models")):
+        docker("build", "--quiet", f"--file={home}/Dockerfile", f"--tag=hearth-{name}:{TAG}", ".")
     folder = tmp_path_factory.mktemp("compose")
     ignore = shutil.ignore_patterns("__pycache__")
     for name in ("functions", "layers"):
@@ -131,6 +150,11 @@ def stack(images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> 
     pictures = copy_photographs(folder)
     (folder / "models").mkdir()
     (folder / "models/site.yaml").write_text("cameras: {gate: {restricted: true}}\nversion: 1\n")
+    for name, size in (("best", (64, 96)), ("two", (96, 96))):
+        metadata = {"names": "{0: 'helmet', 1: 'vest', 2: 'person'}", "license": "Apache-2.0"}
+        BrightCells("yolov8", size, metadata=metadata).save(folder / f"models/{name}.onnx")
+    (folder / "dark").mkdir()
+    Image.new("RGB", (640, 480)).save(folder / "dark/1.png")
     (local / ".env").write_text(
         f'HEARTH_TAG={TAG}\nHEARTH_PORT=0\nSITE_NAME=Dock "4" $$5\n'
         f"MEDIA={pictures}\nMODELS={folder / 'models'}\nPOLICY=/models/site.yaml\n"
@@ -302,6 +326,25 @@ def test_down_and_up_keeps_incidents_reports_and_pictures(
     assert (status, kind) == (200, "image/jpeg")
 
 
+def test_a_promoted_model_and_the_way_back_are_taken_up_without_a_restart(
+    stack: Stack, judged: dict[str, Any]
+) -> None:
+    until(lambda: stack.model_of("yard").get("fallback") is True)
+    began = stack.inspect("detection")["State"]["StartedAt"]
+    added = {name: stack.models("add", f"{name}.onnx") for name in ("best", "two")}
+    for promotion, expected in (
+        (("promote", "best"), added["best"]),
+        (("promote", "two"), added["two"]),
+        (("promote", "--back"), added["best"]),
+    ):
+        stack.models(*promotion)
+        until(lambda: stack.model_of("yard").get("sha256") == expected["original"]["sha256"], 120)  # noqa: B023
+    assert stack.inspect("detection")["State"]["StartedAt"] == began
+    listed = stack.models("list")
+    assert listed["served"]["model_id"] == added["best"]["id"]
+    assert stack.models("verify")["wrong"] == 0
+
+
 def test_a_backup_of_the_running_stack_comes_back_on_new_volumes(
     stack: Stack, judged: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -309,6 +352,8 @@ def test_a_backup_of_the_running_stack_comes_back_on_new_volumes(
         *("exec", "-T", "runtime", "hearth", "backup", "/data/backup.tar.gz", "--json")
     )
     facts = json.loads(made.stdout)
+    served = stack.models("list")["served"]
+    assert facts["models"] == 2
     assert facts["database"] == "sqlite"
     assert facts["objects"] > 10
     stack.compose("cp", "runtime:/data/backup.tar.gz", str(tmp_path))
@@ -323,6 +368,8 @@ def test_a_backup_of_the_running_stack_comes_back_on_new_volumes(
     stack.up()
     (report,) = stack.get("/api/v1/reports")["reports"]
     assert report == judged
+    assert stack.models("list")["served"] == served
+    until(lambda: stack.model_of("yard").get("sha256") == served["original"]["sha256"])
     status, kind, body = json.loads(
         stack.inside("runtime", GET, f"/api/v1/reports/{judged['id']}/pdf")
     )

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.models.conftest import LICENSED
+from tests.contract.vision.graphs import BrightCells
 from tests.e2e.driver import Stack, hearth, person, photograph, policy_file, stack
+from tests.e2e.test_models import judged_by, promoted
 from tests.image.containers import TAG, docker, left
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -60,6 +63,12 @@ def test_logs_and_metrics_are_those_of_process_mode(running: Stack) -> None:
         metrics = answer.read().decode()
     assert 'hearth_runtime_cold_starts_total{function="detection"}' in metrics
     assert "hearth_frames" in metrics  # from a line that a container wrote
+
+
+def test_the_first_promotion_is_followed(running: Stack, tmp_path: Path) -> None:
+    judged_by(running, "porch", None)
+    model = BrightCells("yolov8", metadata=LICENSED).save(tmp_path / "best.onnx")
+    judged_by(running, "porch", promoted(running.data, model))
 
 
 def test_doctor_finds_engine_and_images(running: Stack) -> None:

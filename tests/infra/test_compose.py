@@ -31,7 +31,7 @@ from hearth_runtime.template_reader import TemplateSource
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 FOLDER = ROOT / "localstack"
-PROFILES = ("watch", "postgres", "mosquitto", "ollama", "localstack", "monitoring")
+PROFILES = ("watch", "models", "postgres", "mosquitto", "ollama", "localstack", "monitoring")
 
 MINIMAL = """
 Resources:
@@ -139,7 +139,8 @@ def test_a_service_has_no_privileges_and_ends_no_other(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["pids_limit"] <= 256
-    assert service["restart"] == "unless-stopped"
+    # A command ends, and is not begun anew.
+    assert service["restart"] == ("no" if name == "models" else "unless-stopped")
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
     assert service["mem_limit"]
     assert service["read_only"] is (name != "localstack")
@@ -147,7 +148,7 @@ def test_a_service_has_no_privileges_and_ends_no_other(name: str) -> None:
     assert "docker.sock" not in json.dumps(service)
 
 
-@pytest.mark.parametrize("name", [*sorted(functions()), "runtime", "watch"])
+@pytest.mark.parametrize("name", [*sorted(functions()), "models", "runtime", "watch"])
 def test_what_is_ours_runs_as_nobody(name: str) -> None:
     assert services()[name]["user"] == "65532:65532"
 

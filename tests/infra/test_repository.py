@@ -76,6 +76,7 @@ def requirement_files() -> list[Path]:
         ".ci/requirements-*.txt",
         "*/requirements.txt",
         "functions/*/requirements.txt",
+        "layers/*/requirements.txt",
     )
     return sorted(path for place in places for path in ROOT.glob(place))
 

@@ -3,6 +3,8 @@
     backup.json                          first: what is needed to refuse it at once
     database.sqlite | database.pgdump
     records/NAME.json
+    models/NAME/DIGEST/FILE              the registry of the stack's folder; that of its bucket
+                                         is among the objects
     objects/ACCOUNT/BUCKET/KEY           where MiniStack keeps it, so that tar alone can rescue it
     manifest.jsonl                       last: a line for each file before it, in their order
 
@@ -24,8 +26,10 @@ from types import TracebackType
 from typing import IO, Any, Literal
 
 from .errors import BackupError, damaged
+from .models import FILE as MODEL_FILE
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1 had no models of the folder
 HEADER = "backup.json"
 MANIFEST = "manifest.jsonl"
 SQLITE = "database.sqlite"
@@ -36,6 +40,7 @@ _LONGEST_HEADER = 2**16
 _LONGEST_LINE = 2**16
 _NAMES = re.compile(
     rf"{re.escape(SQLITE)}|{re.escape(PGDUMP)}|records/({'|'.join(map(re.escape, RECORDS))})"
+    rf"|{MODEL_FILE}"
     r"|objects/[0-9]{12}/[a-z0-9][a-z0-9.-]*/.+",
     re.DOTALL,
 )
@@ -44,13 +49,15 @@ _NAMES = re.compile(
 @dataclass(frozen=True, slots=True)
 class Header:
     """What an archive is. `hearth` is the version that wrote it, `schema_revision` the
-    database's; `created_at` is RFC 3339 in UTC. `frames` says whether frames are in it."""
+    database's; `created_at` is RFC 3339 in UTC. `frames` and `models` are false where
+    these were left out."""
 
     hearth: str
     created_at: str
     database: Literal["sqlite", "postgresql"]
     schema_revision: str | None
     frames: bool
+    models: bool = True
     format: int = FORMAT
 
 
@@ -215,9 +222,9 @@ class ArchiveReader:
             written = int(facts["format"])
         except (ValueError, TypeError, KeyError):
             raise damaged("its first file is unreadable") from None
-        if written != FORMAT:
+        if written not in READABLE:
             raise BackupError(
-                f"The archive has format {written}, and this Hearth reads format {FORMAT}.",
+                f"The archive has format {written}, and this Hearth reads formats up to {FORMAT}.",
                 f"Restore it with Hearth {facts.get('hearth', 'of another version')}.",
             )
         try:

@@ -28,6 +28,7 @@ from .archive import RECORDS, ArchiveWriter, Header
 from .bucket import bucket_objects
 from .compression import compression_of, compressor
 from .errors import BackupError
+from .models import ModelTally, is_registry_file, registry_files
 from .new_file import FULL, Room, disk_full, new_file
 
 FRAMES = "frames/"
@@ -46,6 +47,8 @@ class BackupSummary:
     objects: int
     objects_size: int
     frames: bool
+    models: int
+    models_size: int
     running: bool
     seconds: float
 
@@ -56,6 +59,7 @@ def back_up(
     *,
     database_url: str | None = None,
     frames: bool = True,
+    models: bool = True,
     progress: Callable[[int], None] = lambda objects: None,
 ) -> BackupSummary:
     """Write a backup of the stack on `data` to `target`.
@@ -64,6 +68,7 @@ def back_up(
         target: A file that does not exist, *.tar.gz or *.tar.zst. It appears when it is complete.
         database_url: SQLAlchemy URL of a database that is not the one in the folder.
         frames: Whether the frames of cameras are in it, too.
+        models: Whether the models of `hearth models` are, with which one is in force.
         progress: Is told how many objects were copied so far.
 
     Raises:
@@ -73,12 +78,16 @@ def back_up(
     kind = compression_of(target)
     state = read_state(data)
     _check(data, state, database_url)
-    exclude = None if frames else FRAMES
+
+    def wanted(key: str) -> bool:
+        return (frames or not key.startswith(FRAMES)) and (models or not is_registry_file(key))
+
     objects: Iterable[object_folder.StoredObject] = (
-        bucket_objects(state, exclude)
+        bucket_objects(state, wanted)
         if state is not None
-        else object_folder.stored_objects(data / OBJECTS_FOLDER, exclude)
+        else object_folder.stored_objects(data / OBJECTS_FOLDER, wanted)
     )
+    tally = ModelTally()
     room = Room(target.parent)
     try:
         with (
@@ -87,10 +96,12 @@ def back_up(
             compressor(raw, kind) as stream,
             ArchiveWriter(stream, manifest) as archive,
         ):
-            header = _add_database(archive, data, database_url, frames, room)
+            header = _add_database(archive, data, database_url, frames, models, room)
             for name in RECORDS:
                 with contextlib.suppress(FileNotFoundError), (data / name).open("rb") as file:
                     archive.add(f"records/{name}", file, os.fstat(file.fileno()).st_size)
+            for name, path in registry_files(data) if models else ():
+                _add_model_file(archive, name, path, tally, room)
             before, copied = archive.bytes, 0
             for item in objects:
                 room.take(item.size)
@@ -101,6 +112,7 @@ def back_up(
                     modified=item.last_modified.timestamp(),
                     facts=item.facts,
                 )
+                tally.add(item.key, item.size)
                 copied += 1
                 progress(copied)
             total = archive.bytes - before
@@ -118,6 +130,8 @@ def back_up(
         objects=copied,
         objects_size=total,
         frames=frames,
+        models=tally.models,
+        models_size=tally.size,
         running=state is not None,
         seconds=round(time.monotonic() - began, 3),
     )
@@ -151,11 +165,22 @@ def _check(data: Path, state: StackState | None, database_url: str | None) -> No
         )
 
 
+def _add_model_file(
+    archive: ArchiveWriter, name: str, path: Path, tally: ModelTally, room: Room
+) -> None:
+    # One that is removed meanwhile is left out, as if it had been removed before.
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        room.take(found.st_size)
+        archive.add(name, file, found.st_size, modified=found.st_mtime)
+        tally.add(name, found.st_size)
+
+
 def _add_database(
-    archive: ArchiveWriter, data: Path, url: str | None, frames: bool, room: Room
+    archive: ArchiveWriter, data: Path, url: str | None, frames: bool, models: bool, room: Room
 ) -> Header:
     with _snapshot(data, url, room.folder) as snapshot:
-        header = Header(hearth_version(), _now(), snapshot.kind, snapshot.revision, frames)
+        header = Header(hearth_version(), _now(), snapshot.kind, snapshot.revision, frames, models)
         archive.begin(header)
         room.take(snapshot.size)
         snapshot.file.seek(0)

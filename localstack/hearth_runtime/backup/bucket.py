@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from hearth_runtime.object_store import s3_client
 from hearth_runtime.stack_state import StackState
 
 from .errors import BackupError
+from .models import SERVED
 from .object_folder import DEFAULT_ACCOUNT, StoredObject
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 _GONE = {"NoSuchKey", "404"}
 
 
-def bucket_objects(state: StackState, exclude: str | None = None) -> Iterator[StoredObject]:
-    """Every object of the stack's bucket, but those whose keys begin with `exclude`, in key order.
+def bucket_objects(state: StackState, wanted: Callable[[str], bool]) -> Iterator[StoredObject]:
+    """Every object of the stack's bucket whose key is wanted, in key order, but first which model
+    is in force: its files were there before it was written.
 
     One that is removed meanwhile is left out, as if it had been removed before.
 
@@ -34,11 +36,13 @@ def bucket_objects(state: StackState, exclude: str | None = None) -> Iterator[St
     account = _account(state)
     try:
         with closing(s3_client(endpoint)) as client:
+            if wanted(SERVED):
+                yield from _object(client, account, state.bucket, SERVED)
             # Keys may hold what XML cannot; boto3 asks for them encoded, and decodes them.
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=state.bucket):
                 for item in page.get("Contents", []):
                     key = item["Key"]
-                    if exclude is None or not key.startswith(exclude):
+                    if key != SERVED and wanted(key):
                         yield from _object(client, account, state.bucket, key)
     except (BotoCoreError, ClientError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:

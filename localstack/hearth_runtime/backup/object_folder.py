@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,15 +80,17 @@ def encoded_path_of(key: str) -> str:
     return f"{_ENCODED}/{name}"
 
 
-def stored_objects(folder: Path, exclude: str | None = None) -> Iterator[StoredObject]:
-    """Every object of a folder, but those whose keys begin with `exclude`.
+def stored_objects(
+    folder: Path, wanted: Callable[[str], bool] = lambda key: True
+) -> Iterator[StoredObject]:
+    """Every object of a folder whose key is wanted.
 
     One that is removed meanwhile is left out, as if it had been removed before.
     """
     for account in sorted(_folders(folder)):
         for bucket in sorted(_folders(account)):
             for path, key in _keys(bucket):
-                if exclude is not None and key.startswith(exclude):
+                if not wanted(key):
                     continue
                 try:
                     file = path.open("rb")

@@ -40,6 +40,7 @@ class RestoreSummary:
     schema_revision: str | None
     objects: int
     frames: bool
+    models: bool
     replaced: str | None
     seconds: float
 
@@ -121,6 +122,7 @@ def restore(
         schema_revision=header.schema_revision,
         objects=objects,
         frames=header.frames,
+        models=header.models,
         replaced=None if replaced is None else str(replaced),
         seconds=round(time.monotonic() - began, 3),
     )
@@ -169,8 +171,11 @@ def _unpack(archive: ArchiveReader, staging: Path, progress: Callable[[int], Non
                 path = staging / DATABASE_FILE
             elif member.name.startswith("records/"):
                 path = staging / member.name.removeprefix("records/")
+            shared = member.name.startswith("models/")
             md5 = hashlib.md5(usedforsecurity=False)  # what S3 calls the ETag
             try:
+                if shared:
+                    path.parent.mkdir(parents=True, exist_ok=True)
                 file = open_new(path)
             except FileExistsError:
                 raise damaged(f"{member.name} is in it twice") from None
@@ -179,6 +184,8 @@ def _unpack(archive: ArchiveReader, staging: Path, progress: Callable[[int], Non
                     room.take(len(piece))
                     file.write(piece)
                     md5.update(piece)
+                if shared:  # containers of functions run as another user
+                    os.fchmod(file.fileno(), 0o644)
             digests.write(bytes.fromhex(member.sha256()) + md5.digest())
         digests.seek(0)
         _compare(entries(manifest), iter(lambda: digests.read(_DIGESTS), b""), staging)

@@ -37,11 +37,18 @@ def backup(
             help="Leave out the cameras' frames. What is not judged yet stays unjudged.",
         ),
     ] = False,
+    without_models: Annotated[
+        bool,
+        typer.Option(
+            "--without-models", help="Leave out the models of `hearth models`: add them again."
+        ),
+    ] = False,
     json_: options.JsonFlag = False,
 ) -> None:
-    """Copy database, evidence, reports and frames into one file, while the stack runs or not.
+    """Copy database, evidence, reports, frames and models into one file, while the stack runs or
+    not.
 
-    Settings, policy and model are not in it: keep them beside it.
+    Settings, the policy and a model that --model names are not in it: keep them beside it.
     """
     from hearth_runtime.backup.backup import back_up
 
@@ -52,15 +59,21 @@ def backup(
             file,
             database_url=database_url,
             frames=not exclude_frames,
+            models=not without_models,
             progress=progress,
         )
     if output.json:
         output.answer(asdict(summary))
         return
-    without = "" if summary.frames else ", without frames"
+    besides = "" if summary.frames else ", without frames"
+    if without_models:
+        besides += ", without models"
+    elif summary.models:
+        counted = "1 model" if summary.models == 1 else f"{summary.models} models"
+        besides += f", with {counted} of {summary.models_size / 1e6:.1f} MB"
     output.out.print(
         f"[bold]{escape(summary.file)}[/] holds the database (schema {summary.schema_revision})"
-        f" and {summary.objects} objects{without}: {summary.size / 1e6:.1f} MB"
+        f" and {summary.objects} objects{besides}: {summary.size / 1e6:.1f} MB"
         f" in {summary.seconds:.1f} s"
     )
 
@@ -91,6 +104,8 @@ def restore(
         f"[bold]{escape(summary.data)}[/] is as of {summary.created_at}: database (schema"
         f" {summary.schema_revision}) and {summary.objects} objects, every one checked"
     )
+    if not summary.models:
+        output.say("No model is in it: add and promote yours (hearth models add).")
     if summary.replaced is not None:
         output.say(f"What was there is in {escape(summary.replaced)}; delete it when you are sure.")
 

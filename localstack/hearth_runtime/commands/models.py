@@ -39,7 +39,9 @@ def models(ctx: typer.Context) -> None:
 def _environment(arguments: list[str]) -> dict[str, str]:
     """Ours, and where the frames of a running stack's cameras lie."""
     environment = dict(os.environ)
-    elsewhere = any(a == "--bucket" or a.startswith("--bucket=") for a in arguments)
+    elsewhere = "HEARTH_BUCKET" in os.environ or any(
+        a == "--bucket" or a.startswith("--bucket=") for a in arguments
+    )
     state = None if elsewhere else read_state(_data(arguments))
     if state is not None:
         environment |= AwsEndpoint.local(state.endpoint_url).environment()

@@ -114,6 +114,21 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
+MODEL = "models/best/0123456789ab"
+REGISTRY = {f"{MODEL}/model.onnx": b"o" * 5000, f"{MODEL}/record.json": b"{}"}
+REGISTRY["models/served.json"] = b'{"served": 1}'
+
+
+def make_registry(data: Path, where: str) -> None:
+    """One promoted model, in the stack's folder or in its bucket."""
+    for name, content in REGISTRY.items():
+        if where == "bucket":
+            make_object(data, name, content)
+        else:
+            (data / name).parent.mkdir(parents=True, exist_ok=True)
+            (data / name).write_bytes(content)
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A small archive."""
@@ -121,6 +136,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     (folder / "data").mkdir()
     make_database(folder / "data")
     make_object(folder / "data", "reports/1.pdf", os.urandom(3000))
+    make_registry(folder / "data", "folder")
     back_up(folder / "data", folder / "b.tar.gz")
     return (folder / "b.tar.gz").read_bytes()
 
@@ -162,6 +178,52 @@ def test_frames_can_be_left_out(data: Path, tmp_path: Path) -> None:
     assert back_up(data, tmp_path / "b.tar.gz", frames=False).objects == 1
     restore(tmp_path / "b.tar.gz", tmp_path / "new")
     assert [o.key for o in stored_objects(tmp_path / "new/objects")] == ["reports/1.pdf"]
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket"])
+def test_models_go_with_it_and_say_their_size(data: Path, tmp_path: Path, where: str) -> None:
+    make_registry(data, where)
+    root = data / "models"
+    root.mkdir(exist_ok=True)
+    (root / "photo.jpg").write_bytes(b"no file of the registry")
+    summary = back_up(data, tmp_path / "b.tar.gz")
+    assert (summary.models, summary.models_size) == (1, sum(map(len, REGISTRY.values())))
+    assert restore(tmp_path / "b.tar.gz", tmp_path / "new").models is True
+    home = tmp_path / "new"
+    if where == "bucket":
+        home = home / "objects/000000000000" / BUCKET
+    assert {name: (home / name).read_bytes() for name in REGISTRY} == REGISTRY
+    if where == "folder":
+        # Containers of functions read them as another user.
+        assert (home / f"{MODEL}/model.onnx").stat().st_mode & 0o777 == 0o644
+        assert not (home / "models/photo.jpg").exists()
+
+
+def test_models_can_be_left_out_and_those_of_functions_stay(data: Path, tmp_path: Path) -> None:
+    make_registry(data, "folder")
+    make_registry(data, "bucket")
+    make_object(data, "models/clustering/01.skops", b"trained")
+    summary = back_up(data, tmp_path / "b.tar.gz", models=False)
+    assert (summary.models, summary.models_size) == (0, 0)
+    assert restore(tmp_path / "b.tar.gz", tmp_path / "new").models is False
+    assert not (tmp_path / "new/models").exists()
+    assert sorted(o.key for o in stored_objects(tmp_path / "new/objects")) == [
+        "frames/gate/1.jpg",
+        "models/clustering/01.skops",
+        "reports/1.pdf",
+    ]
+
+
+def test_an_archive_of_the_first_format_is_taken(archive: bytes) -> None:
+    def first(files: Any) -> Any:
+        header = json.loads(files[0][1]) | {"format": 1}
+        del header["models"]
+        kept = [one for one in files if not one[0].name.startswith("models/")]
+        lines = [line for line in kept[-1][1].splitlines() if b'"models/' not in line]
+        head = (files[0][0], json.dumps(header).encode())
+        return [head, *kept[1:-1], (kept[-1][0], b"\n".join(lines) + b"\n")]
+
+    assert restore_bytes(rewritten(archive, first))
 
 
 def test_ministack_reads_what_was_restored_and_any_key_survives(tmp_path: Path) -> None:
@@ -475,6 +537,14 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfil
         member("objects/000000000000/b/device", tarfile.CHRTYPE),
         member("objects/000000000000/b/folder", tarfile.DIRTYPE),
         member("database.sqlite"),
+        member("models/best.onnx"),
+        member("models/../served.json"),
+        member("models/best/0123456789ab/../model.onnx"),
+        member("models/best/0123456789ab/.new-x"),
+        member("models/best/0123456789ab/sub/model.onnx"),
+        member("models/served.json", tarfile.SYMTYPE, "/etc/passwd"),
+        member("models/served.json"),
+        member("models/served.json/0123456789ab/model.onnx"),
         member("objects/000000000000/hearth-bucket/reports/1.pdf"),
         member("objects/000000000000/hearth-bucket/unlisted"),
     ],
@@ -515,7 +585,7 @@ def test_a_manifest_that_lies_is_found(archive: bytes) -> None:
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
-        ({"format": 2}, "format 2"),
+        ({"format": 3}, "format 3"),
         ({"hearth": "99.0.0"}, "made by Hearth 99.0.0"),
         ({"format": "x"}, "damaged"),
         ({"surprise": 1}, "damaged"),

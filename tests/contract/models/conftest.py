@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from hearth_models.cli import app
 from hearth_vision.images import encode_jpeg
 from tests.contract.vision.graphs import BrightCells
+from tests.support.ministack import ministack
 from tests.support.moto_server import moto_server
 
 Call = Callable[..., Result]
@@ -21,30 +22,49 @@ LICENSED = {"names": NAMES, "license": "Apache-2.0"}
 
 
 @pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
+def moto_endpoint() -> Iterator[str]:
     with moto_server() as endpoint:
         yield endpoint
 
 
-@pytest.fixture
-def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+@pytest.fixture(scope="session")
+def ministack_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
+        yield endpoint
+
+
+SERVERS = ("moto", "ministack")
+
+
+@pytest.fixture(params=SERVERS)
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """An empty bucket of each server, which the environment names."""
+    return _bucket(request, request.param, monkeypatch, tmp_path)
+
+
+@pytest.fixture(params=["folder", *SERVERS])
+def place(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> list[str]:
+    """Options that name a registry."""
+    if request.param == "folder":
+        return ["--data", str(tmp_path / "data")]
+    return ["--bucket", _bucket(request, request.param, monkeypatch, tmp_path)]
+
+
+def _bucket(
+    request: pytest.FixtureRequest, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    endpoint = request.getfixturevalue(f"{server}_endpoint")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     name = f"models-{abs(hash(str(tmp_path))):x}"[:60]
-    client = boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1")
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     client.create_bucket(Bucket=name)
     client.close()
     return name
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
-    """Options that name a registry."""
-    if request.param == "folder":
-        return ["--data", str(tmp_path / "data")]
-    return ["--bucket", request.getfixturevalue("bucket")]
 
 
 @pytest.fixture

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 
+from hearth.aws import client
+from hearth.storage import S3Store
+from hearth_models.admission import admit
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.loading import load_detector
 from hearth_vision.onnx_file import MAX_BYTES
@@ -81,16 +84,14 @@ def test_a_promoted_model_is_what_the_detector_loads(
 
 
 def test_a_file_changed_in_the_bucket_or_folder_is_told(
-    hearth_models: Call, place: list[str], model: Path, tmp_path: Path, s3_endpoint: str
+    hearth_models: Call, place: list[str], model: Path, tmp_path: Path
 ) -> None:
     added = answer(hearth_models("add", model, *place, "--json"))
     file = added["original"]["file"]
     if place[0] == "--data":
         (tmp_path / "data/models" / file).write_bytes(b"changed")
     else:
-        client = boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1")
-        client.put_object(Bucket=place[1], Key=f"models/{file}", Body=b"changed")
-        client.close()
+        S3Store(client("s3"), place[1]).put(f"models/{file}", b"changed", "text/plain")
     checked = hearth_models("verify", *place, "--json")
     assert checked.exit_code == 1
     assert "has changed since it was added" in json.loads(checked.stdout)["files"][0]["result"]
@@ -115,15 +116,20 @@ def test_a_file_changed_in_the_bucket_or_folder_is_told(
     ],
 )
 def test_a_model_that_would_find_nothing_or_nonsense_is_refused_in_one_sentence(
-    hearth_models: Call, tmp_path: Path, graph: BrightCells, said: str
+    hearth_models: Call, place: list[str], tmp_path: Path, graph: BrightCells, said: str
 ) -> None:
     path = graph.save(tmp_path / "m.onnx")
-    refused = hearth_models("add", path, "--data", tmp_path / "data")
-    assert refused.exit_code == 1
-    assert said in refused.stderr
-    assert refused.stderr.strip().count("\n") == 0
-    assert "Traceback" not in refused.stderr
+    assert_refused(hearth_models("add", path, *place), said)
+    assert answer(hearth_models("list", *place, "--json"))["models"] == []
     assert not (tmp_path / "data").exists()
+
+
+def assert_refused(result: Any, said: str) -> None:
+    assert result.exit_code == 1, result.output
+    assert said in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.strip().count("\n") == 0
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -140,9 +146,9 @@ def test_other_inputs_and_outputs_are_refused_by_name(
     hearth_models: Call, tmp_path: Path, shape: list[int], element: int, said: str
 ) -> None:
     path = identity(tmp_path / "m.onnx", shape, element)
-    refused = hearth_models("add", path, "--classes", "a,b", "--data", tmp_path / "data")
-    assert refused.exit_code == 1
-    assert said in refused.stderr
+    given = ("--classes", "a,b", "--data", tmp_path / "data")
+    assert_refused(hearth_models("add", path, *given), said)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_model_in_half_precision_is_taken(hearth_models: Call, tmp_path: Path) -> None:
@@ -179,8 +185,48 @@ def test_two_gigabytes_are_refused_unread(hearth_models: Call, tmp_path: Path) -
     with path.open("wb") as file:
         file.truncate(2_000_000_000)  # sparse: takes no room
     refused = hearth_models("add", path, "--data", tmp_path / "data")
-    assert refused.exit_code == 1
-    assert f"has 2000000000 bytes; at most {MAX_BYTES}" in refused.stderr
+    assert_refused(refused, f"has 2000000000 bytes; at most {MAX_BYTES}")
+
+
+@pytest.mark.parametrize("threshold", [0, 1024])
+def test_weights_in_another_file_are_refused_because_they_would_stay_behind(
+    hearth_models: Call, tmp_path: Path, model: Path, threshold: int
+) -> None:
+    path = tmp_path / "large.onnx"
+    onnx.save(
+        onnx.load(model),
+        path,
+        save_as_external_data=True,
+        location="large.bin",
+        size_threshold=threshold,
+    )
+    refused = hearth_models("add", path, "--data", tmp_path / "data")
+    assert_refused(refused, "keeps its weights in another file")
+
+
+def test_a_graph_of_free_size_that_runs_at_no_other_than_its_own_is_refused(
+    hearth_models: Call, tmp_path: Path
+) -> None:
+    path = BrightCells("yolov8", dynamic=True, metadata=LICENSED).save(tmp_path / "m.onnx")
+    refused = hearth_models("add", path, "--data", tmp_path / "data")
+    assert_refused(refused, "ONNX Runtime failed")
+
+
+def test_a_file_that_changes_while_it_is_added_is_kept_as_it_was_checked(
+    hearth_models: Call, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = model.read_bytes()
+
+    def changing(*given: Any) -> Any:
+        record = admit(*given)
+        model.write_bytes(b"changed")
+        return record
+
+    monkeypatch.setattr("hearth_models.admission.admit", changing)
+    added = answer(hearth_models("add", model, "--data", tmp_path / "data", "--json"))
+    assert (tmp_path / "data/models" / added["original"]["file"]).read_bytes() == before
+    verified = answer(hearth_models("verify", "--data", tmp_path / "data", "--json"))
+    assert verified["wrong"] == 0
 
 
 def test_a_licence_left_out_is_a_warning_and_is_recorded_as_unknown(
@@ -203,6 +249,8 @@ def test_a_licence_left_out_is_a_warning_and_is_recorded_as_unknown(
         (("add", "MODEL", "--classes", "names.txt"), "There is no file names.txt"),
         (("add", "MODEL", "--classes", ""), "--classes is empty"),
         (("add", "MODEL", "--name", "Best Model"), "is no name for a model"),
+        (("add", "MODEL", "--licence", "x" * 201), "at most 200 printable signs"),
+        (("add", "MODEL", "--licence", "a\nb"), "at most 200 printable signs"),
         (("add", "MODEL", "--sha256", "abc"), "64 hexadecimal digits"),
         (("add", "MODEL", "--sha256", "0" * 64), "it was not added"),
         (("add", "http://example.org/m.onnx"), "only https:// is"),

@@ -120,26 +120,95 @@ def test_what_is_kept_with_an_answer_names_model_variant_and_precision(
 
 
 def test_a_setting_that_names_no_registry_is_one_sentence(
-    bucket: str, tmp_path: Path, clock: Clock
+    bucket: str, tmp_path: Path, source: Callable[[str], ModelSource]
 ) -> None:
-    def source(setting: str) -> ModelSource:
-        store = S3Store(client("s3"), bucket)
-        return ModelSource(setting, DetectorConfig, bucket, lambda: store, clock)
-
     with pytest.raises(InvalidInput, match="names no registry"):
         source(f"s3://{bucket}").current()
     with pytest.raises(InvalidInput, match="another bucket"):
         source("s3://other/models").current()
     with pytest.raises(NotFound, match=r"served\.json does not exist"):
         source(f"s3://{bucket}/models").current()
-    with pytest.raises(ModelFailed, match="No model is promoted"):
-        source(str(tmp_path)).current()
     with pytest.raises(ModelFailed, match="does not exist"):
         source(str(tmp_path / "none.onnx")).current()
 
 
-def test_without_a_setting_the_built_in_detector_says_that_it_is_a_fallback(build: Build) -> None:
-    assert build("").current().info.fallback is True
+@pytest.fixture
+def source(bucket: str, clock: Clock) -> Callable[[str], ModelSource]:
+    """What a stack with that bucket has for a setting."""
+
+    def make(setting: str) -> ModelSource:
+        store = S3Store(client("s3"), bucket)
+        return ModelSource(setting, lambda: DetectorConfig(threads=1), bucket, lambda: store, clock)
+
+    return make
+
+
+@pytest.mark.parametrize("setting", ["", "data/models"])
+def test_until_something_is_promoted_the_built_in_detector_says_that_it_stands_in(
+    hearth_models: Call,
+    bucket: str,
+    tmp_path: Path,
+    model: Path,
+    clock: Clock,
+    source: Callable[[str], ModelSource],
+    setting: str,
+) -> None:
+    registry = tmp_path / "data/models"
+    registry.mkdir(parents=True)
+    place = ("--data", tmp_path / "data") if setting else ("--bucket", bucket)
+    models = source(str(registry) if setting else "")
+    built_in = models.current()
+    assert built_in.info.fallback is True
+    assert "No model is in force" in built_in.info.notes[0]
+    clock.now += REFRESH_S
+    assert models.current() is built_in
+    assert hearth_models("add", model, *place).exit_code == 0
+    assert hearth_models("promote", "best-model", *place).exit_code == 0
+    assert models.current() is built_in
+    clock.now += REFRESH_S
+    promoted = models.current().info
+    assert (promoted.name, promoted.fallback) == ("best-model", False)
+
+
+def test_a_folder_in_which_nothing_is_promoted_leaves_it_to_the_bucket(
+    hearth_models: Call,
+    bucket: str,
+    tmp_path: Path,
+    model: Path,
+    clock: Clock,
+    source: Callable[[str], ModelSource],
+) -> None:
+    other = BrightCells("yolov8", size=(96, 96), metadata=LICENSED).save(tmp_path / "two.onnx")
+    assert hearth_models("add", model, "--bucket", bucket).exit_code == 0
+    assert hearth_models("promote", "best-model", "--bucket", bucket).exit_code == 0
+    (tmp_path / "data/models").mkdir(parents=True)
+    models = source(str(tmp_path / "data/models"))
+    assert models.current().info.name == "best-model"
+    assert hearth_models("add", other, "--data", tmp_path / "data").exit_code == 0
+    assert hearth_models("promote", "two", "--data", tmp_path / "data").exit_code == 0
+    clock.now += REFRESH_S
+    assert models.current().info.name == "two"
+
+
+def test_a_registry_that_has_gone_takes_no_model_out_of_force(
+    place: list[str], two: str, tmp_path: Path, build: Build, clock: Clock
+) -> None:
+    models = build(two)
+    first = models.current()
+    if place[0] == "--data":
+        (tmp_path / "data/models").rename(tmp_path / "away")
+    else:
+        S3Store(client("s3"), place[1]).delete("models/served.json")
+    clock.now += REFRESH_S
+    assert models.current() is first
+
+
+def test_a_folder_that_may_not_be_read_is_no_folder_without_a_promotion(
+    tmp_path: Path, source: Callable[[str], ModelSource]
+) -> None:
+    (tmp_path / "served.json").mkdir()
+    with pytest.raises(ModelFailed, match=r"served\.json cannot be read"):
+        source(str(tmp_path)).current()
 
 
 def test_a_plain_file_is_loaded_as_ever(

@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
+from hearth.aws import client
 from hearth.errors import InvalidInput
+from hearth.storage import S3Store
 from hearth_models.admission import admit
 from hearth_models.files import Folder
 from hearth_models.frames import Frames, from_path
 from hearth_models.registry import Registry
 from hearth_models.variants import make_variants
+from hearth_runtime.backup.models import is_registry_file
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.images import ImageLimits, decode_image
 from hearth_vision.loading import load_detector
@@ -61,18 +63,21 @@ def test_add_with_frames_makes_them_at_once(
         "add", model, "--frames", pictures, "--data", tmp_path / "data", "--json"
     )
     assert "float32" in variants(result)
+    assert hearth_models("promote", "best-model", "--data", tmp_path / "data").exit_code == 0
+    names = [f"models/{path}" for path in Folder(tmp_path / "data/models").paths()]
+    assert {"models/served.json"} < set(names)
+    assert [name for name in names if not is_registry_file(name)] == []  # or no backup has it
 
 
 def test_frames_that_the_cameras_delivered_are_taken_from_the_bucket(
-    hearth_models: Call, bucket: str, model: Path, pictures: Path, s3_endpoint: str
+    hearth_models: Call, bucket: str, model: Path, pictures: Path
 ) -> None:
-    client = boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1")
+    store = S3Store(client("s3"), bucket)
     for number, path in enumerate(sorted(pictures.glob("*.jpg"))[:40]):
         key = f"frames/gate/20261126T1200{number:02}.000000Z.jpg"
-        client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
-    client.put_object(Bucket=bucket, Key="frames/gate/20261126T120100.000000Z.end", Body=b"{}")
-    client.put_object(Bucket=bucket, Key="frames/gate/20261126T120101.000000Z.jpg", Body=b"no")
-    client.close()
+        store.put(key, path.read_bytes(), "image/jpeg")
+    store.put("frames/gate/20261126T120100.000000Z.end", b"{}", "application/json")
+    store.put("frames/gate/20261126T120101.000000Z.jpg", b"no", "image/jpeg")
     assert hearth_models("add", model, "--bucket", bucket).exit_code == 0
     result = hearth_models("variants", "best-model", "--bucket", bucket)
     assert result.exit_code == 0, result.output
@@ -112,6 +117,27 @@ def test_a_network_with_nothing_to_quantize_has_no_int8_and_is_told(
     assert "int8 is left out" in result.stderr
     assert "nothing in it can be quantized" in result.stderr
     assert "int8" not in result.stdout
+
+
+def test_without_openvino_it_is_told_and_whatever_needs_none_works(
+    monkeypatch: pytest.MonkeyPatch,
+    hearth_models: Call,
+    pictures: Path,
+    tmp_path: Path,
+    model: Path,
+) -> None:
+    """As in the image of the workshop, which holds what the functions' images hold."""
+    for name in ("hearth_models.conversion", "hearth_vision.backends.open_vino"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    data = ("--data", tmp_path / "data")
+    assert hearth_models("add", model, *data).exit_code == 0
+    refused = hearth_models("variants", "best-model", "--frames", pictures, *data)
+    assert refused.exit_code == 2
+    assert "OpenVINO, which makes and runs variants, is not installed here" in refused.stderr
+    assert refused.stderr.strip().count("\n") == 0
+    assert hearth_models("promote", "best-model", *data).exit_code == 0
+    assert hearth_models("bench", "best-model", "--frames", pictures, *data).exit_code == 0
 
 
 def test_too_few_frames_are_refused(pictures: Path, tmp_path: Path, model: Path) -> None:

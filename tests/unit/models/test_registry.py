@@ -286,6 +286,12 @@ def test_other_class_names_than_the_records_are_refused(registry: Registry, tmp_
         model_source(tmp_path / "models", ("a",), openvino=True)
 
 
+@pytest.mark.parametrize("name", ["clustering", "served.json"])
+def test_a_name_that_means_something_else_below_models_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"The name {name} is taken in a registry"):
+        check_name(name)
+
+
 def test_a_broken_record_names_the_field(registry: Registry, tmp_path: Path) -> None:
     record = added(registry, tmp_path, b"one")
     path = tmp_path / "models" / record.folder / "record.json"

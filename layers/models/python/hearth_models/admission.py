@@ -6,11 +6,12 @@ from pathlib import Path
 
 from hearth.errors import ModelFailed
 from hearth_models.files import file_record
-from hearth_models.record import DIGEST_SIGNS, UNKNOWN_LICENCE, ModelRecord
+from hearth_models.record import DIGEST_SIGNS, MAX_LICENCE, UNKNOWN_LICENCE, ModelRecord
+from hearth_vision.backends.onnx_runtime import leaves_size_free
 from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.loading import load_detector
-from hearth_vision.onnx_file import read_onnx_file
+from hearth_vision.onnx_file import has_external_data, read_onnx_file
 
 _FREE_SIZE = "it leaves its input's size free and names none"
 
@@ -32,6 +33,11 @@ def admit(
         ModelFailed: It is no detector that we can read, or answers nonsense; one sentence.
     """
     file = read_onnx_file(path)
+    if has_external_data(path):
+        raise ModelFailed(
+            f"Model {path.name} keeps its weights in another file, which would not come along; "
+            f"export it as one file"
+        )
     detector = load_detector(
         DetectorConfig(path, classes, backend="onnxruntime", precision="float32")
     )
@@ -39,7 +45,8 @@ def admit(
     if record.sha256 != file.sha256:
         raise ModelFailed(f"Model {path} changed while it was read; add it again")
     warnings = list(detector.info.notes)
-    licence = licence.strip() or file.metadata.get("license", "").strip()[:200]
+    named = "".join(sign for sign in file.metadata.get("license", "") if sign.isprintable())
+    licence = licence or named.strip()[:MAX_LICENCE]
     if not licence:
         licence = UNKNOWN_LICENCE
         warnings.append(
@@ -61,7 +68,7 @@ def admit(
             "how many classes it has, so look at its answers on pictures of yours before you "
             "promote it"
         )
-    if file.input_size is None and not _fixed_input(path):
+    if file.input_size is None and leaves_size_free(path):
         size = detector.info.input_size
         at = f" {size[1]} x {size[0]} is" if size else " 640 x 640 is"
         warnings.append(f"{_FREE_SIZE}:{at} used; export it at the size of its training")
@@ -77,10 +84,3 @@ def admit(
         warnings=tuple(warnings),
         added_at=added_at,
     )
-
-
-def _fixed_input(path: Path) -> bool:
-    """Whether the graph itself says its input's height and width."""
-    from hearth_models.conversion import input_shape
-
-    return None not in input_shape(path)[2:]

@@ -11,8 +11,8 @@ import typer
 
 from hearth.errors import InvalidInput
 from hearth_models.describe import input_text, show_model, show_variants
-from hearth_models.places import existing_file, find_frames, open_registry
-from hearth_models.record import ORIGINAL, ModelRecord
+from hearth_models.places import find_frames, open_registry, private_copy
+from hearth_models.record import MAX_LICENCE, ORIGINAL, ModelRecord
 from hearth_models.registry import Registry, check_name, utc_text
 from hearth_models.terminal import FAILED, Commands, Terminal, set_json, terminal_of
 
@@ -23,7 +23,12 @@ Data = Annotated[
     ),
 ]
 Bucket = Annotated[
-    str | None, typer.Option("--bucket", help="Registry under models/ of this bucket instead.")
+    str | None,
+    typer.Option(
+        "--bucket",
+        envvar="HEARTH_BUCKET",
+        help="Registry under models/ of this bucket instead.",
+    ),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="JSON instead of text.", callback=set_json, is_eager=True)
@@ -84,7 +89,7 @@ def add(
 
     terminal = terminal_of(ctx)
     registry = open_registry(data, bucket)
-    wanted = _digest(sha256)
+    wanted, said = _digest(sha256), _licence(licence)
     is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
     named = check_name(name or _name_from(source, is_url=is_url))
     names = class_names(_classes_of(classes))
@@ -97,9 +102,9 @@ def add(
             if wanted is None:
                 registry.refuse_changed_source(origin, found)
         else:
-            path = existing_file(Path(source))
+            path = private_copy(Path(source), Path(scratch))
             origin = path.name
-        record = admit(path, named, origin, names, licence, utc_text())
+        record = admit(path, named, origin, names, said, utc_text())
         if wanted is not None and record.original.sha256 != wanted:
             raise InvalidInput(
                 f"{origin} has the sha256 {record.original.sha256}, not the one given with "
@@ -297,8 +302,8 @@ def promote(
         terminal.line(f"{served.model_id}, variant {served.variant}, is in force")
         if bucket:
             terminal.say(
-                f"Functions read it with the parameter ModelPath={registry.files.where}; their "
-                f"image holds ONNX Runtime, which runs the original only"
+                "Functions of this bucket's stack take it within a minute, unless ModelPath names "
+                "another one; their image holds ONNX Runtime, which runs the original only"
             )
 
 
@@ -461,6 +466,16 @@ def _name_from(source: str, *, is_url: bool) -> str:
     last = source.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2] if is_url else source
     stem = Path(last).stem.lower().replace("_", "-").replace(" ", "-")
     return re.sub(r"[^a-z0-9.-]", "", stem)[:63] or "model"
+
+
+def _licence(given: str) -> str:
+    text = given.strip()
+    if len(text) > MAX_LICENCE or not text.isprintable():
+        raise InvalidInput(
+            f"--licence is not one line of at most {MAX_LICENCE} printable signs; name it, for "
+            f"example Apache-2.0"
+        )
+    return text
 
 
 def _digest(given: str | None) -> str | None:

@@ -32,18 +32,6 @@ WEIGHTED: Final = frozenset(
 )
 
 
-def input_shape(path: Path) -> tuple[int | None, ...]:
-    """The shape of a graph's only input; None where a dimension is free.
-
-    Raises:
-        ModelFailed: OpenVINO cannot read it, or it has several inputs.
-    """
-    graph = _read(path)
-    if len(graph.inputs) != 1:
-        raise ModelFailed(f"Model {path.name}: it has {len(graph.inputs)} inputs; one is expected")
-    return tuple(None if d.is_dynamic else d.get_length() for d in graph.inputs[0].partial_shape)
-
-
 def convert(path: Path, target: Path) -> None:
     """Write a graph as OpenVINO's `.xml` and `.bin`, weights in full precision.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hearth.errors import InvalidInput, NotFound
+from hearth.errors import InvalidInput, ModelFailed, NotFound
 from hearth.storage import S3Store
 from hearth_models.files import Bucket, Folder
 from hearth_models.registry import Registry
+from hearth_vision.onnx_file import MAX_BYTES
 
 if TYPE_CHECKING:
     from hearth_models.frames import Frames
@@ -58,15 +60,23 @@ def _store(bucket: str) -> S3Store:
     return S3Store(client("s3", read_timeout_s=120.0), bucket)
 
 
-def existing_file(path: Path) -> Path:
-    """A file that was named.
+def private_copy(path: Path, folder: Path) -> Path:
+    """A copy of a file that was named, with which nothing lies that it might refer to.
+
+    What is checked is then what is kept, whatever happens to the file meanwhile.
 
     Raises:
         NotFound: There is none.
         InvalidInput: It is a folder.
+        ModelFailed: It is too large, or cannot be read.
     """
     if path.is_dir():
         raise InvalidInput(f"{path} is a folder; name the ONNX file in it")
     if not path.is_file():
         raise NotFound(f"There is no file {path}; check its name")
-    return path
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise ModelFailed(f"Model {path} has {size} bytes; at most {MAX_BYTES} are accepted")
+        return Path(shutil.copyfile(path, folder / path.name))
+    except OSError as error:
+        raise ModelFailed(f"Model {path} cannot be copied: {error.strerror}") from error

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hearth_vision.served_model import Arithmetic
+from hearth_vision.served_model import SERVED, Arithmetic
 
 RECORD: Final = "record.json"
 ORIGINAL: Final = "original"
@@ -22,8 +22,12 @@ DIGEST_SIGNS: Final = 12
 """Of the sha256, in a model's id: 48 bits, for people; whole hashes are compared."""
 
 UNKNOWN_LICENCE: Final = "unknown"
+MAX_LICENCE: Final = 200
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+TAKEN: Final = frozenset({"clustering", SERVED})
+"""Names that mean something else below `models/`, the first one to another function."""
 
 VariantName = Literal["float32", "bf16", "int8"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -121,7 +125,7 @@ class ModelRecord(_Frozen):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
     source: str
     original: FileRecord
-    licence: str = Field(max_length=200)
+    licence: str = Field(max_length=MAX_LICENCE)
     family: str
     input_size: tuple[int, int] | None
     classes: tuple[str, ...] = Field(min_length=1)

@@ -255,8 +255,10 @@ def check_name(name: str) -> str:
     Raises:
         InvalidInput: It is none.
     """
-    from hearth_models.record import NAME
+    from hearth_models.record import NAME, TAKEN
 
+    if name in TAKEN:
+        raise InvalidInput(f"The name {name} is taken in a registry; give another one with --name")
     if NAME.fullmatch(name) is None:
         raise InvalidInput(
             f"{name!r} is no name for a model: 1 to 63 lower-case letters, digits, '.', '_' or "

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
 from hearth.errors import InvalidInput, ModelFailed
 from hearth.processor import cpu_features, has_bfloat16
-from hearth_models import conversion
 from hearth_models.agreement import compare, judge
 from hearth_models.files import file_record
 from hearth_models.frames import Frames
@@ -74,9 +74,16 @@ def make_variants(
     A variant whose agreement is below the bound is recorded as not accepted.
 
     Raises:
-        InvalidInput: Too few frames, or a model whose suppression is inside the graph.
+        InvalidInput: Too few frames, or a model whose suppression is inside the graph; or OpenVINO
+            is not installed.
         ModelFailed: The original or OpenVINO fails.
     """
+    if find_spec("openvino") is None:
+        raise InvalidInput(
+            "OpenVINO, which makes and runs variants, is not installed here, as in the functions' "
+            "images: they run the original; make variants in the project's folder, where functions "
+            "run as processes"
+        )
     if len(frames.pictures) < MIN_FRAMES:
         raise InvalidInput(
             f"{frames.source}: {len(frames.pictures)} frames; at least {MIN_FRAMES} are needed to "
@@ -204,6 +211,8 @@ def loaded(
 def _candidates(
     record: ModelRecord, original: Path, folder: Path, calibration: Sequence[Bgr], say: Say
 ) -> Iterator[_Candidate]:
+    from hearth_models import conversion  # drags in OpenVINO, which not every place has
+
     say("converting")
     graph = folder / "openvino.xml"
     conversion.convert(original, graph)

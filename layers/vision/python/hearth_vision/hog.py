@@ -43,7 +43,7 @@ _PERSON_HEIGHTS = 7.5
 _ABOVE_FACE = 0.4
 
 NOTES = (
-    "No model file is configured: OpenCV's HOG people detector and Haar face detector stand in",
+    "No model is in force: OpenCV's HOG people detector and Haar face detector stand in",
     "Scores are a logistic of the detectors' margin, not a probability",
     "A face alone counts as a person, whose box is then estimated from the face",
     "Safety equipment is not detected",

@@ -18,6 +18,7 @@ from hearth.errors import ModelFailed
 MAX_BYTES = 1_000_000_000
 
 _IR_VERSION, _GRAPH, _METADATA = 1, 7, 14  # field numbers of ModelProto
+_INITIALIZER, _EXTERNAL_DATA = 5, 13  # of GraphProto, and of TensorProto in it
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _MAX_METADATA = 1_000_000
 
@@ -102,6 +103,26 @@ def read_onnx_file(path: Path) -> OnnxFile:
     except ValueError as error:
         raise ModelFailed(f"Model {path} is not an ONNX file, or is cut short ({error})") from error
     return OnnxFile(path, sha256, metadata)
+
+
+def has_external_data(path: Path) -> bool:
+    """Whether weights of an ONNX file lie in another one.
+
+    Raises:
+        ModelFailed: It is no ONNX file.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return any(
+                part == _EXTERNAL_DATA
+                for field, start, end in _fields(data, 0, len(data))
+                if field == _GRAPH
+                for inner, first, last in _fields(data, start, end)
+                if inner == _INITIALIZER
+                for part, _, _ in _fields(data, first, last)
+            )
+    except ValueError as error:
+        raise ModelFailed(f"Model {path.name} is not an ONNX file ({error})") from error
 
 
 def _parse_model(data: mmap.mmap) -> dict[str, str]:

@@ -103,3 +103,9 @@ class OnnxRuntimeProgram:
         except Exception as error:
             raise ModelFailed(f"Model {self._model}: ONNX Runtime failed: {error}") from error
         return outputs
+
+
+def leaves_size_free(path: Path) -> bool:
+    """Whether a graph that was run takes pictures of any height or width."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return not all(isinstance(side, int) for side in session.get_inputs()[0].shape[2:])
