@@ -107,11 +107,13 @@ def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> Iterat
     }
     pool = ThreadPoolExecutor(4)
     runs |= {name: batches(detector, pool) for name, detector in detectors.items()}
-    seconds, processor = in_turn(
-        {name: lambda run=run: run(film) for name, run in runs.items()}, rounds
-    )  # type: ignore[misc]
-    alone = {name: one_by_one(run, film) for name, run in runs.items()}
-    network = {name: network_only(one, film, rounds) for name, one in detectors.items()}
+    work: dict[str, Callable[[], object]] = {
+        name: lambda run=run: run(film)  # type: ignore[misc]
+        for name, run in runs.items()
+    }
+    work |= {f"network of {name}": network_only(one, film) for name, one in detectors.items()}
+    seconds, processor = in_turn(work, rounds)
+    alone = one_by_one(runs, film)
     yield {
         "details": {name: detector.info.detail for name, detector in detectors.items()},
         "runs": {
@@ -124,8 +126,12 @@ def measure(folder: Path, frames: int, rounds: int, ultralytics: bool) -> Iterat
                 "one_frame_p50_ms": round(alone[name] * 1000, 1),
                 "one_frame_times_bare": round(alone["bare"] / alone[name], 2),
                 **(
-                    {"outside_the_network": round(1 - network[name] / processor[name], 3)}
-                    if name in network
+                    {
+                        "outside_the_network": round(
+                            1 - processor[f"network of {name}"] / processor[name], 3
+                        )
+                    }
+                    if name in detectors
                     else {}
                 ),
             }
@@ -272,28 +278,33 @@ def in_turn(
     return clock, {name: statistics.median(values) for name, values in worked.items()}
 
 
-def one_by_one(run: Run, film: Sequence[bytes]) -> float:
-    """Seconds of one frame alone, the median."""
-    taken = []
+def one_by_one(runs: dict[str, Run], film: Sequence[bytes]) -> dict[str, float]:
+    """Seconds of one frame alone, the median of each."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run(film[:1])
     for jpeg in film:
-        began = time.perf_counter()
-        run([jpeg])
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+        for name, run in runs.items():
+            time.sleep(0.03)  # the threads of the one before spin for a while
+            began = time.perf_counter()
+            run([jpeg])
+            taken[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in taken.items()}
 
 
-def network_only(detector: Detector, film: Sequence[bytes], rounds: int) -> float:
-    """Processor's seconds for the film's inferences alone, two in flight."""
+def network_only(detector: Detector, film: Sequence[bytes]) -> Callable[[], object]:
+    """The film's inferences alone, in the same batches."""
     assert isinstance(detector, OnnxDetector)
     program = detector._program
     size = SIZE if program.rectangular else program.size
     picture, _ = letterbox(decode_image(film[0], LIMITS), size, centred=True)
 
     def run() -> None:
-        for _ in program.run_many(picture for _ in film):
-            pass
+        for start in range(0, len(film), BATCH):
+            for _ in program.run_many(picture for _ in film[start : start + BATCH]):
+                pass
 
-    return in_turn({"network": run}, rounds)[1]["network"]
+    return run
 
 
 # ---- a process of its own ----
