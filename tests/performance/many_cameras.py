@@ -20,7 +20,7 @@ import statistics
 import tempfile
 import time
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,18 +72,21 @@ def clip(shared: Path) -> list[bytes]:
 def measure(state: StackState, frames: list[bytes], seconds: float, flood: int) -> dict[str, Any]:
     s3 = boto3.client("s3", endpoint_url=state.endpoint_url, region_name="us-east-1")
     # Awake: what is measured is the work, not the start.
-    put(s3, state, "warm-up", frames[0])
+    put(s3, state, "warm-up", frames[0], datetime.now(UTC))
     wait_until_judged(state, {"warm-up": 1}, 120)
     sent = dict.fromkeys(CAMERAS, 0)
     ages: list[list[float]] = []
-    began = time.monotonic()
+    began, first = time.monotonic(), datetime.now(UTC)
     next_look = began + 1
     while time.monotonic() < began + seconds:
         now = time.monotonic()
         for number, camera in enumerate(CAMERAS):
             rate = RATE * (flood if number == 0 else 1)
             while sent[camera] < (now - began) * rate:
-                put(s3, state, camera, frames[(sent[camera] + 9 * number) % len(frames)])
+                # A camera's clock goes on while this loop is late.
+                captured = first + timedelta(seconds=sent[camera] / rate)
+                picture = frames[(sent[camera] + 9 * number) % len(frames)]
+                put(s3, state, camera, picture, captured)
                 sent[camera] += 1
         if now >= next_look:
             next_look += 1
@@ -110,8 +113,8 @@ def measure(state: StackState, frames: list[bytes], seconds: float, flood: int) 
     }
 
 
-def put(s3: Any, state: StackState, camera: str, jpeg: bytes) -> None:
-    key = keys.frame_key(camera, keys.to_microseconds(datetime.now(UTC)))
+def put(s3: Any, state: StackState, camera: str, jpeg: bytes, captured: datetime) -> None:
+    key = keys.frame_key(camera, keys.to_microseconds(captured))
     s3.put_object(Bucket=state.bucket, Key=key, Body=jpeg)
 
 
