@@ -180,7 +180,8 @@ class Instance:
         measured = self.process.memory() if self.process is not None else None
         if measured is None or self.state == "stopped":
             return
-        self.memory = measured
+        # What a child took is in no later look at its parent.
+        self.memory = Memory(measured.now_mb, max(measured.peak_mb, self.memory.peak_mb))
         if measured.now_mb > self._spec.memory_mb and self._killed is None:
             used = f", used {measured.now_mb:.0f} MB"
             self.kill("Runtime.OutOfMemory", self._over_limit(used))

@@ -140,8 +140,17 @@ def guarded(program: Sequence[str]) -> list[str]:
 
 
 def memory_of(pid: int) -> Memory | None:
-    """What a process of this machine takes, as its kernel counts it; None where it can't be known:
-    it has ended, or this is not Linux."""
+    """What a process of this machine takes with all that it has started, as its kernel counts it;
+    None where it can't be known: it has ended, or this is not Linux."""
+    own = _memory_alone(pid)
+    if own is None or not (started := _descendants(pid)):
+        return own
+    # Each page once, as Lambda counts: a forked child shares most of its parent's.
+    together = sum(map(_proportional_mb, [pid, *started]))
+    return Memory(together, max(own.peak_mb, together))
+
+
+def _memory_alone(pid: int) -> Memory | None:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -154,6 +163,27 @@ def memory_of(pid: int) -> Memory | None:
     if len(kilobytes) < 2:  # a zombie has none
         return None
     return Memory(kilobytes["VmRSS"] / 1024, kilobytes["VmHWM"] / 1024)
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        for children in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                started = [int(child) for child in children.read_text().split()]
+                waiting += started
+                found += started
+    return found
+
+
+def _proportional_mb(pid: int) -> float:
+    """Resident megabytes, a page that several share counted in parts; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 class LocalProcess:

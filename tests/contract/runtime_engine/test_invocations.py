@@ -154,13 +154,27 @@ def test_a_crash_during_an_invocation_says_how_the_process_ended() -> None:
     asyncio.run(scenario())
 
 
-def test_more_memory_than_the_template_allows_ends_the_process() -> None:
+@pytest.mark.parametrize("where", ["allocate", "allocate_in_child"])
+def test_more_memory_than_the_template_allows_ends_the_process(where: str) -> None:
     async def scenario() -> None:
         async with started(spec(memory_mb=100)) as bench:
-            error = await bench.error(do="allocate", mb=150, seconds=8)
+            error = await bench.error(do=where, mb=150, seconds=8)
             assert error["errorType"] == "Runtime.OutOfMemory"
             assert "memory limit 100 MB, used " in error["errorMessage"]
             assert await bench.call(a=1) == {"a": 1}
+
+    asyncio.run(scenario())
+
+
+def test_a_page_that_a_child_shares_is_counted_once() -> None:
+    async def scenario() -> None:
+        async with started(spec(memory_mb=200)) as bench:
+            await bench.call(do="allocate", mb=110)
+            # Counted twice this would be over the limit.
+            await bench.call(do="allocate_in_child", mb=30, seconds=3)
+            await asyncio.sleep(0)
+            report = [record for record in bench.records() if record["message"] == "REPORT"][-1]
+            assert 140 < report["max_memory_mb"] < 200
 
     asyncio.run(scenario())
 

@@ -88,7 +88,17 @@ def child(event, context):
     return {"pid": os.getpid(), "child": subprocess.Popen(["sleep", "60"]).pid}
 
 
+def allocate_in_child(event, context):
+    """What a forked process takes is the function's, too."""
+    pid = os.fork()
+    if pid == 0:
+        allocate(event, context)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return {"child": pid}
+
+
 ACTIONS = {
     f.__name__: f
     for f in (echo, describe, sleep, fail, leave, allocate, large, unserialisable, log, metric)
-} | {"stubborn": stubborn, "child": child}
+} | {"stubborn": stubborn, "child": child, "allocate_in_child": allocate_in_child}
