@@ -8,7 +8,7 @@ So no frame is worked on twice: while its object can still be listed, the ledger
 incidents with their peak frames, evidence, reports and failed jobs stay.
 
 What was told, and whom, is kept for longer: done jobs of events by `records`, which the sweep
-deletes; notifications as long, and the audit log by a time of its own, each by its function, a few
+deletes, and of large sets of rows and texts, whose results stay in the bucket; notifications as long, and the audit log by a time of its own, each by its function, a few
 rows with every new one.
 
 SQLite reuses the pages that are freed, so its file stays as large as the fullest day made it.
@@ -34,6 +34,7 @@ TOLD: Final = (
     *("safety.report.ready", "task.completed", "task.created", "task.deleted", "task.due"),
     *("task.reopened", "task.updated", "tasks.remind"),
     *("notifications.digest", "notifications.send"),
+    *("clustering.run", "embeddings.embed"),
 )
 """Kinds whose done jobs are kept as records: who would repeat one after months? What makes a report
 of an incident is none of them; that stays with the report."""
