@@ -9,7 +9,7 @@ incidents with their peak frames, evidence, reports and failed jobs stay.
 
 What was told, and whom, is kept for longer: done jobs of events by `records`, which the sweep
 deletes, and those of large sets of rows and texts, whose results stay in the bucket; notifications
-as long, and the audit log by a time of its own, each by its function, a few rows with every new one.
+as long, and the audit log by its own time, each by its function, a few rows with every new one.
 
 SQLite reuses the pages that are freed, so its file stays as large as the fullest day made it.
 Rejected: `auto_vacuum`, which writes every freed page once more, fragments the file and cannot be
