@@ -2,9 +2,9 @@
 
 A frame that waited longer than its camera's `max_lag_s` since its capture is dropped, the oldest
 of a backlog first, as it stands first in the queue: what a live camera sees now is worth more than
-what it saw a minute ago. So that no camera falls silent, and one which sends ten times as much as
-the others gets no more than they do, each camera keeps one frame for every `max_lag_s` of capture
-time, however late.
+what it saw a minute ago. So that no camera falls silent, each keeps one frame for every `max_lag_s`
+of capture time, however late. A camera that sends more than its share is late sooner: the backlog
+that it makes then ends before the others' frames are late.
 
 Dropping costs neither a download nor an inference. It is off unless the policy asks for it: then a
 clip that is hours old is judged whole. Frames that come faster than agreed are `rate`'s business.
@@ -12,15 +12,45 @@ clip that is hours old is judged whole. Frames that come faster than agreed are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 Frame = tuple[str, datetime, float | None]
 """Camera, time of capture, the camera's `max_lag_s`."""
 
 
+_MEMORY: Final = 200
+"""Frames after which what was seen counts a third."""
+_SHARES: Final = 1.5
+"""How many times its equal share a camera may send before its frames are late sooner."""
+
+
+class Arrivals:
+    """How the frames that this process has seen lately are spread over cameras."""
+
+    def __init__(self) -> None:
+        self._weights: dict[str, float] = {}
+
+    def saw(self, cameras: Iterable[str]) -> None:
+        """Note one frame of each."""
+        for camera in cameras:
+            for known in self._weights:
+                self._weights[known] *= 1 - 1 / _MEMORY
+            self._weights[camera] = self._weights.get(camera, 0.0) + 1
+        self._weights = {name: weight for name, weight in self._weights.items() if weight > 0.05}
+
+    def patience(self, camera: str) -> float:
+        """Which part of its `max_lag_s` a camera's frames may wait, above 0, at most 1."""
+        share = self._weights[camera] / sum(self._weights.values())
+        return min(1.0, _SHARES / len(self._weights) / share)
+
+
 def overdue(
-    frames: Iterable[tuple[str, Frame]], judged: Mapping[str, datetime], now: datetime
+    frames: Iterable[tuple[str, Frame]],
+    judged: Mapping[str, datetime],
+    now: datetime,
+    patience: Callable[[str], float] = lambda _: 1.0,
 ) -> set[str]:
     """Names of the frames to let go.
 
@@ -28,6 +58,7 @@ def overdue(
         frames: Name and frame; in any order.
         judged: When each camera's latest judged frame was captured.
         now: To measure the lag from.
+        patience: Which part of its `max_lag_s` a camera's frames may wait.
     """
     latest = dict(judged)
     dropped = set()
@@ -37,7 +68,7 @@ def overdue(
         lag = timedelta(seconds=max_lag_s)
         last = latest.get(camera_id)
         due = last is None or captured_at - last >= lag
-        if now - captured_at > lag and not due:
+        if now - captured_at > lag * patience(camera_id) and not due:
             dropped.add(name)
         else:
             latest[camera_id] = captured_at if last is None else max(last, captured_at)

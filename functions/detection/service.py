@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from functions.detection.incidents import (
     record_failures,
     record_frames,
 )
-from functions.detection.lag import overdue
+from functions.detection.lag import Arrivals, overdue
 from functions.detection.policy import CameraRules, Policy
 from functions.detection.rate import choose, windows
 from functions.detection.schemas import DropReason
@@ -104,6 +104,7 @@ class FrameService:
         self._limits = limits
         self._measure = measure
         self._now = now
+        self._arrivals = Arrivals()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
 
     # ---- frames ----
@@ -162,16 +163,19 @@ class FrameService:
 
     def _overdue(self, frames: Sequence[_Arrived]) -> set[str]:
         """Ids of jobs whose frames waited too long."""
+        self._arrivals.saw(frame.ref.camera_id for frame in frames)
         bounded = [
             (frame.job.id, (frame.ref.camera_id, frame.ref.captured_at, frame.rules.max_lag_s))
             for frame in frames
             if frame.rules.max_lag_s is not None
         ]
-        now = self._now()
-        if not any(now - at > timedelta(seconds=lag or 0) for _, (_, at, lag) in bounded):
-            return set()
         cameras = {camera_id for _, (camera_id, _, _) in bounded}
-        return overdue(bounded, self._db.read(lambda tx: repository.last_frames(tx, cameras)), now)
+        now, patience = self._now(), self._arrivals.patience
+        # The database is not asked about a batch that came in time.
+        if not overdue(bounded, dict.fromkeys(cameras, now), now, patience):
+            return set()
+        last = self._db.read(lambda tx: repository.last_frames(tx, cameras))
+        return overdue(bounded, last, now, patience)
 
     def _beyond_rate(self, frames: Sequence[_Arrived]) -> set[str]:
         """Ids of jobs whose frames are more than their camera may have judged.

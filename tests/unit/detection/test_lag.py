@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.detection.lag import Frame, overdue
+from functions.detection.lag import Arrivals, Frame, overdue
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
@@ -56,3 +56,33 @@ def test_a_camera_that_floods_keeps_no_more_than_the_others() -> None:
     left = {name for name, _ in frames} - overdue(frames, {}, NOW)
     assert sum(name.startswith("flood") for name in left) == 1
     assert sum(name.startswith("calm") for name in left) == 1
+
+
+def test_who_sends_more_than_its_share_is_late_sooner() -> None:
+    arrivals = Arrivals()
+    for _ in range(60):
+        arrivals.saw(["flood"] * 9 + ["calm"])
+    assert arrivals.patience("calm") == 1
+    assert arrivals.patience("flood") == pytest.approx(1.5 / 2 / 0.9, abs=0.02)
+    frames = [frame(9, "flood"), frame(9, "calm")]
+    judged = {"flood": ago(9.5), "calm": ago(9.5)}
+    assert overdue(frames, judged, NOW) == set()
+    assert overdue(frames, judged, NOW, arrivals.patience) == {"flood-9"}
+
+
+@pytest.mark.parametrize("cameras", [1, 2, 8])
+def test_cameras_that_send_alike_may_wait_as_long_as_they_were_given(cameras: int) -> None:
+    arrivals, draw = Arrivals(), random.Random(1)
+    patience = []
+    for _ in range(200):
+        batch = [f"camera-{draw.randrange(cameras)}" for _ in range(10)]
+        arrivals.saw(batch)
+        patience += map(arrivals.patience, batch)
+    assert sum(patience[500:]) / len(patience[500:]) > 0.97
+
+
+def test_a_camera_that_is_gone_takes_no_share() -> None:
+    arrivals = Arrivals()
+    arrivals.saw(["gone"])
+    arrivals.saw(["flood"] * 2000)
+    assert arrivals.patience("flood") == 1
