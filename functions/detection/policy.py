@@ -149,9 +149,10 @@ class Defaults(_Strict):
     """What applies where a camera says nothing else.
 
     `min_score` is the confidence from which a person is judged; 0 leaves that to the detector's
-    own threshold. `max_lag_s` is how long after its capture a frame is still worth judging (less, of
-    a camera that sends more than its share); without it every frame is, however late. `max_fps` is how many frames a second (of capture) a camera may
-    have judged; what it sends beyond that is let go.
+    own threshold. `max_lag_s` is how long after its capture a frame is still worth judging (less,
+    of a camera that sends more than its share); without it every frame is, however late. `max_fps`
+    is how many frames a second (of capture) a camera may have judged; what it sends beyond that is
+    let go.
     """
 
     required: Items = (Item.HELMET, Item.VEST)
