@@ -12,6 +12,7 @@ clip that is hours old is judged whole. Frames that come faster than agreed are 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -34,11 +35,12 @@ class Arrivals:
 
     def saw(self, cameras: Iterable[str]) -> None:
         """Note one frame of each."""
-        for camera in cameras:
-            for known in self._weights:
-                self._weights[known] *= 1 - 1 / _MEMORY
-            self._weights[camera] = self._weights.get(camera, 0.0) + 1
-        self._weights = {name: weight for name, weight in self._weights.items() if weight > 0.05}
+        seen = Counter(cameras)
+        faded = (1 - 1 / _MEMORY) ** seen.total()
+        known = {name: weight * faded for name, weight in self._weights.items()}
+        self._weights = {name: weight for name, weight in known.items() if weight > 0.05}
+        for camera, number in seen.items():
+            self._weights[camera] = self._weights.get(camera, 0.0) + number
 
     def patience(self, camera: str) -> float:
         """Which part of its `max_lag_s` a camera's frames may wait, above 0, at most 1."""

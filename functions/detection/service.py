@@ -149,9 +149,9 @@ class FrameService:
         for frame in frames:
             camera_id = frame.ref.camera_id
             if frame.job.id in stale:
-                yield frame.job, Done(partial(_drop, camera_id=camera_id, reason="lag"))
+                yield frame.job, Done(partial(record_dropped, camera_id=camera_id, reason="lag"))
             elif frame.job.id in beyond:
-                yield frame.job, Done(partial(_drop, camera_id=camera_id, reason="rate"))
+                yield frame.job, Done(partial(record_dropped, camera_id=camera_id, reason="rate"))
             elif frame.job.id in again:
                 yield frame.job, Postpone(self._now())
         for job, result in results:
@@ -381,10 +381,6 @@ def _arrived(jobs: Sequence[Job], policy: Policy) -> list[_Arrived]:
         except HearthError:
             continue
     return frames
-
-
-def _drop(tx: Connection, *, camera_id: str, reason: DropReason) -> None:
-    record_dropped(tx, camera_id, reason)
 
 
 def model_record(info: DetectorInfo) -> ModelRecord:

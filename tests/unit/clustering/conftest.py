@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import sklearn.cluster  # noqa: F401  its OpenMP must be loaded to be held
-from threadpoolctl import threadpool_limits
+
+from functions.clustering.algorithms import threads
 
 
 @pytest.fixture(autouse=True)
@@ -15,5 +15,5 @@ def one_openmp_thread() -> Iterator[None]:
 
     The function never has one before it forks (functions/clustering/bounded.py).
     """
-    with threadpool_limits(1, user_api="openmp"):
+    with threads.one_openmp_thread():
         yield
