@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / place) for place in (".", "layers/core/python", "localstack")]
 
-from hearth_runtime.intrinsics import load_yaml  # noqa: E402  (where it is, is known only now)
+from hearth_runtime.template.intrinsics import load_yaml  # noqa: E402  (where it is, is known only now)
 
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
 INFO = {

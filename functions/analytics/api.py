@@ -19,8 +19,8 @@ from functions.analytics.schemas import (
     UsageOut,
     UsageQuery,
 )
-from hearth.auth import Principal, require
-from hearth.http import create_app as create_http_app
+from hearth.http.app import create_app as create_http_app
+from hearth.http.auth import Principal, require
 
 Zone = Annotated[
     str | None,

@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from functions.analytics.messages import QUEUE, Intake
 from functions.analytics.schemas import RollupReport
-from hearth.consumer import Consumer
 from hearth.errors import InvalidInput
-from hearth.jobs import Ledger, NewJob
+from hearth.ledger.consumer import Consumer
+from hearth.ledger.ledger import Ledger, NewJob
 from hearth.logging import emit, logger, with_request_id
 
 RESERVE_S = 5

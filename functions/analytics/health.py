@@ -14,7 +14,7 @@ from hearth.cloudwatch import FunctionFigures
 from hearth.db import Database
 from hearth.errors import HearthError
 from hearth.ids import utc_now
-from hearth.queues import QueueDepth
+from hearth.ledger.queues import QueueDepth
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from functions.analytics.machine import Machine
 from functions.analytics.service import AnalyticsService
 from functions.analytics.settings import Settings
 from hearth.bootstrap import connect
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 
 settings = Settings()
 platform = connect(settings)

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from functions.analytics.buckets import EARLIEST, LATEST
 from functions.analytics.repository.events import EventRow, add_events
-from hearth.consumer import Deadline, Done, Failed, Outcome
 from hearth.errors import InvalidInput
-from hearth.http import TimeParameter
+from hearth.http.app import TimeParameter
 from hearth.ids import utc_now
-from hearth.jobs import Job
+from hearth.ledger.consumer import Deadline, Done, Failed, Outcome
+from hearth.ledger.ledger import Job
 
 QUEUE = "analytics"
 _SOURCE = "/hearth/"

@@ -38,9 +38,9 @@ from functions.analytics.schemas import (
     UsagePoint,
     UsageQuery,
 )
-from hearth.auth import Principal
 from hearth.db import Database, encode_json
 from hearth.errors import Forbidden, InvalidInput, TooLarge
+from hearth.http.auth import Principal
 from hearth.ids import new_ulid, utc_now
 
 if TYPE_CHECKING:

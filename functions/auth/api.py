@@ -37,10 +37,10 @@ from functions.auth.schemas import (
     ValidateIn,
     ValidateOut,
 )
-from hearth.auth import Principal, principal_of, require, require_caller
-from hearth.http import PageQuery, request_id
-from hearth.http import create_app as create_http_app
-from hearth.problems import error_response
+from hearth.http.app import PageQuery, request_id
+from hearth.http.app import create_app as create_http_app
+from hearth.http.auth import Principal, principal_of, require, require_caller
+from hearth.http.problems import error_response
 
 if TYPE_CHECKING:
     from functions.auth.accounts import Accounts

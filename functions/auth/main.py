@@ -6,7 +6,7 @@ from functions.auth.api import create_app
 from functions.auth.settings import Settings
 from functions.auth.wiring import wire
 from hearth.bootstrap import connect
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 
 settings = Settings()
 platform = connect(settings)

@@ -31,8 +31,8 @@ from functions.clustering.schemas import (
     ScoreOut,
     StatusOut,
 )
-from hearth.auth import Principal, require
-from hearth.http import create_app as create_http_app
+from hearth.http.app import create_app as create_http_app
+from hearth.http.auth import Principal, require
 
 if TYPE_CHECKING:
     from functions.clustering.jobs import JobDesk

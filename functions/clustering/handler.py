@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from functions.clustering.jobs import KIND, QUEUE
 from functions.clustering.worker import Worker
-from hearth.consumer import Consumer
-from hearth.jobs import Ledger, NewJob
+from hearth.ledger.consumer import Consumer
+from hearth.ledger.ledger import Ledger, NewJob
 
 
 def make_handler(ledger: Ledger, worker: Worker) -> Consumer:

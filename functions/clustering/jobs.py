@@ -23,10 +23,10 @@ from functions.clustering.schemas import (
     Request,
     ScoreIn,
 )
-from hearth.auth import Principal
 from hearth.errors import Conflict, Forbidden, NotFound
+from hearth.http.auth import Principal
 from hearth.ids import new_ulid, utc_now
-from hearth.jobs import Job, JobState, Ledger, NewJob
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:

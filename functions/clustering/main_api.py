@@ -8,7 +8,7 @@ from functions.clustering.saved.library import Library
 from functions.clustering.service import ClusteringService
 from functions.clustering.settings import Settings
 from hearth.bootstrap import connect
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 
 settings = Settings()
 platform = connect(settings)

@@ -39,8 +39,8 @@ from functions.clustering.schemas import (
     StatusOut,
 )
 from functions.clustering.versions import libraries
-from hearth.auth import Principal
 from hearth.errors import Forbidden, HearthError, InvalidInput, TimedOut, TooLarge
+from hearth.http.auth import Principal
 from hearth.ids import new_ulid, utc_now
 
 if TYPE_CHECKING:

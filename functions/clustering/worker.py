@@ -24,10 +24,10 @@ from functions.clustering.repository import cancellations
 from functions.clustering.rows import column_names
 from functions.clustering.saved.library import Library
 from functions.clustering.schemas import REQUESTS, JobPayload, Manifest, Request, ScoreIn
-from hearth.consumer import Deadline, Done, Outcome, guarded
 from hearth.errors import Conflict, InvalidInput, TimedOut
 from hearth.ids import ulid_from
-from hearth.jobs import Job, Ledger
+from hearth.ledger.consumer import Deadline, Done, Outcome, guarded
+from hearth.ledger.ledger import Job, Ledger
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
 from pydantic import BaseModel, Field
 
+from functions.detection.judging.rekognition import EquipmentType, ProtectiveEquipmentAnswer
 from functions.detection.policy import NAME
-from functions.detection.protective_equipment import EquipmentType, ProtectiveEquipmentAnswer
 from functions.detection.schemas import (
     CamerasAnswer,
     Evidence,
@@ -19,9 +19,9 @@ from functions.detection.schemas import (
     IncidentState,
     PersonsAnswer,
 )
-from hearth.auth import require
-from hearth.http import PageQuery, TimeParameter
-from hearth.http import create_app as create_http_app
+from hearth.http.app import PageQuery, TimeParameter
+from hearth.http.app import create_app as create_http_app
+from hearth.http.auth import require
 from hearth.ids import ULID_PATTERN
 
 CameraId = Annotated[str, Path(pattern=NAME)]

@@ -8,10 +8,10 @@ from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from hearth.consumer import Consumer, Work
 from hearth.errors import InvalidInput
 from hearth.frames import FRAMES_PREFIX, QUEUE, FrameKind, frame_job
-from hearth.jobs import Ledger, NewJob
+from hearth.ledger.consumer import Consumer, Work
+from hearth.ledger.ledger import Ledger, NewJob
 
 
 def make_handler(ledger: Ledger, work: Mapping[str, Work]) -> Consumer:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functions.detection.bootstrap import build
 from functions.detection.settings import Settings
+from functions.detection.wiring import build
 from hearth.bootstrap import connect
 
 settings = Settings()

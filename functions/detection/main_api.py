@@ -6,7 +6,7 @@ from functions.detection.api import create_app
 from functions.detection.queries import Queries
 from functions.detection.settings import ApiSettings
 from hearth.bootstrap import connect
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 
 platform = connect(ApiSettings())
 lambda_handler = lambda_handler_for(create_app(Queries(platform)), platform.limits)

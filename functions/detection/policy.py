@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from functions.detection.equipment import Item
-from functions.detection.polygons import Point, is_simple
+from functions.detection.judging.equipment import Item
+from functions.detection.judging.polygons import Point, is_simple
 from hearth.errors import InvalidInput, TooLarge
 
 MAX_BYTES: Final = 256 * 1024

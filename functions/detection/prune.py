@@ -8,10 +8,10 @@ from functools import partial
 from typing import Final
 
 from functions.detection.repository.old_rows import prune_camera, unpruned_cameras
-from hearth.consumer import Deadline, Done, Outcome, Postpone
 from hearth.db import Database
 from hearth.ids import utc_now
-from hearth.jobs import Job
+from hearth.ledger.consumer import Deadline, Done, Outcome, Postpone
+from hearth.ledger.ledger import Job
 from hearth.retention import Retention
 
 SLICE_S: Final = 2.0

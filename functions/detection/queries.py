@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from functions.detection import repository
-from functions.detection.equipment import RESTRICTED
-from functions.detection.event import indeterminate_of, model_of, peak_of, violations_of
-from functions.detection.protective_equipment import (
+from functions.detection.incidents.event import indeterminate_of, model_of, peak_of, violations_of
+from functions.detection.judging.equipment import RESTRICTED
+from functions.detection.judging.rekognition import (
     EquipmentType,
     ProtectiveEquipmentAnswer,
     protective_equipment,
 )
+from functions.detection.judging.tracks import ATTEMPTS, GONE_AFTER, Track, sightings, track
+from functions.detection.judging.verdicts import Verdict
 from functions.detection.schemas import (
     CameraAnswer,
     CamerasAnswer,
@@ -27,8 +29,6 @@ from functions.detection.schemas import (
     PersonAttribute,
     PersonsAnswer,
 )
-from functions.detection.tracks import ATTEMPTS, GONE_AFTER, Track, sightings, track
-from functions.detection.verdicts import Verdict
 from hearth.errors import NotFound
 from hearth.frames import camera_prefix, frame_key
 from hearth.paging import decode_cursor, encode_cursor

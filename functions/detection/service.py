@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from functions.detection import repository
-from functions.detection.frames import FrameResult, assess
-from functions.detection.incidents import (
+from functions.detection.incidents.recording import (
     ModelRecord,
     record_dropped,
     record_end,
     record_failures,
     record_frames,
 )
-from functions.detection.lag import Arrivals, overdue
+from functions.detection.incidents.settle_jobs import due_watches
+from functions.detection.intake.load_shedding import Arrivals, overdue
+from functions.detection.intake.rate_limit import choose, windows
+from functions.detection.judging.assessment import FrameResult, assess
 from functions.detection.policy import CameraRules, Policy
-from functions.detection.rate import choose, windows
 from functions.detection.schemas import DropReason
-from functions.detection.triggers import due_watches
-from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone
 from hearth.db import Database, encode_json
 from hearth.errors import HearthError, NotFound
 from hearth.frames import FrameRef, parse_frame_key
 from hearth.ids import utc_now
-from hearth.jobs import Job, Ledger, NewJob
+from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone
+from hearth.ledger.ledger import Job, Ledger, NewJob
 from hearth.logging import logger
 from hearth.storage import ObjectStore
 from hearth_vision.detections import Detections

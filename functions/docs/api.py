@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Path, Request, Response
 
 from functions.docs.assets import DOCUMENT, PAGE, Asset
 from hearth.errors import NotFound
-from hearth.http import create_app as create_http_app
+from hearth.http.app import create_app as create_http_app
 
 # The page runs its own files and speaks with its own origin; nothing inline, nothing from outside.
 _POLICY = "; ".join(

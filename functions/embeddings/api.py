@@ -16,7 +16,7 @@ from functions.embeddings.reranking.service import RerankService
 from functions.embeddings.routes import embedding_router
 from functions.embeddings.service import EmbeddingService
 from functions.embeddings.tei_routes import tei_router
-from hearth.http import create_app as create_http_app
+from hearth.http.app import create_app as create_http_app
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 """A hundred texts of 4,000 characters, each of which may take 12 bytes in JSON."""

@@ -18,9 +18,9 @@ import numpy as np
 
 from functions.embeddings.corpus import MAX_BYTES, EmbedRequest, Results, read_request, read_texts
 from functions.embeddings.service import Encoded, model_named
-from hearth.consumer import Crashed, Deadline, Done, Failed, Outcome, Postpone
 from hearth.errors import HearthError, TimedOut
-from hearth.jobs import Job
+from hearth.ledger.consumer import Crashed, Deadline, Done, Failed, Outcome, Postpone
+from hearth.ledger.ledger import Job
 from hearth.logging import logger
 from hearth.storage import ObjectStore
 

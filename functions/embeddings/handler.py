@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from functions.embeddings.bulk import BulkEmbedding
 from functions.embeddings.corpus import read_request
-from hearth.consumer import Consumer
-from hearth.jobs import Ledger, NewJob
+from hearth.ledger.consumer import Consumer
+from hearth.ledger.ledger import Ledger, NewJob
 
 QUEUE: Final = "embeddings"
 EMBED: Final = "embeddings.embed"

@@ -6,7 +6,7 @@ from functions.embeddings.api import create_app
 from functions.embeddings.settings import Settings
 from functions.embeddings.wiring import Wiring
 from hearth.bootstrap import connect
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 
 settings = Settings()
 platform = connect(settings)

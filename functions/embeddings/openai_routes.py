@@ -15,8 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from functions.embeddings.answers import as_numbers, json_response
 from functions.embeddings.routes import PERMISSION, HasEmbeddings
 from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, MODEL, ModelName, Text, Vector
-from hearth.auth import require
 from hearth.errors import InvalidInput
+from hearth.http.auth import require
 from hearth_text.models import MINILM
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from functions.embeddings.answers import as_numbers, json_response
 from functions.embeddings.schemas import EmbeddingsIn, EmbeddingsOut, HealthOut, ModelsOut
 from functions.embeddings.service import EmbeddingService
-from hearth.auth import require
+from hearth.http.auth import require
 
 PREFIX = "/api/v1/text"
 PERMISSION = "text:infer"

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.embeddings.answers import as_numbers, json_response
 from functions.embeddings.routes import PERMISSION, HasEmbeddings
 from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, Text, Vector
-from hearth.auth import require
 from hearth.errors import InvalidInput, TooLarge
+from hearth.http.auth import require
 from hearth_text.models import MINILM
 
 

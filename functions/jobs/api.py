@@ -7,8 +7,8 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, FastAPI, Path, Query
 
 from functions.jobs.schemas import NO_NUL, JobOut, JobQuery, JobsOut, SummaryOut, SummaryQuery
-from hearth.auth import require
-from hearth.http import create_app as create_http_app
+from hearth.http.app import create_app as create_http_app
+from hearth.http.auth import require
 
 JobId = Annotated[str, Path(max_length=100, pattern=NO_NUL)]
 

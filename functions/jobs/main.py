@@ -7,7 +7,7 @@ from functions.jobs.repository import JobCounts
 from functions.jobs.service import JobsService
 from functions.jobs.settings import Settings
 from hearth.bootstrap import connect
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 
 platform = connect(Settings())
 service = JobsService(platform.ledger, JobCounts(platform.db))

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hearth.http import PageQuery
-from hearth.jobs import JobState
+from hearth.http.app import PageQuery
+from hearth.ledger.ledger import JobState
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL's text holds no NUL, so nothing can be found under one."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from functions.jobs.repository import Count
 from functions.jobs.schemas import JobOut, JobQuery, JobsOut, SummaryOut
 from hearth.ids import utc_now
-from hearth.jobs import JobState, Ledger
+from hearth.ledger.ledger import JobState, Ledger
 
 _OPEN = (JobState.QUEUED, JobState.RUNNING)
 

@@ -13,8 +13,8 @@ from functions.notifications.schemas import (
     NotificationsOut,
     TrialIn,
 )
-from hearth.auth import Principal, require
-from hearth.http import create_app as create_http_app
+from hearth.http.app import create_app as create_http_app
+from hearth.http.auth import Principal, require
 from hearth.ids import ULID_PATTERN
 
 NotificationId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]

@@ -8,9 +8,9 @@ from functions.notifications.messages import DIGEST, QUEUE, SEND
 from functions.notifications.notices import EVENTS
 from functions.notifications.sending import Postman
 from functions.notifications.service import Notifier
-from hearth.consumer import Consumer, each
 from hearth.errors import InvalidInput
-from hearth.jobs import Ledger, NewJob
+from hearth.ledger.consumer import Consumer, each
+from hearth.ledger.ledger import Ledger, NewJob
 
 
 def make_handler(ledger: Ledger, notifier: Notifier, postman: Postman) -> Consumer:

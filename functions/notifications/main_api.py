@@ -6,7 +6,7 @@ from functions.notifications.api import create_app
 from functions.notifications.office import Office
 from functions.notifications.settings import ApiSettings
 from hearth.bootstrap import connect
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 
 settings = ApiSettings()
 platform = connect(settings)

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 from functions.notifications.notices import MAX_TITLE, Notice
 from functions.notifications.schemas import MessageContent, Told
 from hearth.errors import InvalidInput
-from hearth.events import Event
 from hearth.ids import format_time
-from hearth.jobs import NewJob
+from hearth.ledger.events import Event
+from hearth.ledger.ledger import NewJob
 from hearth.text import clean
 
 QUEUE: Final = "notifications"

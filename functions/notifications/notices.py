@@ -19,7 +19,7 @@ from functions.notifications.event_schemas import (
     ViolationDetected,
 )
 from hearth.errors import InvalidInput
-from hearth.events import Event
+from hearth.ledger.events import Event
 from hearth.text import clean
 
 M = TypeVar("M", bound=BaseModel)

@@ -22,11 +22,11 @@ from functions.notifications.schemas import (
     TrialIn,
 )
 from functions.notifications.service import WINDOW, id_of
-from hearth.auth import Principal
 from hearth.errors import Conflict, InvalidInput, NotFound
-from hearth.events import Event
+from hearth.http.auth import Principal
 from hearth.ids import new_ulid, ulid_from, utc_now
-from hearth.jobs import Job, JobState, Ledger
+from hearth.ledger.events import Event
+from hearth.ledger.ledger import Job, JobState, Ledger
 from hearth.paging import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:

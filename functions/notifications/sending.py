@@ -19,11 +19,11 @@ from functions.notifications.repository.sending import (
 )
 from functions.notifications.schemas import SendJob
 from functions.notifications.senders import ChannelRefused, Message, Sender, SlowDown
-from hearth.consumer import Crashed, Deadline, Done, Failed, Outcome, Postpone, guarded
 from hearth.db import Database
 from hearth.errors import HearthError, InvalidInput, NotFound
 from hearth.ids import utc_now
-from hearth.jobs import Job
+from hearth.ledger.consumer import Crashed, Deadline, Done, Failed, Outcome, Postpone, guarded
+from hearth.ledger.ledger import Job
 from hearth.logging import logger
 
 LONGEST_S: Final = 25.0

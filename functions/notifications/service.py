@@ -34,11 +34,11 @@ from functions.notifications.quiet import QuietHours
 from functions.notifications.repository import planning
 from functions.notifications.repository.forgetting import forget
 from functions.notifications.schemas import DigestJob
-from hearth.consumer import Done, Outcome
 from hearth.errors import InvalidInput
-from hearth.events import Event, received
 from hearth.ids import format_time, ulid_from, utc_now
-from hearth.jobs import Job, NewJob
+from hearth.ledger.consumer import Done, Outcome
+from hearth.ledger.events import Event, received
+from hearth.ledger.ledger import Job, NewJob
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,9 +9,9 @@ from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
 from pydantic import Field
 
 from functions.reports.schemas import ReportDetail, ReportPage
-from hearth.auth import require
-from hearth.http import PageQuery, TimeParameter
-from hearth.http import create_app as create_http_app
+from hearth.http.app import PageQuery, TimeParameter
+from hearth.http.app import create_app as create_http_app
+from hearth.http.auth import require
 
 NO_NUL = r"^[^\x00]*$"
 ReportId = Annotated[str, Path(max_length=100, pattern=r"^[0-9A-Za-z_-]+$")]

@@ -7,8 +7,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from functions.reports.mailroom import Mailroom
 from functions.reports.messages import DIGEST, EMAIL, INCIDENT, QUEUE, TASK_CREATED, job_from_body
 from functions.reports.service import ReportService
-from hearth.consumer import Consumer, each
-from hearth.jobs import Ledger, NewJob
+from hearth.ledger.consumer import Consumer, each
+from hearth.ledger.ledger import Ledger, NewJob
 
 
 def make_handler(ledger: Ledger, service: ReportService, mailroom: Mailroom) -> Consumer:

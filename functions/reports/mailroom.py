@@ -15,10 +15,10 @@ from functions.reports.mail import EmailContent, build_message
 from functions.reports.messages import read_payload
 from functions.reports.repository import digests, emails, reports
 from functions.reports.schemas import EmailJob
-from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
 from hearth.errors import Conflict, HearthError, InvalidInput, NotFound, Unavailable
 from hearth.ids import utc_now
-from hearth.jobs import Job
+from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
+from hearth.ledger.ledger import Job
 from hearth.mail import Delivery, MailRefused, message_id_for
 from hearth.storage import ObjectStore
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functions.reports.api import create_app
 from functions.reports.archive import ReportArchive
 from hearth.bootstrap import connect
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 from hearth.settings import CoreSettings
 
 platform = connect(CoreSettings())

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from functions.reports.schemas import CreatedTask, IncidentEvent, Name, Pixel, Sentence, Unit
 from hearth.errors import InvalidInput
-from hearth.events import Event, Publisher, received
 from hearth.ids import ulid_from
-from hearth.jobs import NewJob
+from hearth.ledger.events import Event, Publisher, received
+from hearth.ledger.ledger import NewJob
 
 INCIDENT = "safety.violation.detected"
 TASK_CREATED = "task.created"

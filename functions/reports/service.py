@@ -29,11 +29,11 @@ from functions.reports.repository import digests, reports
 from functions.reports.repository.tables import PdfFile
 from functions.reports.schemas import DigestJob, IncidentEvent, Narrative, ReportReady
 from functions.reports.writer import NarrativeWriter
-from hearth.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
 from hearth.errors import HearthError, NotFound
-from hearth.events import Event, Publisher
 from hearth.ids import utc_now
-from hearth.jobs import Job, NewJob
+from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
+from hearth.ledger.events import Event, Publisher
+from hearth.ledger.ledger import Job, NewJob
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from functions.reports.service import ReportService
 from functions.reports.settings import BEDROCK, Settings
 from functions.reports.writer import NarrativeWriter
 from hearth.bootstrap import Platform
-from hearth.events import Publisher
+from hearth.ledger.events import Publisher
 
 
 def build(settings: Settings, platform: Platform) -> tuple[ReportService, Mailroom]:

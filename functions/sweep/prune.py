@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from functions.sweep.reconcile import OutOfTime
 from functions.sweep.schemas import SweepReport
-from hearth.jobs import Ledger
+from hearth.ledger.ledger import Ledger
 from hearth.retention import FORGETTABLE, TOLD, Retention, prune_job
 
 BATCH = 2000

@@ -20,7 +20,7 @@ from functions.sweep.schemas import SweepReport
 from hearth.errors import HearthError, InvalidInput, Unavailable
 from hearth.frames import FRAMES_PREFIX, camera_of, camera_prefix, frame_job
 from hearth.ids import utc_now
-from hearth.jobs import Job, Ledger, NewJob
+from hearth.ledger.ledger import Job, Ledger, NewJob
 from hearth.retention import Retention
 from hearth.storage import ObjectStore, StoredObject
 

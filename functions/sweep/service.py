@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functions.sweep.prune import Pruner
 from functions.sweep.reconcile import ListingFailed, OutOfTime, Reconciler
 from functions.sweep.schemas import SweepReport
-from hearth.jobs import Ledger
+from hearth.ledger.ledger import Ledger
 
 RESENDS = 1000
 """Jobs whose hint one run sends again: about ten seconds of SQS at 10 ms for a batch of ten."""

@@ -30,10 +30,10 @@ from functions.tasks.schemas import (
     TaskQuery,
     TasksAnswer,
 )
-from hearth.auth import Principal, require
 from hearth.errors import InvalidInput
-from hearth.http import PageQuery
-from hearth.http import create_app as create_http_app
+from hearth.http.app import PageQuery
+from hearth.http.app import create_app as create_http_app
+from hearth.http.auth import Principal, require
 
 if TYPE_CHECKING:
     from functions.tasks.service import TaskService

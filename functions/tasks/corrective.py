@@ -13,11 +13,11 @@ from functions.tasks.event_schemas import TaskDue
 from functions.tasks.repository import rows
 from functions.tasks.schemas import EARLIEST, MAX_DESCRIPTION, PriorityName, SafetyReport, TaskIn
 from functions.tasks.writer import Told, Writer, reminder_name
-from hearth.consumer import Done, Outcome
 from hearth.errors import InvalidInput
-from hearth.events import Event, Publisher, received
 from hearth.ids import parse_time, ulid_from
-from hearth.jobs import Job, Ledger, NewJob
+from hearth.ledger.consumer import Done, Outcome
+from hearth.ledger.events import Event, Publisher, received
+from hearth.ledger.ledger import Job, Ledger, NewJob
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from functions.tasks.corrective import REPORT_READY, Inbox
 from functions.tasks.writer import REMIND
-from hearth.consumer import Consumer, each
-from hearth.jobs import Ledger, NewJob
+from hearth.ledger.consumer import Consumer, each
+from hearth.ledger.ledger import Ledger, NewJob
 
 
 def make_handler(ledger: Ledger, inbox: Inbox) -> Consumer:

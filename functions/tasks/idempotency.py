@@ -20,7 +20,7 @@ from functions.tasks.repository import requests
 from functions.tasks.writer import Told
 from hearth.db import Database, encode_json
 from hearth.errors import Conflict, HearthError
-from hearth.jobs import Job, Ledger
+from hearth.ledger.ledger import Job, Ledger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

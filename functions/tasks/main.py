@@ -9,7 +9,7 @@ from functions.tasks.handler import make_handler
 from functions.tasks.settings import Settings
 from functions.tasks.writer import Writer
 from hearth.bootstrap import connect
-from hearth.events import Publisher
+from hearth.ledger.events import Publisher
 
 settings = Settings()
 platform = connect(settings)

@@ -9,8 +9,8 @@ from functions.tasks.service import TaskService
 from functions.tasks.settings import Settings
 from functions.tasks.writer import Writer
 from hearth.bootstrap import connect
-from hearth.events import Publisher
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
+from hearth.ledger.events import Publisher
 
 settings = Settings()
 platform = connect(settings)

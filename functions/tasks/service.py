@@ -39,7 +39,7 @@ from functions.tasks.writer import Told, Versions, Writer, seen
 from hearth.db import Database
 from hearth.errors import Conflict, Forbidden, HearthError, InvalidInput, NotFound
 from hearth.ids import new_ulid, utc_now
-from hearth.jobs import Ledger
+from hearth.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

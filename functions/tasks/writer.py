@@ -23,9 +23,9 @@ from functions.tasks.event_schemas import (
 from functions.tasks.repository import graph, rows
 from functions.tasks.repository.rows import TaskRow
 from hearth.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable
-from hearth.events import Event, Publisher
 from hearth.ids import format_time
-from hearth.jobs import NewJob
+from hearth.ledger.events import Event, Publisher
+from hearth.ledger.ledger import NewJob
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

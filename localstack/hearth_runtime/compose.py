@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .container_images import images
-from .functions import FunctionSpec
-from .intrinsics import load_yaml
-from .memory_limits import limited
-from .parameters import PARAMETER_PREFIX
-from .reload import sources
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.engine.memory_limits import limited
+from hearth_runtime.engine.reload import sources
+from hearth_runtime.launchers.container_images import images
+from hearth_runtime.template.intrinsics import load_yaml
+from hearth_runtime.template.parameters import PARAMETER_PREFIX
+from hearth_runtime.template.reader import NEEDS_NOTHING, NOT_AT_HOME, TemplateSource
+
 from .stack_state import SetupError
-from .template_reader import NEEDS_NOTHING, NOT_AT_HOME, TemplateSource
 
 COMPOSE, DEVELOPMENT, EXAMPLE = "compose.yaml", "compose.dev.yaml", "env.example"
 TOTAL_MB = 4096

@@ -13,32 +13,38 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .attached import AttachedLauncher, listening_address, seen_from, split_address
-from .aws_endpoint import AwsEndpoint, SqsClient
-from .cloudwatch import MetricsPublisher
-from .container_images import BUILT_TAG, check_images, images
-from .containers import ContainerLauncher
-from .control import ControlServer
-from .custom_resources import Answers, CustomResources
-from .emulator import Emulator
-from .engine import Engine
-from .functions import FunctionStatus
-from .gateway import Gateway
-from .launchers import Launcher, ProcessLauncher
-from .library_logs import library_logs
-from .lifecycle import Lifecycle
-from .logs import LogStream
-from .loopback import require_authorizers
-from .memory_limits import limited
-from .metrics import Metrics
-from .pollers import MappingMetrics, QueuePoller
-from .provision import provision
+from hearth_runtime.aws.cloudwatch import MetricsPublisher
+from hearth_runtime.aws.emulator import Emulator
+from hearth_runtime.aws.endpoint import AwsEndpoint, SqsClient
+from hearth_runtime.aws.lifecycle import Lifecycle
+from hearth_runtime.aws.provision import provision
+from hearth_runtime.engine.engine import Engine
+from hearth_runtime.engine.functions import FunctionStatus
+from hearth_runtime.engine.memory_limits import limited
+from hearth_runtime.engine.reload import NO_BYTECODE, Reload, sources
+from hearth_runtime.http.control import ControlServer
+from hearth_runtime.http.gateway import Gateway
+from hearth_runtime.http.loopback import require_authorizers
+from hearth_runtime.launchers.compose_containers import (
+    AttachedLauncher,
+    listening_address,
+    seen_from,
+    split_address,
+)
+from hearth_runtime.launchers.container_images import BUILT_TAG, check_images, images
+from hearth_runtime.launchers.docker import ContainerLauncher
+from hearth_runtime.launchers.process import Launcher, ProcessLauncher
+from hearth_runtime.observe.library_logs import library_logs
+from hearth_runtime.observe.logs import LogStream
+from hearth_runtime.observe.metrics import Metrics
+from hearth_runtime.sources.custom_resources import Answers, CustomResources
+from hearth_runtime.sources.schedules import Schedules
+from hearth_runtime.sources.sqs_poller import MappingMetrics, QueuePoller
+from hearth_runtime.template.model import Template
+from hearth_runtime.template.reader import Identity, Place, TemplateSource
+
 from .records import JsonRecords
-from .reload import NO_BYTECODE, Reload, sources
-from .schedules import Schedules
 from .stack_state import UNFINISHED_RESTORE, SetupError, StackLock, StackState, write_state
-from .template import Template
-from .template_reader import Identity, Place, TemplateSource
 
 EMULATOR_PORT = 4566  # for containers and cameras, which find S3 there
 LOG_FILE = "runtime.log"

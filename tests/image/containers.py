@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from hearth_runtime import containers
-from hearth_runtime.container_images import images
+from hearth_runtime.launchers import docker as containers
+from hearth_runtime.launchers.container_images import images
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "public.ecr.aws/docker/library/python:3.13-slim"

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime.container_images import EngineError, check_images
-from hearth_runtime.containers import NOBODY
-from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.launchers.container_images import EngineError, check_images
+from hearth_runtime.launchers.docker import NOBODY
 from tests.image.containers import ROOT, docker, launcher, left, tag
 from tests.support.engines import Bench, alive, kill, spec, started, until
 

@@ -20,9 +20,9 @@ import pytest
 from PIL import Image
 
 from hearth import migrations
-from hearth_runtime.aws_endpoint import AwsEndpoint
-from hearth_runtime.provision import provision
-from hearth_runtime.template_reader import TemplateSource
+from hearth_runtime.aws.endpoint import AwsEndpoint
+from hearth_runtime.aws.provision import provision
+from hearth_runtime.template.reader import TemplateSource
 from tests.image.containers import ROOT, launcher
 from tests.support.engines import Bench, started
 from tests.support.events import load_event

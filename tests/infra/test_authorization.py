@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from hearth.auth import PERMISSIONS, Principal, Role, principal_of
+from hearth.http.auth import PERMISSIONS, Principal, Role, principal_of
 from tests.infra.test_template import folder, target
 from tests.support.callers import acting_as
 

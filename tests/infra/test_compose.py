@@ -23,10 +23,10 @@ from hearth_runtime.compose import (
     home_parameters,
     variable,
 )
-from hearth_runtime.intrinsics import load_yaml
-from hearth_runtime.memory_limits import limited
+from hearth_runtime.engine.memory_limits import limited
 from hearth_runtime.stack_state import SetupError
-from hearth_runtime.template_reader import TemplateSource
+from hearth_runtime.template.intrinsics import load_yaml
+from hearth_runtime.template.reader import TemplateSource
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -283,7 +283,7 @@ def test_prometheus_asks_the_control_server() -> None:
 def test_the_dashboard_shows_metrics_that_exist() -> None:
     dashboard = json.loads((FOLDER / "grafana/dashboards/hearth.json").read_text("utf-8"))
     named = set(re.findall(r"hearth_runtime_[a-z_]+", json.dumps(dashboard)))
-    source = "\n".join(path.read_text("utf-8") for path in FOLDER.rglob("hearth_runtime/*.py"))
+    source = "\n".join(path.read_text("utf-8") for path in (FOLDER / "hearth_runtime").rglob("*.py"))
     for name in named:
         plain = re.sub(r"_(total|bucket)$", "", name)
         short = plain.removeprefix("hearth_runtime_")

@@ -26,7 +26,7 @@ from hearth import migrations
 from hearth.db import Database
 from hearth.errors import InvalidInput, Unavailable
 from hearth.migrations.dsql import repeatable, wait_for_indexes
-from hearth_runtime.template_reader import Place, TemplateSource
+from hearth_runtime.template.reader import Place, TemplateSource
 from tests.support import dsql
 
 if TYPE_CHECKING:
@@ -193,7 +193,9 @@ def test_a_statement_can_be_repeated(statement: str, expected: str) -> None:
 
 def repositories() -> list[MetaData]:
     """The tables of every module below functions/ that declares some, and the ledger's."""
-    found = {id(hearth_jobs := importlib.import_module("hearth.job_table").metadata): hearth_jobs}
+    found = {
+        id(hearth_jobs := importlib.import_module("hearth.ledger.table").metadata): hearth_jobs
+    }
     for module in pkgutil.walk_packages(functions.__path__, "functions."):
         if ".repository" in module.name:
             metadata = getattr(importlib.import_module(module.name), "metadata", None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hearth.consumer import Consumer
+from hearth.ledger.consumer import Consumer
 from scripts import event_schemas
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from cfnlint.decode import cfn_yaml
 
-from functions.detection.bootstrap import measure
 from functions.detection.schemas import DropReason
+from functions.detection.wiring import measure
 
 if TYPE_CHECKING:
     from tests.infra.conftest import Template

@@ -30,7 +30,7 @@ from sqlalchemy import func, insert, select
 from functions.analytics.repository.tables import events_table
 from hearth import migrations
 from hearth.db import Database
-from hearth.events import Event
+from hearth.ledger.events import Event
 from tests.contract.analytics.conftest import Desk
 from tests.support.events import FOLDER
 

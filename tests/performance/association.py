@@ -20,10 +20,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from functions.detection.association import Box, Found, Person, associate, fitness, overlap
-from functions.detection.equipment import Item, Vocabulary
+from functions.detection.judging.association import Box, Found, Person, associate, fitness, overlap
+from functions.detection.judging.equipment import Item, Vocabulary
+from functions.detection.judging.verdicts import judge
 from functions.detection.policy import parse_policy
-from functions.detection.verdicts import judge
 
 SIZE = (1280, 720)
 SCENES = 400

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hearth_runtime.container_images import BUILT_TAG, connect, images
+from hearth_runtime.launchers.container_images import BUILT_TAG, connect, images
 from hearth_runtime.stack_state import StackState
 from tests.performance.main_job import TEMPLATE, whole_stack
 from tests.support.events import load_event

@@ -36,12 +36,12 @@ sys.path[:1] = [str(ROOT), str(ROOT / "localstack")]
 from aiohttp import web  # noqa: E402
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller  # noqa: E402
 
-from hearth_runtime.engine import Engine  # noqa: E402
-from hearth_runtime.functions import FunctionSpec  # noqa: E402
-from hearth_runtime.invoke_api import invoke_app  # noqa: E402
-from hearth_runtime.launchers import ProcessLauncher  # noqa: E402
-from hearth_runtime.logs import LogStream  # noqa: E402
-from hearth_runtime.metrics import Metrics  # noqa: E402
+from hearth_runtime.engine.engine import Engine  # noqa: E402
+from hearth_runtime.engine.functions import FunctionSpec  # noqa: E402
+from hearth_runtime.http.invoke_api import invoke_app  # noqa: E402
+from hearth_runtime.launchers.process import ProcessLauncher  # noqa: E402
+from hearth_runtime.observe.logs import LogStream  # noqa: E402
+from hearth_runtime.observe.metrics import Metrics  # noqa: E402
 from tests.support.lambdas.behaviour import lambda_handler  # noqa: E402
 
 PAYLOAD = b'{"key": "frames/gate/20261121T080000.000000Z.jpg"}'

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from functions.detection.tracks import Sighting, track
+from functions.detection.judging.tracks import Sighting, track
 from hearth.frames import frame_key
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.loading import load_detector

@@ -38,8 +38,8 @@ from functions.reports.writer import NarrativeWriter
 from hearth import migrations
 from hearth.aws import client
 from hearth.db import Database
-from hearth.events import Publisher
-from hearth.jobs import Ledger, NewJob
+from hearth.ledger.events import Publisher
+from hearth.ledger.ledger import Ledger, NewJob
 from hearth.logging import logger
 from hearth.settings import AwsSettings
 from hearth.storage import S3Store

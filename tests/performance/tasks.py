@@ -38,10 +38,10 @@ from functions.tasks.repository.tables import tasks
 from functions.tasks.schemas import TaskIn, TaskQuery
 from functions.tasks.service import TaskService
 from functions.tasks.writer import Writer
-from hearth.auth import PERMISSIONS, Principal, Role
 from hearth.db import Database
-from hearth.events import Publisher
-from hearth.jobs import Ledger
+from hearth.http.auth import PERMISSIONS, Principal, Role
+from hearth.ledger.events import Publisher
+from hearth.ledger.ledger import Ledger
 from hearth.migrations import upgrade
 from tests.performance.whole_stack import memory_mb
 from tests.support import postgres

@@ -19,7 +19,7 @@ from functions.auth.settings import Settings
 from functions.auth.wiring import wire
 from hearth.db import Database
 from hearth.errors import HearthError
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 from hearth.ids import utc_now
 from hearth.principal import LOCAL_OWNER
 from tests.support.events import load_event

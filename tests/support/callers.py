@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hearth.auth import PERMISSIONS, Principal, Role
+from hearth.http.auth import PERMISSIONS, Principal, Role
 
 
 def caller(role: Role | str = Role.ADMIN, user_id: str = "01J00000000000000000000000") -> Principal:

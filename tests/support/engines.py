@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hearth_runtime.engine import Engine
-from hearth_runtime.functions import FunctionSpec, InvokeResult
-from hearth_runtime.launchers import Launcher, ProcessLauncher
-from hearth_runtime.logs import LogStream
-from hearth_runtime.metrics import Metrics
+from hearth_runtime.engine.engine import Engine
+from hearth_runtime.engine.functions import FunctionSpec, InvokeResult
+from hearth_runtime.launchers.process import Launcher, ProcessLauncher
+from hearth_runtime.observe.logs import LogStream
+from hearth_runtime.observe.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 

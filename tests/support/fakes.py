@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 from hearth.errors import InvalidInput, NotFound, TooLarge, Unavailable
-from hearth.queues import check_delay, encode_body
+from hearth.ledger.queues import check_delay, encode_body
 from hearth.storage import StoredObject
 
 

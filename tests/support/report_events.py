@@ -10,10 +10,10 @@ from typing import Any
 from PIL import Image
 
 from functions.reports.schemas import IncidentEvent
-from hearth.consumer import Deadline
-from hearth.events import Event, Publisher
 from hearth.ids import parse_time
-from hearth.jobs import NewJob
+from hearth.ledger.consumer import Deadline
+from hearth.ledger.events import Event, Publisher
+from hearth.ledger.ledger import NewJob
 from tests.support.events import load_event
 
 BUCKET = "memory"

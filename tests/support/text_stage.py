@@ -10,8 +10,8 @@ from typing import Any
 from functions.embeddings.api import create_app
 from functions.embeddings.settings import Settings
 from functions.embeddings.wiring import Wiring
-from hearth.auth import Principal, Role
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
+from hearth.http.auth import Principal, Role
 from hearth_text.models import MINILM
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event

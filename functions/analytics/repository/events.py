@@ -12,7 +12,7 @@ from sqlalchemy import Connection, case, delete, select, update
 from functions.analytics.buckets import quarter_of
 from functions.analytics.repository.tables import events_table, rollups_table
 from hearth.db import insert_for
-from hearth.job_table import IN_LIST
+from hearth.ledger.table import IN_LIST
 
 _e = events_table.c
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from hearth.db import UtcDateTime
-from hearth.job_table import JobState, jobs_table
+from hearth.ledger.table import JobState, jobs_table
 
 _t = jobs_table.c
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from functions.detection.episodes import Observation
+from functions.detection.incidents.episodes import Observation
 from hearth.db import JsonText, UtcDateTime, insert_for
 from hearth.frames import camera_prefix, frame_key
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from functions.embeddings.classification.schemas import ClassifyIn, ClassifyOut
 from functions.embeddings.classification.service import ClassificationService
 from functions.embeddings.routes import PERMISSION, PREFIX
-from hearth.auth import require
+from hearth.http.auth import require
 
 
 class HasClassification(Protocol):

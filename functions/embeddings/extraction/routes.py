@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from functions.embeddings.extraction.schemas import ExtractIn, ExtractOut
 from functions.embeddings.extraction.service import ExtractionService
 from functions.embeddings.routes import PERMISSION, PREFIX
-from hearth.auth import require
+from hearth.http.auth import require
 
 
 class HasExtraction(Protocol):

@@ -16,8 +16,8 @@ from functions.embeddings.reranking.schemas import (
 )
 from functions.embeddings.reranking.service import DEFAULT_TOP_K, RerankService
 from functions.embeddings.routes import PERMISSION, PREFIX
-from hearth.auth import require
 from hearth.errors import InvalidInput, TooLarge
+from hearth.http.auth import require
 
 
 class HasReranking(Protocol):

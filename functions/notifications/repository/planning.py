@@ -22,7 +22,7 @@ from functions.notifications.repository.tables import (
 )
 from functions.notifications.schemas import MessageContent, Told
 from hearth.db import insert_for
-from hearth.events import Event
+from hearth.ledger.events import Event
 
 
 @dataclass(frozen=True, slots=True)

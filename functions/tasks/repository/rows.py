@@ -18,7 +18,7 @@ from functions.tasks.repository.tables import (
     tasks,
 )
 from hearth.db import insert_for
-from hearth.job_table import JobState, jobs_table
+from hearth.ledger.table import JobState, jobs_table
 
 _t = tasks.c
 

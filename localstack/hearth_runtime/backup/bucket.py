@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from hearth_runtime.aws_endpoint import AwsEndpoint
-from hearth_runtime.object_store import s3_client
+from hearth_runtime.aws.endpoint import AwsEndpoint
+from hearth_runtime.aws.object_store import s3_client
 from hearth_runtime.stack_state import StackState
 
 from .errors import BackupError

@@ -20,11 +20,11 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
+from hearth_runtime.aws.disk_history import DiskHistory
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, CommandError, output_of
 from hearth_runtime.commands.stack_client import request
-from hearth_runtime.container_images import BUILT_TAG, check_images, images
-from hearth_runtime.disk_history import DiskHistory
+from hearth_runtime.launchers.container_images import BUILT_TAG, check_images, images
 from hearth_runtime.stack_state import SetupError, read_state
 
 _MODULES = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from hearth_runtime.aws_endpoint import AwsEndpoint
+from hearth_runtime.aws.endpoint import AwsEndpoint
 from hearth_runtime.commands.options import DEFAULT_DATA
 from hearth_runtime.commands.output import MISUSED, CommandError
 from hearth_runtime.stack_state import read_state

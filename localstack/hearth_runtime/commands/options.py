@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from hearth_runtime.commands.output import MISUSED, CommandError, set_json
-from hearth_runtime.parameters import PARAMETER_PREFIX
+from hearth_runtime.template.parameters import PARAMETER_PREFIX
 
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="JSON instead of text.", callback=set_json, is_eager=True)

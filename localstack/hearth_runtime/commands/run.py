@@ -32,7 +32,7 @@ from hearth_runtime.commands.watch import (
     moment,
     watch_until_stopped,
 )
-from hearth_runtime.container_images import BUILT_TAG
+from hearth_runtime.launchers.container_images import BUILT_TAG
 from hearth_runtime.stack_state import StackState, read_state
 
 if TYPE_CHECKING:

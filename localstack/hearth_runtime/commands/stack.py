@@ -20,11 +20,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hearth_runtime.attached import DEFAULT_ADDRESS
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.stack_client import request, running_stack
-from hearth_runtime.container_images import BUILT_TAG
+from hearth_runtime.launchers.compose_containers import DEFAULT_ADDRESS
+from hearth_runtime.launchers.container_images import BUILT_TAG
 from hearth_runtime.server import RuntimeConfig, serve
 from hearth_runtime.stack_state import SetupError, StackState, read_state
 

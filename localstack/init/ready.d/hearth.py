@@ -15,9 +15,9 @@ def create() -> None:
     """Raises SetupError or OSError with what is wrong; LocalStack logs it and goes on."""
     project = Path(os.environ.get("HEARTH_PROJECT") or "/opt/hearth")
     sys.path.insert(0, str(project / "localstack"))
-    from hearth_runtime.aws_endpoint import AwsEndpoint
-    from hearth_runtime.provision import provision
-    from hearth_runtime.template_reader import Place, TemplateSource
+    from hearth_runtime.aws.endpoint import AwsEndpoint
+    from hearth_runtime.aws.provision import provision
+    from hearth_runtime.template.reader import Place, TemplateSource
     from localstack import config
 
     endpoint = AwsEndpoint.local(config.internal_service_url())

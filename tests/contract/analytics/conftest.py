@@ -18,13 +18,13 @@ from functions.analytics.messages import QUEUE, Intake
 from functions.analytics.rollup import Rollup
 from functions.analytics.service import AnalyticsService
 from hearth import migrations
-from hearth.auth import Principal, Role
 from hearth.cloudwatch import FunctionFigures
 from hearth.db import Database
-from hearth.events import Event, Publisher
-from hearth.http import lambda_handler_for
-from hearth.jobs import Job, Ledger
-from hearth.queues import QueueDepth
+from hearth.http.app import lambda_handler_for
+from hearth.http.auth import Principal, Role
+from hearth.ledger.events import Event, Publisher
+from hearth.ledger.ledger import Job, Ledger
+from hearth.ledger.queues import QueueDepth
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event

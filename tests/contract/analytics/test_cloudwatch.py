@@ -12,11 +12,11 @@ import pytest
 from hearth.aws import client
 from hearth.cloudwatch import CloudWatch, FunctionFigures
 from hearth.errors import Unavailable
-from hearth.queues import QueueDepth, SqsQueues
+from hearth.ledger.queues import QueueDepth, SqsQueues
 from hearth.settings import AwsSettings
-from hearth_runtime.aws_endpoint import AwsEndpoint
-from hearth_runtime.cloudwatch import MAX_VALUES, Activity, MetricsPublisher
-from hearth_runtime.logs import LogStream
+from hearth_runtime.aws.cloudwatch import MAX_VALUES, Activity, MetricsPublisher
+from hearth_runtime.aws.endpoint import AwsEndpoint
+from hearth_runtime.observe.logs import LogStream
 from tests.support.ministack import ministack
 from tests.support.moto_server import moto_server
 from tests.support.stack_process import small_stack

@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from functions.analytics.messages import subscribed
 from functions.analytics.repository.tables import events_table
-from hearth.events import Event
-from hearth.jobs import JobState, NewJob
+from hearth.ledger.events import Event
+from hearth.ledger.ledger import JobState, NewJob
 from tests.contract.analytics.conftest import EVENT_TYPES, at
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext

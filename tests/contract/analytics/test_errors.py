@@ -9,7 +9,7 @@ import pytest
 
 from functions.analytics import service
 from hearth.errors import HearthError, InvalidInput, ModelFailed, Unavailable
-from hearth.jobs import Job, NewJob
+from hearth.ledger.ledger import Job, NewJob
 
 if TYPE_CHECKING:
     from tests.contract.analytics.conftest import Desk

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from functions.analytics.repository.tables import events_table
-from hearth.auth import Role
+from hearth.http.auth import Role
 from tests.support.callers import caller
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from functions.analytics.machine import Load
 from hearth.cloudwatch import FunctionFigures
 from hearth.errors import Forbidden, Unavailable
-from hearth.jobs import NewJob
-from hearth.queues import QueueDepth
+from hearth.ledger.ledger import NewJob
+from hearth.ledger.queues import QueueDepth
 
 if TYPE_CHECKING:
     from tests.contract.analytics.conftest import Desk

@@ -14,9 +14,9 @@ import pytest
 from functions.auth.handler import Unauthorized
 from functions.auth.keyring import KEPT_S
 from functions.auth.secret_text import new_secret
-from hearth.auth import PERMISSIONS, Role, principal_of
 from hearth.db import Database
 from hearth.errors import Unavailable
+from hearth.http.auth import PERMISSIONS, Role, principal_of
 from hearth.ids import utc_now
 from tests.support.auth import PASSWORD, Porter
 from tests.support.events import load_event

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from functions.auth.journal import Caller
 from functions.auth.repository import audit, tables
 from functions.auth.schemas import UserPatch
-from hearth.auth import LOCAL_OWNER
+from hearth.http.auth import LOCAL_OWNER
 from tests.support.auth import ADMIN, PASSWORD, SETUP_TOKEN, Porter, at_once
 
 # ---- keys ----

@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from functions.auth import limits
 from functions.auth.api import create_app
-from hearth.auth import LOCAL_OWNER
 from hearth.db import Database
+from hearth.http.auth import LOCAL_OWNER
 from hearth.migrations import upgrade
 from hearth.paging import encode_cursor
 from tests.support.auth import ADMIN, PASSWORD, Porter

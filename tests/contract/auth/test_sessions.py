@@ -13,7 +13,7 @@ from functions.auth import passwords
 from functions.auth.journal import Caller
 from functions.auth.passwords import Passwords
 from functions.auth.schemas import TokensOut
-from hearth.auth import PERMISSIONS, Role
+from hearth.http.auth import PERMISSIONS, Role
 from tests.support.auth import ADMIN, PASSWORD, Porter, at_once
 
 DAY = 24 * 3600

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from hearth.aws import client
-from hearth.queues import Queues, SqsQueues
+from hearth.ledger.queues import Queues, SqsQueues
 from hearth.settings import AwsSettings
 from hearth.storage import ObjectStore, S3Store
 from tests.support.fakes import MemoryQueues, MemoryStore

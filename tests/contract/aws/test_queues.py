@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hearth.errors import InvalidInput, Unavailable
-from hearth.queues import MAX_BODY_BYTES, Queues, SqsQueues
+from hearth.ledger.queues import MAX_BODY_BYTES, Queues, SqsQueues
 
 if TYPE_CHECKING:
     from tests.contract.aws.conftest import Aws, Mailbox

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from hearth_runtime.aws.disk_history import DiskHistory
 from hearth_runtime.cli import app
-from hearth_runtime.disk_history import DiskHistory
 
 
 def checks(*options: str) -> dict[str, dict[str, str]]:

@@ -19,11 +19,11 @@ from functions.clustering.schemas import Manifest
 from functions.clustering.service import ClusteringService
 from functions.clustering.versions import libraries
 from functions.clustering.worker import Worker
-from hearth.auth import Principal, Role
 from hearth.db import Database
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
+from hearth.http.auth import Principal, Role
 from hearth.ids import new_ulid
-from hearth.jobs import Ledger
+from hearth.ledger.ledger import Ledger
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event

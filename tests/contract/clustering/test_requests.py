@@ -15,7 +15,7 @@ from functions.clustering import rows as rows_module
 from functions.clustering import service as service_module
 from functions.clustering.algorithms import clusters
 from functions.clustering.limits import SMALL_ROWS
-from hearth.auth import PERMISSIONS, Principal, Role
+from hearth.http.auth import PERMISSIONS, Principal, Role
 from tests.contract.clustering.bench import ANA, BOSS, Bench, blobs
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hearth import migrations
 from hearth.db import Database
-from hearth.jobs import Ledger
+from hearth.ledger.ledger import Ledger
 from tests.support.fakes import Clock, MemoryQueues
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from hearth.db import Database
 from hearth.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
-from hearth.jobs import WORKER_DIED, Job, JobState, LeaseLost, Ledger, NewJob
+from hearth.ledger.ledger import WORKER_DIED, Job, JobState, LeaseLost, Ledger, NewJob
 from tests.support.fakes import Clock, MemoryQueues
 
 LEASE = timedelta(seconds=30)

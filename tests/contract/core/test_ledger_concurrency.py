@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Column, MetaData, Table, Text, func, insert, select, text
 
 from hearth.db import Database
-from hearth.jobs import JobState, LeaseLost, Ledger, NewJob
+from hearth.ledger.ledger import JobState, LeaseLost, Ledger, NewJob
 from tests.support.fakes import MemoryQueues
 
 JOBS = [f"frame:{number}" for number in range(60)]

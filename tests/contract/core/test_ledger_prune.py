@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from hearth.errors import InvalidInput
-from hearth.jobs import Job, JobState, Ledger, NewJob
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
 from tests.support.fakes import Clock
 
 DAY = timedelta(days=1)

@@ -11,7 +11,7 @@ from sqlalchemy import inspect
 from hearth import migrations
 from hearth.db import Database
 from hearth.errors import Unavailable
-from hearth.jobs import metadata
+from hearth.ledger.ledger import metadata
 
 
 def test_an_empty_database_has_no_revision(database_url: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, event, func, select
 
 from hearth import migrations
 from hearth.db import Database
-from hearth.limits import WINDOW_S, Quota, RateLimits, metadata, rate_limits
+from hearth.http.rate_limits import WINDOW_S, Quota, RateLimits, metadata, rate_limits
 from tests.support.fakes import Clock
 
 
@@ -166,7 +166,7 @@ def test_windows_that_are_over_are_forgotten(db: Database, clock: Clock) -> None
 def test_a_process_remembers_a_bounded_number_of_callers(
     db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hearth.limits._KNOWN_CALLERS", 5)
+    monkeypatch.setattr("hearth.http.rate_limits._KNOWN_CALLERS", 5)
     process = Process(db, clock)
     for n in range(8):
         process.ask(f"address:{n}", 10)

@@ -14,19 +14,19 @@ import numpy as np
 from sqlalchemy import select
 
 from functions.detection import repository
-from functions.detection.bootstrap import kinds
-from functions.detection.closing import ClosingService
 from functions.detection.handler import make_handler
+from functions.detection.incidents.closing import ClosingService
+from functions.detection.incidents.settling import EvidenceSettings, SettleService
 from functions.detection.policy import Policy, parse_policy
 from functions.detection.prune import PruneService
 from functions.detection.schemas import Site
 from functions.detection.service import FrameService
-from functions.detection.settle import EvidenceSettings, SettleService
-from hearth.consumer import Consumer
+from functions.detection.wiring import kinds
 from hearth.db import Database
-from hearth.events import Publisher, received
 from hearth.frames import FrameKind, frame_key
-from hearth.jobs import Job, JobState, Ledger
+from hearth.ledger.consumer import Consumer
+from hearth.ledger.events import Publisher, received
+from hearth.ledger.ledger import Job, JobState, Ledger
 from hearth.retention import Retention
 from hearth_vision.detections import Detections
 from hearth_vision.detector import DetectorInfo

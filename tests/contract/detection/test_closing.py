@@ -17,8 +17,8 @@ from functions.detection.repository import closings
 from functions.detection.schemas import IncidentDetail
 from hearth import migrations
 from hearth.db import Database
-from hearth.events import Event, Publisher
-from hearth.jobs import Job, JobState, jobs_table
+from hearth.ledger.events import Event, Publisher
+from hearth.ledger.ledger import Job, JobState, jobs_table
 from tests.contract.detection.stage import Stage, picture
 
 FIRST, SECOND = "01KASVZEBRY4C1W9T6P0X2K8M1", "01KASVZEBRY4C1W9T6P0X2K8M2"

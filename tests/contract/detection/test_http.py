@@ -16,7 +16,7 @@ from functions.detection.api import create_app
 from functions.detection.policy import parse_policy
 from functions.detection.queries import Queries
 from hearth.frames import frame_key
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 from hearth.ids import ulid_from
 from tests.contract.detection.stage import Stage, picture
 from tests.support.events import FOLDER, load_event

@@ -11,11 +11,16 @@ import pytest
 from sqlalchemy import inspect, select
 
 from functions.detection import repository
-from functions.detection.episodes import Observation, episodes
-from functions.detection.frames import FrameResult
-from functions.detection.incidents import ModelRecord, episode_row, record_end, record_frames
+from functions.detection.incidents.episodes import Observation, episodes
+from functions.detection.incidents.recording import (
+    ModelRecord,
+    episode_row,
+    record_end,
+    record_frames,
+)
+from functions.detection.judging.assessment import FrameResult
+from functions.detection.judging.verdicts import Verdict
 from functions.detection.policy import EpisodeRules
-from functions.detection.verdicts import Verdict
 from hearth import migrations
 from hearth.db import Database
 from hearth.frames import frame_key

@@ -16,7 +16,7 @@ from functions.detection.policy import parse_policy
 from functions.reports.schemas import IncidentEvent
 from hearth.errors import Conflict, ModelFailed
 from hearth.frames import frame_job, frame_key
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from tests.contract.detection.stage import ScriptedDetector, Stage, notification, picture
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext, sqs_event
@@ -91,7 +91,7 @@ def stage_of_its_own(stage: Stage) -> Stage:
     """The same database, emptied."""
 
     def clear(tx: object) -> None:
-        from hearth.jobs import metadata as jobs
+        from hearth.ledger.ledger import metadata as jobs
 
         for table in [*repository.metadata.tables.values(), *jobs.tables.values()]:
             tx.execute(table.delete())  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from functions.detection import repository
 from functions.detection.policy import parse_policy
 from hearth.frames import frame_key
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from hearth_vision.detections import Detections
 from hearth_vision.images import Bgr
 from tests.contract.detection.stage import ScriptedDetector, Stage, notification, picture

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from functions.detection import repository
-from functions.detection.incidents import record_frames
+from functions.detection.incidents.recording import record_frames
 from functions.detection.queries import Queries
 from functions.detection.repository import old_rows
 from hearth.frames import FrameKind, camera_prefix
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from hearth.retention import FORGETTABLE, prune_job
 from tests.contract.detection.stage import DAYS, Stage, picture
 from tests.contract.detection.test_incidents import MODEL, RULES, result
@@ -342,6 +342,6 @@ def test_the_ledger_s_old_jobs_are_not_needed_by_incidents_that_ended(stage: Sta
 
 
 def _jobs() -> Table:
-    from hearth.jobs import jobs_table
+    from hearth.ledger.ledger import jobs_table
 
     return jobs_table

@@ -9,8 +9,8 @@ import pytest
 
 from functions.embeddings.api import create_app
 from functions.embeddings.service import EmbeddingService
-from hearth.auth import Principal, Role
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
+from hearth.http.auth import Principal, Role
 from hearth_text.models import MINILM
 from hearth_text.store import ModelStore
 from tests.support.callers import caller, request_context

@@ -18,7 +18,7 @@ from functions.embeddings.service import EmbeddingService, Encoded
 from hearth import migrations
 from hearth.db import Database
 from hearth.errors import Unavailable
-from hearth.jobs import Job, JobState, Ledger
+from hearth.ledger.ledger import Job, JobState, Ledger
 from hearth_text.models import MINILM
 from hearth_text.store import ModelStore
 from tests.support.events import load_event

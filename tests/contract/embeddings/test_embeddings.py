@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from functions.embeddings.service import EmbeddingService
-from hearth.auth import Role
+from hearth.http.auth import Role
 from hearth_text.loading import load_embedder
 from hearth_text.models import MINILM
 from hearth_text.store import ModelStore

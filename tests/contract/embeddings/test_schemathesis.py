@@ -14,7 +14,7 @@ from schemathesis.core.parameters import ParameterLocation
 from starlette.types import Receive, Scope, Send
 
 from functions.embeddings.api import create_app
-from hearth.auth import Role
+from hearth.http.auth import Role
 from tests.support.callers import acting_as, caller
 from tests.support.text_stage import TextStage, with_minilm
 

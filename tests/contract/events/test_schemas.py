@@ -18,8 +18,8 @@ from functions.notifications.notices import EVENTS, notice_of
 from functions.reports.messages import read_event, read_task
 from hearth import migrations
 from hearth.db import Database
-from hearth.events import Event, received
-from hearth.jobs import Job
+from hearth.ledger.events import Event, received
+from hearth.ledger.ledger import Job
 from scripts import event_schemas
 from tests.contract.detection.stage import Stage, picture
 from tests.contract.reports.conftest import Bench

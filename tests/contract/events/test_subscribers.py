@@ -13,8 +13,8 @@ import pytest
 from hearth import migrations
 from hearth.aws import client
 from hearth.db import Database
-from hearth.jobs import JobState
-from hearth.queues import SqsQueues
+from hearth.ledger.ledger import JobState
+from hearth.ledger.queues import SqsQueues
 from hearth.settings import AwsSettings
 from tests.contract.events.town import QUEUES, Town
 from tests.support.ministack import ministack

@@ -24,12 +24,12 @@ from functions.tasks.corrective import Inbox
 from functions.tasks.handler import make_handler as make_tasks
 from functions.tasks.service import TaskService
 from functions.tasks.writer import Writer
-from hearth.consumer import Consumer
 from hearth.db import Database
-from hearth.events import Publisher
-from hearth.http import lambda_handler_for
-from hearth.jobs import Job, JobState, Ledger
-from hearth_runtime.intrinsics import load_yaml
+from hearth.http.app import lambda_handler_for
+from hearth.ledger.consumer import Consumer
+from hearth.ledger.events import Publisher
+from hearth.ledger.ledger import Job, JobState, Ledger
+from hearth_runtime.template.intrinsics import load_yaml
 from tests.contract.detection.stage import Stage, notification, picture
 from tests.contract.notifications.conftest import Recorder
 from tests.contract.reports.conftest import Bench

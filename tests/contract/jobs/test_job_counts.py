@@ -9,7 +9,7 @@ import pytest
 
 from functions.jobs.repository import Count, JobCounts
 from hearth.db import Database
-from hearth.jobs import JobState, Ledger, NewJob
+from hearth.ledger.ledger import JobState, Ledger, NewJob
 from tests.support.fakes import Clock, MemoryQueues
 
 KEYS = (

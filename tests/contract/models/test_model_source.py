@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.detection.model_source import REFRESH_S, ModelSource
+from functions.detection.intake.model_source import REFRESH_S, ModelSource
 from functions.detection.service import model_record
 from hearth.aws import client
 from hearth.errors import InvalidInput, ModelFailed, NotFound

@@ -16,8 +16,8 @@ from functions.notifications.senders import Message, Sender
 from functions.notifications.sending import Postman
 from functions.notifications.service import Notifier, Rules
 from hearth.db import Database
-from hearth.events import Event, Publisher
-from hearth.jobs import Job, JobState, Ledger
+from hearth.ledger.events import Event, Publisher
+from hearth.ledger.ledger import Job, JobState, Ledger
 from tests.support.callers import caller
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 from tests.support.postgres import (  # noqa: F401  # fixtures

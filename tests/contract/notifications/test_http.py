@@ -9,8 +9,8 @@ import pytest
 
 from functions.notifications.api import create_app
 from functions.notifications.senders import ChannelRefused
-from hearth.auth import Principal, Role
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
+from hearth.http.auth import Principal, Role
 from tests.contract.notifications.conftest import ALICE, BOB, Bench
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event

@@ -11,7 +11,7 @@ import pytest
 
 from functions.notifications.quiet import QuietHours
 from functions.notifications.service import Rules
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from tests.contract.notifications.conftest import BERLIN, INCIDENT, Bench
 
 NIGHT = QuietHours.parse("22:00-07:00", BERLIN)

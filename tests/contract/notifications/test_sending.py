@@ -10,7 +10,7 @@ from functions.notifications.messages import SEND_ATTEMPTS
 from functions.notifications.senders import ChannelRefused, SlowDown
 from functions.notifications.sending import MAX_ATTEMPTS
 from hearth.errors import Unavailable
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from tests.contract.notifications.conftest import Bench
 
 TWO = "http://localhost/a?name=a http://localhost/b?name=b"
@@ -171,7 +171,7 @@ def test_with_little_time_left_nothing_is_begun(bench: Bench) -> None:
 def test_a_send_job_that_names_no_message_fails_visibly(
     bench: Bench, body: dict[str, str], words: str
 ) -> None:
-    from hearth.jobs import NewJob
+    from hearth.ledger.ledger import NewJob
 
     new = NewJob("notifications.send", "notifications", "k", body)
     [job] = bench.db.write(lambda tx: bench.ledger.add(tx, [new]))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from functions.jobs.schemas import JobOut
 from functions.reports.handler import make_handler
 from hearth.db import Database
-from hearth.jobs import JobState, Ledger
+from hearth.ledger.ledger import JobState, Ledger
 from hearth.migrations import upgrade
 from tests.contract.detection.stage import Stage, notification
 from tests.contract.reports.conftest import Bench

@@ -13,8 +13,8 @@ from functions.reports.mailroom import Mailer, Mailroom
 from functions.reports.service import ReportService
 from functions.reports.writer import NarrativeWriter
 from hearth.db import Database
-from hearth.events import Publisher
-from hearth.jobs import Job, JobState, Ledger, NewJob
+from hearth.ledger.events import Publisher
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
 from tests.support.report_events import BUCKET, EVIDENCE_KEY, jpeg, payload, violation_job
 

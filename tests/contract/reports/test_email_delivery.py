@@ -14,7 +14,7 @@ import pytest
 
 from functions.reports.repository.emails import get_email
 from hearth.errors import Unavailable
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from hearth.mail import Delivery, MailRefused, SmtpMailer, SmtpServer
 from tests.contract.reports.conftest import POLICY, Bench
 from tests.support.smtp_server import Delivered, Mailbox, self_signed, smtp_server

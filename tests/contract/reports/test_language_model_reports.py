@@ -15,7 +15,7 @@ from functions.reports.breaker import CircuitBreaker
 from functions.reports.llm import OpenAiChat
 from functions.reports.repository.reports import get_report
 from functions.reports.writer import NarrativeWriter
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from tests.contract.reports.conftest import BERLIN, Bench
 from tests.support import llm_server
 from tests.support.llm_server import Endpoint, llm_endpoint

@@ -8,8 +8,8 @@ import pytest
 
 from functions.reports.archive import ReportArchive
 from hearth.errors import NotFound
-from hearth.events import Event, Publisher, received
-from hearth.jobs import JobState, NewJob
+from hearth.ledger.events import Event, Publisher, received
+from hearth.ledger.ledger import JobState, NewJob
 from tests.contract.reports.conftest import Bench
 
 ID = "01KASVZEBRY4C1W9T6P0X2K8MD"

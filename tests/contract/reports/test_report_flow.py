@@ -15,7 +15,7 @@ from functions.reports.repository.digests import get_digest
 from functions.reports.repository.reports import get_report, list_reports
 from functions.reports.schemas import IncidentEvent, Narrative
 from functions.reports.writer import NarrativeWriter
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from tests.contract.reports.conftest import BERLIN, POLICY, Bench
 from tests.support.events import load_event
 from tests.support.report_events import EVIDENCE_KEY, incident, jpeg, payload

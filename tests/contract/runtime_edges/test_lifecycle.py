@@ -14,10 +14,10 @@ import boto3
 import prometheus_client
 import pytest
 
-from hearth_runtime.aws_endpoint import AwsEndpoint
-from hearth_runtime.lifecycle import Lifecycle, Swept, least_free
-from hearth_runtime.logs import LogStream
-from hearth_runtime.template import Bucket, Expiration
+from hearth_runtime.aws.endpoint import AwsEndpoint
+from hearth_runtime.aws.lifecycle import Lifecycle, Swept, least_free
+from hearth_runtime.observe.logs import LogStream
+from hearth_runtime.template.model import Bucket, Expiration
 from tests.support.ministack import ministack
 from tests.support.moto_server import moto_server
 

@@ -9,11 +9,11 @@ from typing import Any
 import boto3
 import pytest
 
-from hearth_runtime.aws_endpoint import AwsEndpoint
-from hearth_runtime.provision import provision
+from hearth_runtime.aws.endpoint import AwsEndpoint
+from hearth_runtime.aws.provision import provision
 from hearth_runtime.stack_state import SetupError
-from hearth_runtime.template import Template
-from hearth_runtime.template_reader import Place, TemplateSource
+from hearth_runtime.template.model import Template
+from hearth_runtime.template.reader import Place, TemplateSource
 from tests.support.ministack import ministack
 from tests.support.moto_server import moto_server
 from tests.support.stack_process import SMALL

@@ -16,9 +16,13 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime import attached
-from hearth_runtime.attached import AttachedLauncher, listening_address, seen_from
-from hearth_runtime.logs import LogStream
+from hearth_runtime.launchers import compose_containers as attached
+from hearth_runtime.launchers.compose_containers import (
+    AttachedLauncher,
+    listening_address,
+    seen_from,
+)
+from hearth_runtime.observe.logs import LogStream
 from tests.support.engines import ROOT, Bench, alive, spec, started, until
 
 LEASH = ROOT / "layers/core/image/leash"

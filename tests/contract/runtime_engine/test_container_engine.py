@@ -15,8 +15,8 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from hearth_runtime.cli import app
-from hearth_runtime.container_images import EngineError, check_images
-from hearth_runtime.containers import ContainerLauncher
+from hearth_runtime.launchers.container_images import EngineError, check_images
+from hearth_runtime.launchers.docker import ContainerLauncher
 from tests.support.engines import spec, started
 
 TEMPLATE = """

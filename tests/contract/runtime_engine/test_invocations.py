@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime.functions import (
+from hearth_runtime.engine.functions import (
     EVENT_PAYLOAD_LIMIT,
     SYNC_PAYLOAD_LIMIT,
     EngineStopping,

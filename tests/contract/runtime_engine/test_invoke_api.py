@@ -15,7 +15,7 @@ from aiohttp import ClientSession, web
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from hearth_runtime.invoke_api import ROOT, invoke_app
+from hearth_runtime.http.invoke_api import ROOT, invoke_app
 from tests.support.engines import Bench, spec, started, until
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hearth_runtime.functions import FunctionNotFound, FunctionSpec
-from hearth_runtime.launchers import ProcessLauncher
+from hearth_runtime.engine.functions import FunctionNotFound, FunctionSpec
+from hearth_runtime.launchers.process import ProcessLauncher
 from tests.support.engines import alive, started, until
 
 GREETER = """

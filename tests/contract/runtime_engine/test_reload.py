@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from hearth_runtime.functions import FunctionSpec
-from hearth_runtime.launchers import ProcessLauncher
-from hearth_runtime.logs import LogStream
-from hearth_runtime.reload import NO_BYTECODE, Reload
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.engine.reload import NO_BYTECODE, Reload
+from hearth_runtime.launchers.process import ProcessLauncher
+from hearth_runtime.observe.logs import LogStream
 from tests.support.engines import Bench, alive, started, until
 from tests.support.stack_process import SMALL, small_stack
 

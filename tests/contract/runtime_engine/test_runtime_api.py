@@ -10,8 +10,14 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from hearth_runtime.functions import RESPONSE_LIMIT
-from hearth_runtime.runtime_api import ACCEPTED, INVALID_REQUEST_ID, TOO_LARGE, Answer, RuntimeApi
+from hearth_runtime.engine.functions import RESPONSE_LIMIT
+from hearth_runtime.engine.runtime_api import (
+    ACCEPTED,
+    INVALID_REQUEST_ID,
+    TOO_LARGE,
+    Answer,
+    RuntimeApi,
+)
 
 NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"
 

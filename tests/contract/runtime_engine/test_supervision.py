@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from hearth_runtime import supervisor
-from hearth_runtime.functions import FunctionSpec
-from hearth_runtime.launchers import Process, ProcessLauncher
+from hearth_runtime.engine import supervisor
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.launchers.process import Process, ProcessLauncher
 from tests.support.engines import ROOT, Bench, alive, kill, spec, started, until
 
 
@@ -316,7 +316,7 @@ def test_no_process_survives_a_runtime_that_is_killed() -> None:
 
 def test_the_guard_starts_nothing_when_its_parent_is_gone_already(tmp_path: Path) -> None:
     trace = tmp_path / "started"
-    guard = ROOT / "localstack/hearth_runtime/exec_guard.py"
+    guard = ROOT / "localstack/hearth_runtime/launchers/exec_guard.py"
     ended = subprocess.run(
         [sys.executable, "-I", "-S", guard, "1", "/usr/bin/touch", trace], check=False
     )

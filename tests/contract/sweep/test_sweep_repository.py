@@ -18,7 +18,7 @@ from functions.sweep.repository import Listing, SweepRepository, metadata
 from functions.sweep.service import Sweep
 from hearth.db import Database
 from hearth.frames import frame_key
-from hearth.jobs import Ledger
+from hearth.ledger.ledger import Ledger
 from hearth.retention import Retention
 from tests.support.fakes import Clock, MemoryQueues, MemoryStore
 

@@ -15,10 +15,10 @@ from functions.tasks.corrective import Inbox
 from functions.tasks.handler import make_handler
 from functions.tasks.service import TaskService
 from functions.tasks.writer import Writer
-from hearth.auth import Principal, Role
 from hearth.db import Database
-from hearth.events import Event, Publisher
-from hearth.jobs import Job, JobState, Ledger, jobs_table
+from hearth.http.auth import Principal, Role
+from hearth.ledger.events import Event, Publisher
+from hearth.ledger.ledger import Job, JobState, Ledger, jobs_table
 from tests.support.callers import acting_as, caller
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 

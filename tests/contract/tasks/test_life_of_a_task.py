@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hearth.auth import Principal
+from hearth.http.auth import Principal
 from tests.contract.tasks.desk import ANA, BEN, BOSS, GUEST, Desk
 
 UNKNOWN = "01KAJQ6T1M5W8Y2Z3X4V5B6N7M"

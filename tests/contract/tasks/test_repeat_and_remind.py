@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hearth.jobs import JobState
+from hearth.ledger.ledger import JobState
 from tests.contract.tasks.desk import ANA, BOSS, Desk
 from tests.support.fakes import LambdaContext, sqs_event
 
@@ -167,7 +167,7 @@ def test_a_reminder_that_was_claimed_while_the_due_date_moved_tells_nothing(desk
 
 
 def test_a_job_that_is_no_reminder_fails_visibly(desk: Desk) -> None:
-    from hearth.jobs import NewJob
+    from hearth.ledger.ledger import NewJob
 
     for number, payload in enumerate(({}, {"task_id": "x", "due_at": "soon", "minutes": 1})):
         new = NewJob("tasks.remind", "tasks", f"bad:{number}", payload)
@@ -216,7 +216,7 @@ def test_a_deleted_task_does_not_come_back_when_its_report_is_told_again(desk: D
     (again,) = desk.report_ready("r1")
     from sqlalchemy import update
 
-    from hearth.jobs import jobs_table
+    from hearth.ledger.ledger import jobs_table
 
     desk.db.write(
         lambda tx: tx.execute(

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import boto3
 
-from hearth_runtime.aws_endpoint import AwsEndpoint
-from hearth_runtime.functions import FunctionSpec
-from hearth_runtime.provision import provision
-from hearth_runtime.template import Template
-from hearth_runtime.template_reader import TemplateSource
+from hearth_runtime.aws.endpoint import AwsEndpoint
+from hearth_runtime.aws.provision import provision
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.template.model import Template
+from hearth_runtime.template.reader import TemplateSource
 from tests.image.containers import ROOT, docker
 from tests.support.ministack import ministack
 

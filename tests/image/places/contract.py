@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hearth import migrations
-from hearth.auth import Role
+from hearth.http.auth import Role
 
 OK = {"statusCode": 200}
 NOT_FOUND = {"statusCode": 404, "body": {"error": {"code": "NOT_FOUND"}}}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
-from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.engine.functions import FunctionSpec
 from tests.image.places.answers import comparable
 from tests.image.places.backing import Backing
 from tests.image.places.place import Invoke, Open

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from hearth_runtime.aws_endpoint import AwsEndpoint
-from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.aws.endpoint import AwsEndpoint
+from hearth_runtime.engine.functions import FunctionSpec
 from tests.image.containers import docker, tag
 from tests.image.places import lambda_api
 from tests.image.places.backing import Backing, provisioned, reachable

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.engine.functions import FunctionSpec
 from tests.image.containers import docker
 from tests.image.places import lambda_api
 from tests.image.places.backing import Backing, backing

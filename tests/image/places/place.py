@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.engine.functions import FunctionSpec
 from tests.image.places.backing import Backing, backing
 from tests.image.places.contract import Case
 

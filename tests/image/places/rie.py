@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.engine.functions import FunctionSpec
 from tests.image.containers import HARDENED, docker, tag
 from tests.image.places.answers import comparable
 from tests.image.places.backing import Backing

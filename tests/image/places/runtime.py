@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hearth_runtime.functions import FunctionSpec
-from hearth_runtime.launchers import Launcher, ProcessLauncher
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.launchers.process import Launcher, ProcessLauncher
 from tests.image.containers import ROOT, launcher
 from tests.image.places.answers import comparable
 from tests.image.places.backing import Backing

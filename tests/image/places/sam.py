@@ -19,8 +19,8 @@ from typing import Any
 
 import yaml
 
-from hearth_runtime.functions import FunctionSpec
-from hearth_runtime.intrinsics import load_yaml
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.template.intrinsics import load_yaml
 from tests.image.containers import ROOT, docker
 from tests.image.places import lambda_api
 from tests.image.places.answers import comparable, http_answer

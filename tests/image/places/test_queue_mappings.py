@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hearth_runtime.functions import FunctionSpec
+from hearth_runtime.engine.functions import FunctionSpec
 from tests.e2e.driver import key_of, person
 from tests.image.places import lambda_api, localemu_lambda, ministack_lambda
 from tests.image.places.conftest import PLACES, Database, need, open_folder

@@ -11,7 +11,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from sqlalchemy import Connection, text
 
 from hearth import migrations
-from hearth.consumer import (
+from hearth.db import Database
+from hearth.errors import InvalidInput, ModelFailed, Unavailable
+from hearth.ledger.consumer import (
     Consumer,
     Deadline,
     Done,
@@ -21,9 +23,7 @@ from hearth.consumer import (
     Work,
     each,
 )
-from hearth.db import Database
-from hearth.errors import InvalidInput, ModelFailed, Unavailable
-from hearth.jobs import Job, JobState, Ledger, NewJob
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 
 NOTHING_FAILED: dict[str, Any] = {"batchItemFailures": []}

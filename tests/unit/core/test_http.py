@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from hearth.auth import Principal, Role
 from hearth.errors import (
     Conflict,
     Forbidden,
@@ -26,8 +25,9 @@ from hearth.errors import (
     Unauthenticated,
     Unavailable,
 )
-from hearth.http import PageQuery, create_app, lambda_handler_for
-from hearth.limits import Quota
+from hearth.http.app import PageQuery, create_app, lambda_handler_for
+from hearth.http.auth import Principal, Role
+from hearth.http.rate_limits import Quota
 from tests.support.fakes import LambdaContext
 
 router = APIRouter()

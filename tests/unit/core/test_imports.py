@@ -10,11 +10,17 @@ import pytest
     ("module", "heavy"),
     [
         ("hearth.bootstrap", ["boto3", "botocore.session", "sqlalchemy", "alembic", "fastapi"]),
-        ("hearth.consumer", ["boto3", "botocore.session", "alembic", "fastapi", "sqlalchemy.orm"]),
-        ("hearth.jobs", ["boto3", "botocore.session", "alembic", "fastapi", "sqlalchemy.orm"]),
+        (
+            "hearth.ledger.consumer",
+            ["boto3", "botocore.session", "alembic", "fastapi", "sqlalchemy.orm"],
+        ),
+        (
+            "hearth.ledger.ledger",
+            ["boto3", "botocore.session", "alembic", "fastapi", "sqlalchemy.orm"],
+        ),
         ("hearth.storage", ["boto3", "botocore.session"]),
         ("hearth.aws", ["boto3", "botocore.session"]),
-        ("hearth.http", ["boto3", "botocore.session", "sqlalchemy"]),
+        ("hearth.http.app", ["boto3", "botocore.session", "sqlalchemy"]),
         ("hearth.migrations", ["alembic"]),
     ],
 )

@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Connection, text
 
 from hearth import migrations
-from hearth.consumer import Consumer, Done, Failed, Outcome, Postpone, each
 from hearth.db import Database
 from hearth.errors import InvalidInput, Unavailable
-from hearth.jobs import Job, JobState, Ledger, NewJob
+from hearth.ledger.consumer import Consumer, Done, Failed, Outcome, Postpone, each
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 
 NAMES = [f"frame:{letter}" for letter in "abcdef"]
@@ -198,7 +198,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 def _no_messages() -> Any:
-    from hearth.consumer import _Batch
+    from hearth.ledger.consumer import _Batch
 
     return _Batch()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from functions.detection.association import Box, Person, associate
-from functions.detection.equipment import Vocabulary
+from functions.detection.judging.association import Box, Person, associate
+from functions.detection.judging.equipment import Vocabulary
+from functions.detection.judging.verdicts import Judged, judge
 from functions.detection.policy import CameraRules, parse_policy
-from functions.detection.verdicts import Judged, judge
 
 PPE = (
     "helmet",

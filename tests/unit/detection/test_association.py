@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from functions.detection.association import Found as Thing
-from functions.detection.association import fitness
-from functions.detection.equipment import Item, Role, Vocabulary, role_of
+from functions.detection.judging.association import Found as Thing
+from functions.detection.judging.association import fitness
+from functions.detection.judging.equipment import Item, Role, Vocabulary, role_of
 from tests.unit.detection.builders import COCO, HEAD, PPE, STANDING, TORSO, Found, moved
 
 

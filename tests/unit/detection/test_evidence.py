@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from functions.detection.evidence import Caption, blur_faces, render
-from functions.detection.settle import face_settings
+from functions.detection.incidents.evidence import Caption, blur_faces, render
+from functions.detection.incidents.settling import face_settings
 from hearth.errors import ModelFailed
 from hearth_vision.detections import Detections
 from hearth_vision.images import Bgr

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.detection.lag import Arrivals, Frame, overdue
+from functions.detection.intake.load_shedding import Arrivals, Frame, overdue
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 

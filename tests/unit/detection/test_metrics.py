@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from functions.detection.bootstrap import measure
+from functions.detection.wiring import measure
 
 
 def test_frames_that_were_let_go_are_told_by_reason(capsys: pytest.CaptureFixture[str]) -> None:

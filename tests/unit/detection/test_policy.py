@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.detection import policy as policy_module
-from functions.detection.equipment import Item
+from functions.detection.judging.equipment import Item
 from functions.detection.policy import MAX_BYTES, Camera, EpisodeRules, Policy, Shift, parse_policy
 from hearth.errors import HearthError, InvalidInput, TooLarge
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.detection.equipment import Item
-from functions.detection.policy_source import REFRESH_S, PolicySource
+from functions.detection.intake.policy_source import REFRESH_S, PolicySource
+from functions.detection.judging.equipment import Item
 from hearth.errors import InvalidInput, NotFound, TooLarge
 from tests.support.fakes import MemoryStore
 

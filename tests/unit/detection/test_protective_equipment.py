@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from functions.detection.frames import assess
-from functions.detection.policy import parse_policy
-from functions.detection.protective_equipment import (
+from functions.detection.judging.assessment import assess
+from functions.detection.judging.rekognition import (
     MAX_PERSONS,
     EquipmentType,
     protective_equipment,
 )
+from functions.detection.policy import parse_policy
 from tests.unit.detection.builders import HEAD, PPE, SIZE, STANDING, Found, moved
 
 MODEL = {"name": "best", "sha256": "ab" * 32}

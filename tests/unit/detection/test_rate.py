@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.detection.rate import Choice, choose, windows
+from functions.detection.intake.rate_limit import Choice, choose, windows
 
 # Ten seconds begin here, as every window of a rate of one or more.
 START = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.detection.tracks import Sighting, Track, attribute, track
+from functions.detection.judging.tracks import Sighting, Track, attribute, track
 
 START = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from functions.detection.frames import assess
+from functions.detection.judging.assessment import assess
+from functions.detection.judging.verdicts import INFERRED, Judged
 from functions.detection.policy import parse_policy
-from functions.detection.verdicts import INFERRED, Judged
 from tests.unit.detection.builders import (
     COCO,
     HEAD,

@@ -13,7 +13,7 @@ import pytest
 
 from functions.docs.api import create_app
 from functions.docs.assets import Assets
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 from tests.support.fakes import LambdaContext
 
 FOLDER = Path(__file__).resolve().parents[3] / "functions" / "docs"

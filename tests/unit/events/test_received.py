@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hearth.errors import InvalidInput
-from hearth.events import Event, Publisher, received
+from hearth.ledger.events import Event, Publisher, received
 
 WHEN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 EVENT = Event("task.created", "1:1", WHEN, "1", {"task_id": "1"}, version=12)

@@ -15,8 +15,8 @@ from functions.jobs.repository import JobCounts
 from functions.jobs.service import JobsService
 from hearth.db import Database
 from hearth.errors import InvalidInput
-from hearth.http import lambda_handler_for
-from hearth.jobs import Job, Ledger, NewJob, metadata
+from hearth.http.app import lambda_handler_for
+from hearth.ledger.ledger import Job, Ledger, NewJob, metadata
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues
 

@@ -13,7 +13,7 @@ from functions.notifications.notices import EVENTS, MAX_LINE, MAX_TITLE, notice_
 from functions.notifications.render import html, machine, plain
 from functions.notifications.schemas import Told
 from hearth.errors import InvalidInput
-from hearth.events import Event
+from hearth.ledger.events import Event
 from tests.support.report_events import payload
 
 BERLIN = ZoneInfo("Europe/Berlin")

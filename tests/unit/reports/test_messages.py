@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from functions.reports.handler import translate
 from functions.reports.messages import job_from_body, read_event, read_incident
 from hearth.errors import InvalidInput
-from hearth.jobs import NewJob
+from hearth.ledger.ledger import NewJob
 from tests.support.events import load_event
 from tests.support.report_events import payload, violation_job
 

@@ -11,7 +11,7 @@ import pytest
 from functions.reports.api import create_app
 from functions.reports.schemas import ReportDetail, ReportPage
 from hearth.errors import NotFound
-from hearth.http import lambda_handler_for
+from hearth.http.app import lambda_handler_for
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
 

@@ -8,8 +8,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from hearth_runtime.functions import InvokeResult
-from hearth_runtime.logs import LogStream
+from hearth_runtime.engine.functions import InvokeResult
+from hearth_runtime.observe.logs import LogStream
 
 Answer = bytes | Exception | Callable[[dict[str, Any]], Awaitable[bytes]]
 

@@ -7,10 +7,10 @@ import re
 import pytest
 from multidict import CIMultiDict
 
-from hearth_runtime.cors import answer_headers, preflight_headers
-from hearth_runtime.loopback import is_loopback, is_owner, refusal, require_authorizers
+from hearth_runtime.http.cors import answer_headers, preflight_headers
+from hearth_runtime.http.loopback import is_loopback, is_owner, refusal, require_authorizers
 from hearth_runtime.stack_state import SetupError
-from hearth_runtime.template import Api, Authorizer, Cors, Route
+from hearth_runtime.template.model import Api, Authorizer, Cors, Route
 
 FULL = Cors(
     origins=("https://home.example", "https://*.lan"),

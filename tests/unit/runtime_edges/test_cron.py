@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hearth_runtime.cron import parse_expression
-from hearth_runtime.intrinsics import TemplateError
+from hearth_runtime.sources.cron import parse_expression
+from hearth_runtime.template.intrinsics import TemplateError
 
 START = datetime(2026, 11, 21, 9, 30, 30, tzinfo=UTC)  # a Saturday
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime.custom_resources import Answers, CustomResources
-from hearth_runtime.functions import EngineStopping
+from hearth_runtime.engine.functions import EngineStopping
 from hearth_runtime.records import JsonRecords
+from hearth_runtime.sources.custom_resources import Answers, CustomResources
 from hearth_runtime.stack_state import SetupError
-from hearth_runtime.template import CustomResource
+from hearth_runtime.template.model import CustomResource
 from tests.unit.runtime_edges.fakes import Answer, FakeEngine, failure
 
 

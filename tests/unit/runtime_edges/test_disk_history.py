@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hearth_runtime.disk_history import HISTORY_FILE, DiskHistory
+from hearth_runtime.aws.disk_history import HISTORY_FILE, DiskHistory
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 GIB = 2**30

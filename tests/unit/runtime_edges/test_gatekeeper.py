@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from hearth_runtime.authorizer import LOCAL_OWNER, Gatekeeper, Refused
-from hearth_runtime.calls import Calls
-from hearth_runtime.functions import PayloadTooLarge, TooManyRequests
-from hearth_runtime.routing import Match
-from hearth_runtime.template import Authorizer, Route
+from hearth_runtime.engine.functions import PayloadTooLarge, TooManyRequests
+from hearth_runtime.http.authorizer import LOCAL_OWNER, Gatekeeper, Refused
+from hearth_runtime.http.calls import Calls
+from hearth_runtime.http.routing import Match
+from hearth_runtime.template.model import Authorizer, Route
 from tests.unit.runtime_edges.fakes import Answer, FakeEngine, MemoryLogs, failure
 
 HEADER = "$request.header.Authorization"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth_runtime.http_events import (
+from hearth_runtime.http.events import (
     BadFunctionAnswer,
     HttpAnswer,
     HttpRequest,
@@ -21,8 +21,8 @@ from hearth_runtime.http_events import (
     http_answer,
     http_event,
 )
-from hearth_runtime.routing import Match
-from hearth_runtime.template import Route
+from hearth_runtime.http.routing import Match
+from hearth_runtime.template.model import Route
 
 NOW = datetime(2026, 11, 21, 9, 5, 7, 250_000, tzinfo=UTC)
 

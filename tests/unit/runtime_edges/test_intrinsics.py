@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime.intrinsics import Resolver, TemplateError, load_yaml
+from hearth_runtime.template.intrinsics import Resolver, TemplateError, load_yaml
 
 RESOLVER = Resolver(
     refs={

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hearth_runtime.intrinsics import TemplateError, load_yaml
-from hearth_runtime.lifecycle import expires_at, least_free
-from hearth_runtime.template import Expiration
-from hearth_runtime.template_reader import TemplateSource
+from hearth_runtime.aws.lifecycle import expires_at, least_free
+from hearth_runtime.template.intrinsics import TemplateError, load_yaml
+from hearth_runtime.template.model import Expiration
+from hearth_runtime.template.reader import TemplateSource
 
 ROOT = Path(__file__).resolve().parents[3]
 

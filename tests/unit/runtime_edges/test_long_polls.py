@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from hearth_runtime.ministack_process import LongPolls
+from hearth_runtime.aws.ministack_process import LongPolls
 
 
 class Emulator:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hearth_runtime.functions import FunctionSpec
-from hearth_runtime.memory_limits import LEAST_MB, limited
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.engine.memory_limits import LEAST_MB, limited
 
 
 def specs(*memory_mb: int) -> list[FunctionSpec]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime.intrinsics import TemplateError
-from hearth_runtime.parameters import parameter_values
+from hearth_runtime.template.intrinsics import TemplateError
+from hearth_runtime.template.parameters import parameter_values
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from hearth_runtime import pollers
-from hearth_runtime.functions import TooManyRequests
-from hearth_runtime.pollers import MappingMetrics, QueuePoller
-from hearth_runtime.template import QueueMapping
-from hearth_runtime.template_reader import Identity
+from hearth_runtime.engine.functions import TooManyRequests
+from hearth_runtime.sources import sqs_poller as pollers
+from hearth_runtime.sources.sqs_poller import MappingMetrics, QueuePoller
+from hearth_runtime.template.model import QueueMapping
+from hearth_runtime.template.reader import Identity
 from tests.unit.runtime_edges.fakes import FakeEngine, FakeSqs, MemoryLogs, failure, until
 
 QUEUE = Identity("http://queue", {"Arn": "arn:aws:sqs:r:1:q"})

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth_runtime.routing import RouteTable
-from hearth_runtime.template import Route
+from hearth_runtime.http.routing import RouteTable
+from hearth_runtime.template.model import Route
 
 
 def table(*keys: str) -> RouteTable:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime.functions import TooManyRequests
+from hearth_runtime.engine.functions import TooManyRequests
 from hearth_runtime.records import JsonRecords
-from hearth_runtime.schedules import Schedules, scheduled_event
-from hearth_runtime.template import Schedule
+from hearth_runtime.sources.schedules import Schedules, scheduled_event
+from hearth_runtime.template.model import Schedule
 from tests.unit.runtime_edges.fakes import Answer, FakeEngine, MemoryLogs, failure, until
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

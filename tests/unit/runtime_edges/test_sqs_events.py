@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth_runtime.sqs_events import MalformedAnswer, chunks_that_fit, failed_ids, sqs_event
+from hearth_runtime.sources.sqs_events import (
+    MalformedAnswer,
+    chunks_that_fit,
+    failed_ids,
+    sqs_event,
+)
 
 IDS = ("one", "two", "three")
 

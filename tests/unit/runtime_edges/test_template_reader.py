@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hearth_runtime.intrinsics import TemplateError, load_yaml
-from hearth_runtime.template import Authorizer, Cors, Redrive, Template, Throttle
-from hearth_runtime.template_reader import Identity, Place, TemplateSource
+from hearth_runtime.template.intrinsics import TemplateError, load_yaml
+from hearth_runtime.template.model import Authorizer, Cors, Redrive, Template, Throttle
+from hearth_runtime.template.reader import Identity, Place, TemplateSource
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hearth_runtime.gateway import TokenBucket
-from hearth_runtime.template import Throttle
+from hearth_runtime.http.gateway import TokenBucket
+from hearth_runtime.template.model import Throttle
 
 
 def test_a_burst_passes_and_then_the_rate_decides() -> None:

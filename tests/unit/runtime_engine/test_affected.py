@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hearth_runtime.functions import FunctionSpec
-from hearth_runtime.reload import affected, sources
+from hearth_runtime.engine.functions import FunctionSpec
+from hearth_runtime.engine.reload import affected, sources
 
 ROOT = Path("/project")
 FUNCTIONS = [

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth_runtime.container_images import connect, images
-from hearth_runtime.containers import NOBODY, ContainerError, container_user, mounts
+from hearth_runtime.launchers.container_images import connect, images
+from hearth_runtime.launchers.docker import NOBODY, ContainerError, container_user, mounts
 from hearth_runtime.stack_state import SetupError
 
 FUNCTION = """

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth_runtime.logs import CUT_MARK, LINE_LIMIT, LineSplitter, LogStream, Tail, parse_object
+from hearth_runtime.observe.logs import (
+    CUT_MARK,
+    LINE_LIMIT,
+    LineSplitter,
+    LogStream,
+    Tail,
+    parse_object,
+)
 
 
 def written(path: Path) -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hearth_runtime.emf import METRIC_LIMIT, SERIES_LIMIT, is_emf
-from hearth_runtime.functions import FunctionStatus
-from hearth_runtime.metrics import Metrics
+from hearth_runtime.engine.functions import FunctionStatus
+from hearth_runtime.observe.emf import METRIC_LIMIT, SERIES_LIMIT, is_emf
+from hearth_runtime.observe.metrics import Metrics
 
 
 def document(

@@ -15,8 +15,8 @@ from functions.sweep.schemas import SweepReport
 from functions.sweep.service import Sweep
 from hearth.db import Database
 from hearth.frames import FrameKind, frame_key
-from hearth.job_table import metadata as job_tables
-from hearth.jobs import Ledger
+from hearth.ledger.ledger import Ledger
+from hearth.ledger.table import metadata as job_tables
 from hearth.retention import Retention
 from tests.support.fakes import Clock, MemoryQueues, MemoryStore
 

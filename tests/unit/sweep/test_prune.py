@@ -9,7 +9,7 @@ import pytest
 
 from functions.sweep import prune
 from hearth.frames import frame_job
-from hearth.jobs import JobState, NewJob
+from hearth.ledger.ledger import JobState, NewJob
 from hearth.retention import PRUNE, Retention
 
 if TYPE_CHECKING:

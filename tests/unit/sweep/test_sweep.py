@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from functions.sweep.reconcile import BATCH, Limits
 from hearth.errors import Unavailable
 from hearth.frames import FrameKind, frame_job
-from hearth.jobs import JobState, NewJob
+from hearth.ledger.ledger import JobState, NewJob
 
 if TYPE_CHECKING:
     from tests.unit.sweep.conftest import House

@@ -10,8 +10,8 @@ import pytest
 
 from functions.tasks.repository import metadata
 from hearth.db import Database
-from hearth.http import lambda_handler_for
-from hearth.jobs import metadata as ledger_metadata
+from hearth.http.app import lambda_handler_for
+from hearth.ledger.ledger import metadata as ledger_metadata
 from tests.contract.tasks.desk import ANA, Desk
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext

@@ -11,9 +11,9 @@ from hearth.settings import CoreSettings
 if TYPE_CHECKING:
     from hearth.cloudwatch import CloudWatch
     from hearth.db import Database
-    from hearth.jobs import Ledger
-    from hearth.limits import RateLimits
-    from hearth.queues import SqsQueues
+    from hearth.http.rate_limits import RateLimits
+    from hearth.ledger.ledger import Ledger
+    from hearth.ledger.queues import SqsQueues
     from hearth.storage import ObjectStore, S3Store
 
 
@@ -44,7 +44,7 @@ class Platform:
     @cached_property
     def queues(self) -> SqsQueues:
         from hearth.aws import client
-        from hearth.queues import SqsQueues
+        from hearth.ledger.queues import SqsQueues
 
         return SqsQueues(client("sqs"), self.settings.queue_urls)
 
@@ -57,13 +57,13 @@ class Platform:
 
     @cached_property
     def ledger(self) -> Ledger:
-        from hearth.jobs import Ledger
+        from hearth.ledger.ledger import Ledger
 
         return Ledger(self.db, _QueuesOnDemand(self))
 
     @cached_property
     def limits(self) -> RateLimits:
-        from hearth.limits import RateLimits
+        from hearth.http.rate_limits import RateLimits
 
         return RateLimits(self.db, self.settings.requests_per_minute)
 

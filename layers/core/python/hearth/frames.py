@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from hearth.errors import InvalidInput
-from hearth.jobs import NewJob
+from hearth.ledger.ledger import NewJob
 
 FRAMES_PREFIX = "frames/"
 QUEUE = "detection"

@@ -1,6 +1,7 @@
 """Who calls, and what they may do: roles, permissions, and what an authorizer says of both.
 
-Apart from `hearth.auth`, so that the authorizer, which serves no HTTP, need not import FastAPI.
+Apart from `hearth.http.auth`, so that the authorizer, which serves no HTTP, need not import
+FastAPI.
 """
 
 from __future__ import annotations

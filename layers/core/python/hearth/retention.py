@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from hearth.frames import QUEUE, FrameKind
-from hearth.jobs import NewJob
+from hearth.ledger.ledger import NewJob
 
 PRUNE: Final = "detection.prune"
 """The daily job in which detection deletes its own old rows."""

@@ -1,0 +1,1 @@
+"""Incident episodes: recording, settling, closing, and what leaves the function of them."""

@@ -1,0 +1,442 @@
+"""Keeps counters, observations and incidents in step with the frames that were judged.
+
+Everything here runs inside one transaction of the caller and holds the camera's row, so that two
+workers never recompute one camera at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from functions.detection import repository
+from functions.detection.incidents.episodes import ClassSummary, Episode, Observation, episodes
+from functions.detection.incidents.settle_jobs import Horizon, settle_jobs, watch_job
+from functions.detection.intake.rate_limit import choose, windows
+from functions.detection.judging.assessment import FrameResult
+from functions.detection.judging.verdicts import Verdict
+from functions.detection.policy import EpisodeRules
+from functions.detection.repository.old_rows import pruned_spans
+from functions.detection.schemas import DropReason
+from hearth.frames import frame_key
+from hearth.ids import format_time, new_ulid, parse_time
+from hearth.ledger.ledger import NewJob
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+
+_DROPPED: Final[Mapping[DropReason, str]] = {"lag": "dropped", "rate": "over_rate"}
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """The model that made some results, as it is stored: one row for each distinct description."""
+
+    id: str
+    body: Mapping[str, Any]
+
+
+def record_frames(
+    tx: Connection,
+    camera_id: str,
+    results: Sequence[FrameResult],
+    model: ModelRecord,
+    rules: EpisodeRules,
+    now: datetime,
+    max_fps: float | None = None,
+) -> list[NewJob]:
+    """Store judged frames of one camera and bring its incidents up to date.
+
+    A repeat of what is stored changes nothing. Of frames that several workers judged at once, those
+    beyond `max_fps` are left out here, and stored ones that the new ones displace go.
+
+    Returns:
+        Jobs that settle incidents.
+    """
+    camera = repository.lock_camera(tx, camera_id)
+    gone: dict[str, Row[Any]] = {}
+    if max_fps is not None:
+        camera, results, gone = _within_rate(tx, camera, results, max_fps)
+        if not results:
+            return []
+    known = repository.known_frames(tx, [result.key for result in results])
+    fresh = [
+        result
+        for result in results
+        if _may_be_pruned(camera, result.captured_at)
+        or not _same(known.get(result.key), result, model.id)
+    ]
+    jobs: list[NewJob] = []
+    touched: set[str] = set()
+    if fresh:
+        repository.put_model(tx, model.id, dict(model.body))
+        repository.put_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
+        replaced = gone | {one.key: known[one.key] for one in fresh if one.key in known}
+        repository.update_camera(tx, camera_id, _counters(camera, fresh, replaced, model.id))
+        for zone, (first, last) in _replace_observations(tx, fresh, replaced).items():
+            changed, watch = _recompute(tx, camera, zone, first, last, rules, now)
+            touched |= changed
+            jobs += watch
+    latest = max(result.captured_at for result in results)
+    before = Horizon(camera.last_frame_at, camera.ended_at)
+    after = Horizon(_later(camera.last_frame_at, latest), camera.ended_at)
+    times = [result.captured_at for result in results]
+    return jobs + settle_jobs(
+        tx, camera_id, rules, before, after, times, touched, format_time(latest)
+    )
+
+
+def record_failures(
+    tx: Connection, camera_id: str, errors: Mapping[str, tuple[datetime, str]], now: datetime
+) -> None:
+    """Store frames that cannot be judged: key → (captured at, reason)."""
+    camera = repository.lock_camera(tx, camera_id)
+    known = repository.known_frames(tx, list(errors))
+    new = {key: error for key, error in errors.items() if key not in known}
+    if not new:
+        return
+    blank = dict.fromkeys(
+        ("width", "height", "persons", "compliant", "violation", "indeterminate"), 0
+    )
+    repository.put_frames(
+        tx,
+        [
+            {
+                **blank,
+                "frame_key": key,
+                "camera_id": camera_id,
+                "captured_at": captured_at,
+                "result": None,
+                "model_id": None,
+                "error": reason[:2000],
+                "processed_at": now,
+            }
+            for key, (captured_at, reason) in new.items()
+        ],
+    )
+    repository.update_camera(tx, camera_id, {"failed": camera.failed + len(new)})
+
+
+def record_dropped(tx: Connection, camera_id: str, reason: DropReason) -> None:
+    """Count one frame that was let go unjudged."""
+    camera = repository.lock_camera(tx, camera_id)
+    column = _DROPPED[reason]
+    repository.update_camera(tx, camera_id, {column: (getattr(camera, column) or 0) + 1})
+
+
+def record_end(
+    tx: Connection, camera_id: str, ended_at: datetime, rules: EpisodeRules
+) -> list[NewJob]:
+    """Note that the camera's stream ended.
+
+    Returns:
+        Jobs that settle the incidents which this ends.
+    """
+    camera = repository.lock_camera(tx, camera_id)
+    repository.update_camera(tx, camera_id, {"ended_at": _later(camera.ended_at, ended_at)})
+    before = Horizon(camera.last_frame_at, camera.ended_at)
+    after = Horizon(camera.last_frame_at, _later(camera.ended_at, ended_at))
+    return settle_jobs(
+        tx, camera_id, rules, before, after, [ended_at], set(), f"{format_time(ended_at)}.end"
+    )
+
+
+# ---- incidents ----
+
+
+def _recompute(
+    tx: Connection,
+    camera: Row[Any],
+    zone: str,
+    first: datetime,
+    last: datetime,
+    rules: EpisodeRules,
+    now: datetime,
+) -> tuple[set[str], list[NewJob]]:
+    """Bring the episodes around changed observations, `first` to `last`, up to date.
+
+    From the episode that reaches up to the first change (cuts before it are unaffected, see
+    `episodes`) to the end of the chain.
+    """
+    camera_id = camera.camera_id
+    gap = timedelta(seconds=rules.gap_s)
+    before = repository.episode_before(tx, camera_id, zone, first)
+    start = before.first_seen if before and first - before.last_seen <= gap else first
+    following = repository.episodes_from(tx, camera_id, zone, start)
+    end = last
+    old: dict[str, Any] = {}
+    for row in following:
+        if row.first_seen > end + gap:
+            break
+        end = max(end, row.last_seen)
+        old[row.id] = row
+    seen = repository.observed(
+        tx, camera_id, zone, frame_key(camera_id, start), frame_key(camera_id, end)
+    )
+    current = [
+        episode
+        for part in _parts(tx, camera, zone, start, end, seen)
+        for episode in episodes(camera_id, zone or None, part, rules)
+    ]
+    changed: set[str] = set()
+    jobs: list[NewJob] = []
+    for episode in current:
+        row = old.pop(episode.incident_id, None)
+        stored = _store(tx, row, episode, now)
+        if stored.changed:
+            changed.add(episode.incident_id)
+        if stored.opened:
+            quiet = now + timedelta(seconds=rules.idle_after_s)
+            jobs.append(watch_job(stored.opened, episode.incident_id, quiet))
+        if stored.closed:
+            jobs.append(watch_job(stored.closed, episode.incident_id, now))
+    for row in old.values():
+        _supersede(tx, row, current, now)
+        if row.state == repository.OPEN:
+            jobs.append(watch_job(row.watch_key, row.id, now))
+    return changed, jobs
+
+
+def _parts(
+    tx: Connection,
+    camera: Row[Any],
+    zone: str,
+    start: datetime,
+    end: datetime,
+    seen: Sequence[Observation],
+) -> list[list[Observation]]:
+    """What was seen before, between and after incidents that are final.
+
+    Their observations are deleted. A frame of their time that comes only now, or once more,
+    changes them no more, and no other episode reaches over them.
+    """
+    if not _may_be_pruned(camera, start):
+        return [list(seen)]
+    spans = pruned_spans(tx, camera.camera_id, zone, start, end)
+    parts: defaultdict[int, list[Observation]] = defaultdict(list)
+    for one in seen:
+        if not any(first <= one.captured_at <= last for first, last in spans):
+            parts[sum(last < one.captured_at for _, last in spans)].append(one)
+    return [parts[index] for index in sorted(parts)]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What became of a row; `opened` and `closed` are the keys of watches that begin or end."""
+
+    changed: bool
+    opened: str | None = None
+    closed: str | None = None
+
+
+def _store(tx: Connection, known: Row[Any] | None, episode: Episode, now: datetime) -> _Stored:
+    """Insert or update one episode."""
+    content = episode_row(episode)
+    state = repository.OPEN if episode.confirmed else repository.CANDIDATE
+    # A watch is done when its incident closes; each opening has one of its own.
+    watch = f"settle:{episode.incident_id}:watch:{new_ulid()}"
+    # An episode that was taken out can come back when frames arrive in yet another order.
+    row = known or repository.incident(tx, episode.incident_id)
+    if row is None:
+        life = {"state": state, "revision": 1, "watch_key": watch, "updated_at": now}
+        repository.insert_incident(tx, {"id": episode.incident_id, **content, **life})
+        return _Stored(True, opened=watch if episode.confirmed else None)
+    same = all(getattr(row, name) == value for name, value in content.items())
+    if same and row.state != repository.SUPERSEDED:
+        return _Stored(False)
+    reported = row.state in (repository.ENDED, repository.SUPERSEDED)
+    was_open, is_open = row.state == repository.OPEN, state == repository.OPEN
+    repository.update_incident(
+        tx,
+        row.id,
+        content
+        | {
+            "state": state,
+            "revision": row.revision + 1 if reported else row.revision,
+            "watch_key": watch if is_open and not was_open else row.watch_key,
+            "superseded_by": None,
+            "end_reason": None,
+            "evidence": None,
+            "updated_at": now,
+        },
+    )
+    return _Stored(
+        True,
+        opened=watch if is_open and not was_open else None,
+        closed=row.watch_key if was_open and not is_open else None,
+    )
+
+
+def _supersede(tx: Connection, row: Row[Any], current: Sequence[Episode], now: datetime) -> None:
+    """Take out an episode whose beginning is now part of another one."""
+    if row.state != repository.ENDED and row.revision == 1:
+        repository.delete_incident(tx, row.id)
+        return
+    heir = next(
+        (
+            episode.incident_id
+            for episode in current
+            if episode.confirmed
+            and episode.first_seen <= row.last_seen
+            and episode.last_seen >= row.first_seen
+        ),
+        None,
+    )
+    changes = {"state": repository.SUPERSEDED, "superseded_by": heir, "updated_at": now}
+    repository.update_incident(tx, row.id, changes)
+
+
+def episode_row(episode: Episode) -> dict[str, Any]:
+    """What the table holds of an episode, apart from its life (state, revision, evidence)."""
+    return {
+        "camera_id": episode.camera_id,
+        "zone": episode.zone or "",
+        "first_seen": episode.first_seen,
+        "last_seen": episode.last_seen,
+        "first_frame_key": episode.first_frame_key,
+        "last_frame_key": episode.last_frame_key,
+        "frames": episode.frames,
+        "persons_max": episode.persons_max,
+        "classes": [
+            {
+                "class_name": one.class_name,
+                "confidence": one.confidence,
+                "peak_confidence": one.peak_confidence,
+                "observations": one.observations,
+                "first_seen": format_time(one.first_seen),
+                "last_seen": format_time(one.last_seen),
+            }
+            for one in episode.classes
+        ],
+        "peak_frame_key": episode.peak_frame_key,
+        "continues": episode.continues,
+    }
+
+
+def class_summaries(stored: Iterable[Mapping[str, Any]]) -> list[ClassSummary]:
+    """The inverse of what `episode_row` does to classes."""
+    return [
+        ClassSummary(
+            **{
+                **one,
+                "first_seen": parse_time(one["first_seen"]),
+                "last_seen": parse_time(one["last_seen"]),
+            }
+        )
+        for one in stored
+    ]
+
+
+# ---- rows ----
+
+
+def _within_rate(
+    tx: Connection, camera: Row[Any], results: Sequence[FrameResult], max_fps: float
+) -> tuple[Row[Any], list[FrameResult], dict[str, Row[Any]]]:
+    """Leave out what is beyond the rate, and delete the rows of frames that the others displace.
+
+    Both are counted. What may belong to a final incident is not displaced.
+
+    Returns:
+        The camera's row, the results that are kept, and the deleted rows by key.
+    """
+    camera_id = camera.camera_id
+    new = {result.captured_at for result in results}
+    stored = repository.captured_within(tx, camera_id, windows(new, max_fps))
+    choice = choose(new, stored, max_fps)
+    displaced = {time for time in choice.displaced if not _may_be_pruned(camera, time)}
+    let_go = choice.refused | displaced
+    if not let_go:
+        return camera, list(results), {}
+    gone = repository.known_frames(tx, [frame_key(camera_id, time) for time in displaced])
+    repository.delete_frames(tx, list(gone))
+    values: dict[str, Any] = {"over_rate": (camera.over_rate or 0) + len(let_go)}
+    if camera.last_frame_at in displaced:
+        values["last_frame_at"] = max((new | stored) - let_go)
+    repository.update_camera(tx, camera_id, values)
+    kept = [result for result in results if result.captured_at not in let_go]
+    return repository.lock_camera(tx, camera_id), kept, gone
+
+
+def _may_be_pruned(camera: Row[Any], time: datetime) -> bool:
+    """Whether observations of that time may be deleted, those of a peak frame that is kept too."""
+    return camera.pruned_until is not None and time <= camera.pruned_until
+
+
+def _same(row: Row[Any] | None, result: FrameResult, model_id: str) -> bool:
+    return row is not None and row.model_id == model_id and row.result == result.result
+
+
+def _frame_row(result: FrameResult, model_id: str, now: datetime) -> dict[str, Any]:
+    return {
+        "frame_key": result.key,
+        "camera_id": result.camera_id,
+        "captured_at": result.captured_at,
+        "width": result.width,
+        "height": result.height,
+        "persons": result.persons,
+        "compliant": result.counts[Verdict.COMPLIANT],
+        "violation": result.counts[Verdict.VIOLATION],
+        "indeterminate": result.counts[Verdict.INDETERMINATE],
+        "result": result.result,
+        "model_id": model_id,
+        "error": None,
+        "processed_at": now,
+    }
+
+
+def _counters(
+    camera: Row[Any],
+    fresh: Sequence[FrameResult],
+    replaced: Mapping[str, Row[Any]],
+    model_id: str,
+) -> dict[str, Any]:
+    """The camera's counters with `fresh` counted in and what they replace taken out."""
+    old = replaced.values()
+    judged = [row for row in old if row.error is None]
+    times = [result.captured_at for result in fresh]
+    values = {
+        "frames": camera.frames + len(fresh) - len(judged),
+        "frames_with_person": camera.frames_with_person
+        + sum(result.persons > 0 for result in fresh)
+        - sum(row.persons > 0 for row in judged),
+        "failed": camera.failed - (len(old) - len(judged)),
+        "first_frame_at": min([*times, camera.first_frame_at or times[0]]),
+        "last_frame_at": _later(camera.last_frame_at, max(times)),
+        "model_id": model_id,
+    }
+    for verdict in Verdict:
+        values[verdict.value] = (
+            getattr(camera, verdict.value)
+            + sum(result.counts[verdict] for result in fresh)
+            - sum(getattr(row, verdict.value) for row in judged)
+        )
+    return values
+
+
+def _replace_observations(
+    tx: Connection, fresh: Sequence[FrameResult], replaced: Mapping[str, Row[Any]]
+) -> dict[str, tuple[datetime, datetime]]:
+    """Store what was seen; for each zone that is touched, the first and last time it is."""
+    touched = repository.drop_observations(tx, list(replaced))
+    seen = [
+        (zone or "", one)
+        for result in fresh
+        for zone, members in result.observations.items()
+        for one in members
+    ]
+    repository.put_observations(tx, seen)
+    touched |= {(zone, one.captured_at) for zone, one in seen}
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for zone, time in sorted(touched):
+        first, last = spans.get(zone, (time, time))
+        spans[zone] = min(first, time), max(last, time)
+    return spans
+
+
+def _later(a: datetime | None, b: datetime) -> datetime:
+    return b if a is None else max(a, b)

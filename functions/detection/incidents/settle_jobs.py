@@ -1,0 +1,103 @@
+"""When an incident may be over, and the jobs that look.
+
+Two kinds of job settle an incident. A *prompt* is made when a frame or an end marker comes in that
+may be the last thing an incident waited for; it settles at once or ends without effect. A *watch*
+is made when an incident opens and stays in the ledger until it is settled, so that a camera which
+falls silent, or a prompt that came too early, leaves nothing open for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from functions.detection import repository
+from functions.detection.policy import EpisodeRules
+from hearth.frames import QUEUE
+from hearth.ledger.ledger import NewJob
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SETTLE: Final = "detection.settle"
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How far a camera's frames are known: the latest judged one, and the latest end marker."""
+
+    last_frame_at: datetime | None
+    ended_at: datetime | None
+
+    def passes(self, last_seen: datetime, gap: timedelta) -> bool:
+        """Whether an episode that was last seen then can be over."""
+        beyond = self.last_frame_at is not None and self.last_frame_at > last_seen + gap
+        return beyond or (self.ended_at is not None and self.ended_at > last_seen)
+
+
+def watch_job(key: str, incident_id: str, at: datetime) -> NewJob:
+    """The job that sees to it that an incident is settled, however quiet its camera gets.
+
+    Args:
+        key: The incident's `watch_key`; one for each time that it is opened.
+        at: When to look. The present wakes a watch that has nothing left to wait for.
+    """
+    return NewJob(
+        kind=SETTLE,
+        queue=QUEUE,
+        dedupe_key=key,
+        payload={"incident_id": incident_id, "watch": True},
+        available_at=at,
+    )
+
+
+def prompt_job(incident_id: str, revision: int, trigger: str) -> NewJob:
+    """A job that settles an incident at once if it can, and otherwise leaves it to the watch.
+
+    `trigger` names the cause, so that the same cause makes the same job.
+    """
+    return NewJob(
+        kind=SETTLE,
+        queue=QUEUE,
+        dedupe_key=f"settle:{incident_id}:{revision}:{trigger}",
+        payload={"incident_id": incident_id, "watch": False},
+    )
+
+
+def settle_jobs(
+    tx: Connection,
+    camera_id: str,
+    rules: EpisodeRules,
+    before: Horizon,
+    after: Horizon,
+    times: Sequence[datetime],
+    touched: set[str],
+    trigger: str,
+) -> list[NewJob]:
+    """Jobs for the open incidents that what just came in may have completed.
+
+    One for a batch at most, and none while the camera is still on the incident: an incident that
+    can be over is named when that became so, when it changed itself, or when a frame of its time
+    came in (the one that was still missing, perhaps).
+    """
+    gap = timedelta(seconds=rules.gap_s)
+    jobs = []
+    for row in repository.open_incidents(tx, camera_id):
+        if not after.passes(row.last_seen, gap):
+            continue
+        just_passed = not before.passes(row.last_seen, gap)
+        around = any(row.first_seen - gap <= time <= row.last_seen + gap for time in times)
+        if just_passed or around or row.id in touched:
+            jobs.append(prompt_job(row.id, row.revision, trigger))
+    return jobs
+
+
+def due_watches(jobs: Sequence[NewJob], now: datetime) -> list[str]:
+    """Keys of the watches among `jobs` that are to run at once."""
+    return [
+        job.dedupe_key
+        for job in jobs
+        if job.payload.get("watch") and job.available_at is not None and job.available_at <= now
+    ]

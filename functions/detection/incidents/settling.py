@@ -1,0 +1,257 @@
+"""Ends incidents: proves that all of their frames were judged, shows the evidence, tells others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from zoneinfo import ZoneInfo
+
+from functions.detection import repository
+from functions.detection.incidents.event import domain_event, incident_event
+from functions.detection.incidents.evidence import Caption, FaceFinder, render
+from functions.detection.incidents.settle_jobs import prompt_job, watch_job
+from functions.detection.policy import CameraRules, EpisodeRules, Policy
+from functions.detection.schemas import EndReason, Evidence, Site
+from hearth.errors import HearthError, InvalidInput, NotFound
+from hearth.frames import FrameKind, camera_prefix, frame_job, frame_key, parse_frame_key
+from hearth.ids import format_time, utc_now
+from hearth.ledger.consumer import Deadline, Done, Outcome, Postpone, each
+from hearth.ledger.events import Publisher
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
+from hearth.logging import logger
+from hearth.storage import ObjectStore
+from hearth_vision.images import ImageLimits, decode_image
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+AGAIN: Final = timedelta(seconds=2)
+"""How soon an incident is looked at again whose frames are not all judged."""
+_TICK: Final = timedelta(microseconds=1)
+
+
+class Policies(Protocol):
+    def current(self) -> Policy: ...
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Whether an incident is over. Either `reason` is set, or `look_again` says when to look."""
+
+    reason: EndReason | None
+    look_again: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """How evidence is made; `faces` is None where none are blurred, and `faces_note` says why."""
+
+    bucket: str
+    site: Site
+    timezone: ZoneInfo
+    limits: ImageLimits
+    faces: FaceFinder | None
+    faces_note: str | None
+
+
+class SettleService:
+    """Settles one incident a job.
+
+    Args:
+        publisher: Knows who is told that an incident has ended.
+        settings: Called on first need: it may load a face detector.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: ObjectStore,
+        policies: Policies,
+        publisher: Publisher,
+        settings: Callable[[], EvidenceSettings],
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._ledger = ledger
+        self._db = ledger.db
+        self._store = store
+        self._policies = policies
+        self._publisher = publisher
+        self._settings = settings
+        self._now = now
+
+    def work(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
+        """A `Work`: each incident once, however many jobs ask for it in one batch."""
+        leaders: dict[str, Job] = {}
+        # The watch leads: it alone can wait.
+        for job in sorted(jobs, key=lambda job: not job.payload.get("watch")):
+            incident_id = job.payload["incident_id"]
+            if leaders.setdefault(incident_id, job) is not job and not job.payload.get("watch"):
+                yield job, Done()
+        led = {job.id for job in leaders.values()}
+        watches = [job for job in jobs if job.payload.get("watch") and job.id not in led]
+        yield from each(self.settle, self._now)([*leaders.values(), *watches], deadline)
+
+    def settle(self, job: Job) -> Outcome:
+        """End the incident if all of its frames are judged and no more can come.
+
+        A prompt that comes too early wakes the watch soon and is done; a watch waits.
+        """
+        row = self._db.read(lambda tx: repository.incident(tx, job.payload["incident_id"]))
+        if row is None or row.state != repository.OPEN:
+            return Done()
+        rules = self._policies.current().rules(row.camera_id)
+        closing = self._closing(row, rules.episode)
+        if closing.reason is None:
+            at = closing.look_again or self._now() + AGAIN
+            if job.payload.get("watch") and job.dedupe_key == row.watch_key:
+                return Postpone(at)
+            return Done(lambda tx: self._wake(tx, row, at))
+        return self._end(row, rules, closing.reason)
+
+    # ---- is it over? ----
+
+    def _closing(self, row: Row[Any], rules: EpisodeRules) -> Closing:
+        """Compare the bucket's listing with the ledger.
+
+        Frames of a camera arrive in order, so whatever lies behind the incident proves that
+        nothing inside it is still to come.
+        """
+        gap = timedelta(seconds=rules.gap_s)
+        floor = self._db.read(
+            lambda tx: repository.settled_floor(tx, row.camera_id, row.zone, row.first_seen, gap)
+        )
+        upper = row.last_seen + gap
+        inside: list[str] = []
+        marked_at: datetime | None = None
+        last_at = row.last_seen
+        passed = False
+        newest = row.updated_at
+        prefix = camera_prefix(row.camera_id)
+        start = frame_key(row.camera_id, floor - gap - _TICK)
+        for item in self._store.list(prefix, start_after=start):
+            try:
+                ref = parse_frame_key(item.key)
+            except InvalidInput:
+                continue
+            newest = max(newest, item.last_modified)
+            if ref.captured_at > upper and ref.kind is FrameKind.FRAME:
+                passed = True
+                break
+            if ref.kind is FrameKind.END:
+                marked_at = ref.captured_at
+                # A marker just behind the window ends the stream as well as one inside.
+                if ref.captured_at > upper:
+                    passed = True
+                    break
+                continue
+            inside.append(item.key)
+            last_at = max(last_at, ref.captured_at)
+        if not self._all_judged(inside):
+            return Closing(None)
+        if row.continues:
+            return Closing("max_duration")
+        if marked_at is not None and marked_at > last_at:
+            return Closing("stream_end")
+        if passed:
+            return Closing("gap")
+        silent_at = newest + timedelta(seconds=rules.idle_after_s)
+        return Closing("silence") if self._now() >= silent_at else Closing(None, silent_at)
+
+    def _all_judged(self, keys: Sequence[str]) -> bool:
+        jobs = {job.dedupe_key: job for job in map(frame_job, keys)}
+        states = self._ledger.states(jobs)
+        missing = [job for key, job in jobs.items() if key not in states]
+        if missing:
+            # Their notification is lost or late; the listing is the truth.
+            added = self._db.write(lambda tx: self._ledger.add(tx, missing))
+            self._ledger.announce(job for job in added if job.state is JobState.QUEUED)
+        judged = {JobState.DONE, JobState.FAILED}
+        return not missing and all(state in judged for state in states.values())
+
+    def _wake(self, tx: Connection, row: Row[Any], at: datetime) -> list[NewJob]:
+        self._ledger.hasten(tx, [row.watch_key], at)
+        return [watch_job(row.watch_key, row.id, at)]
+
+    # ---- the end ----
+
+    def _end(self, row: Row[Any], rules: CameraRules, reason: EndReason) -> Outcome:
+        peak = self._db.read(lambda tx: repository.frame(tx, row.peak_frame_key))
+        if peak is None or peak.result is None or peak.model is None:
+            raise NotFound(
+                f"the peak frame {row.peak_frame_key} of incident {row.id} is not stored"
+            )
+        settings = self._settings()
+        evidence = self._evidence(row, peak, rules, settings)
+        event = incident_event(row, peak, rules.episode, reason, evidence, settings.site)
+
+        def write(tx: Connection) -> list[NewJob]:
+            now = self._now()
+            repository.lock_camera(tx, row.camera_id)
+            current = repository.incident(tx, row.id)
+            if current is None or current.state != repository.OPEN:
+                return []
+            if not _same(current, row):
+                # A frame came in while the picture was drawn: draw it again.
+                return [prompt_job(row.id, current.revision, f"after:{format_time(now)}")]
+            changes = {
+                "state": repository.ENDED,
+                "end_reason": reason,
+                "evidence": evidence.model_dump(mode="json"),
+                "updated_at": now,
+            }
+            repository.update_incident(tx, row.id, changes)
+            jobs = self._publisher.jobs(domain_event(event))
+            return [*jobs, *self._wake(tx, row, now)]
+
+        logger.info("incident settled", incident_id=row.id, camera_id=row.camera_id, reason=reason)
+        return Done(write)
+
+    def _evidence(
+        self, row: Row[Any], peak: Row[Any], rules: CameraRules, settings: EvidenceSettings
+    ) -> Evidence:
+        data = self._store.get(row.peak_frame_key, settings.limits.max_bytes)
+        image = decode_image(data, settings.limits)
+        model = peak.model
+        stand_in = "the fallback " if model["fallback"] else ""
+        local = peak.captured_at.astimezone(settings.timezone)
+        caption = Caption(
+            camera_id=row.camera_id,
+            zone=row.zone or None,
+            time=local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+            incident_id=row.id,
+            model=f"{stand_in}{model['name']} ({model['method']}, {model['backend']})",
+            classes=tuple(one["class_name"] for one in row.classes),
+            note=settings.faces_note,
+        )
+        polygon = next((z.polygon for z in rules.zones if z.name == row.zone), None)
+        picture = render(image, peak.result, polygon, caption, settings.faces)
+        key = f"evidence/{row.id}.jpg"
+        sha256 = self._store.put(key, picture.jpeg, "image/jpeg")
+        return Evidence(
+            bucket=settings.bucket,
+            key=key,
+            sha256=sha256,
+            faces_blurred=picture.faces_blurred,
+            blur_method="opencv-haar" if settings.faces is not None else None,
+            note=settings.faces_note,
+        )
+
+
+def _same(a: Row[Any], b: Row[Any]) -> bool:
+    names = ("revision", "last_frame_key", "frames", "persons_max", "classes", "peak_frame_key")
+    return all(getattr(a, name) == getattr(b, name) for name in names)
+
+
+def face_settings(
+    blur: bool, load: Callable[[], FaceFinder]
+) -> tuple[FaceFinder | None, str | None]:
+    """The face detector if faces are to be blurred and one is at hand, else why there is none."""
+    if not blur:
+        return None, "Faces are not blurred: BLUR_FACES is off"
+    try:
+        return load(), None
+    except HearthError as error:
+        logger.warning("no face detector", reason=error.message)
+        return None, "Faces are not blurred: no face detector is at hand"

@@ -1,0 +1,1 @@
+"""What one frame says: equipment, zones, verdicts and tracks. Pure functions."""

@@ -1,0 +1,130 @@
+"""Puts the parts of the queue function together; nothing is loaded before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from functions.detection.handler import make_handler
+from functions.detection.incidents.closing import TASK_COMPLETED, TASK_REOPENED, ClosingService
+from functions.detection.incidents.settle_jobs import SETTLE
+from functions.detection.incidents.settling import EvidenceSettings, SettleService, face_settings
+from functions.detection.intake.model_source import ModelSource
+from functions.detection.intake.policy_source import PolicySource
+from functions.detection.prune import PruneService
+from functions.detection.schemas import DropReason, Site
+from functions.detection.service import FrameService
+from functions.detection.settings import Settings
+from hearth.bootstrap import Platform
+from hearth.frames import FrameKind
+from hearth.ledger.consumer import Consumer, Work, each
+from hearth.ledger.events import Publisher
+from hearth.logging import emit
+from hearth.retention import PRUNE, Retention
+from hearth_vision.backends.compile_cache import default_folder
+from hearth_vision.detector import DetectorConfig
+from hearth_vision.faces import HaarFaces
+from hearth_vision.images import ImageLimits
+from hearth_vision.loading import class_names
+
+
+def build(platform: Platform, settings: Settings) -> Consumer:
+    """The handler of the detection queue."""
+    site = ZoneInfo(settings.timezone)
+    limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+    policies = PolicySource(settings.policy, settings.bucket, lambda: platform.store)
+
+    models = ModelSource(
+        settings.model_path,
+        lambda: detector_config(settings),
+        settings.bucket,
+        lambda: platform.store,
+    )
+
+    @cache
+    def evidence() -> EvidenceSettings:
+        faces, note = face_settings(settings.blur_faces, HaarFaces)
+        names = Site(
+            site_name=settings.site_name,
+            site_location=settings.site_location,
+            company_name=settings.company_name,
+        )
+        return EvidenceSettings(settings.bucket, names, site, limits, faces, note)
+
+    frames = FrameService(
+        platform.ledger,
+        platform.store,
+        models.current,
+        policies,
+        site,
+        limits,
+        measure,
+        threads=settings.fetch_threads,
+    )
+    publisher = Publisher("detection", settings.subscribers)
+    settling = SettleService(platform.ledger, platform.store, policies, publisher, evidence)
+    pruning = PruneService(platform.db, Retention(settings.frame_retention_days))
+    closing = ClosingService(platform.db)
+    return make_handler(platform.ledger, kinds(frames, settling, pruning, closing))
+
+
+def kinds(
+    frames: FrameService,
+    settling: SettleService,
+    pruning: PruneService,
+    closing: ClosingService,
+) -> Mapping[str, Work]:
+    """What this function does, by kind of job."""
+    return {
+        FrameKind.FRAME.value: frames.frames,
+        FrameKind.END.value: each(frames.end),
+        SETTLE: settling.work,
+        PRUNE: pruning.work,
+        TASK_COMPLETED: each(closing.task_completed),
+        TASK_REOPENED: each(closing.task_reopened),
+    }
+
+
+def detector_config(settings: Settings) -> DetectorConfig:
+    """How to load the model that `ModelSource` finds.
+
+    Raises:
+        ModelFailed: the class names cannot be read.
+    """
+    return DetectorConfig(
+        classes=class_names(settings.model_classes),
+        backend=settings.model_backend,
+        confidence=settings.confidence_threshold,
+        iou=settings.iou_threshold,
+        max_detections=settings.max_detections,
+        threads=settings.threads,
+        cache=cache_folder(settings.model_cache),
+    )
+
+
+def cache_folder(setting: str) -> Path | None:
+    """Where compiled models are kept, if anywhere."""
+    if setting == "off":
+        return None
+    return Path(setting) if setting else default_folder()
+
+
+def measure(
+    frames: int, persons: int, inference_ms: float, dropped: Mapping[DropReason, int]
+) -> None:
+    """Metrics of one batch."""
+    for reason, number in dropped.items():
+        if number:
+            emit({"FramesDropped": (float(number), MetricUnit.Count)}, reason=reason)
+    if frames:
+        emit(
+            {
+                "Frames": (float(frames), MetricUnit.Count),
+                "Persons": (float(persons), MetricUnit.Count),
+                "InferenceTime": (inference_ms, MetricUnit.Milliseconds),
+            }
+        )

@@ -1,0 +1,1 @@
+"""HTTP functions: application, problems, authorization, rate limits."""

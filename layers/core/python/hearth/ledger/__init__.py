@@ -1,0 +1,1 @@
+"""The ledger of asynchronous work, its queue consumer and its domain events."""

@@ -1,0 +1,117 @@
+"""Domain events: what has happened, told to whoever subscribed in the template.
+
+An event is a CloudEvent 1.0 (https://github.com/cloudevents/spec), as JSON:
+
+    {"specversion": "1.0", "id": "…", "source": "/hearth/tasks", "type": "task.created",
+     "time": "2026-11-21T08:00:00.000000Z", "subject": "<task id>", "dataschema": "task.created.v1",
+     "datacontenttype": "application/json", "data": {…}}
+
+It travels as one job of the ledger for each subscriber (kind: the event's type; queue: the
+subscriber), inserted in the transaction of the fact. So one subscriber that fails is retried alone,
+and becomes visible alone. The schema of `data` is `events/schemas/<dataschema>.json`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from hearth.errors import InvalidInput
+from hearth.ids import format_time, parse_time
+from hearth.ledger.ledger import NewJob
+
+SPEC_VERSION = "1.0"
+_VERSION = re.compile(r"\.v([1-9][0-9]{0,3})$", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that has happened.
+
+    Args:
+        type: Such as `task.created`.
+        id: Unique for `type` and the same when the same fact is told again, such as
+            `<task id>:<version>`.
+        time: When it happened; timezone-aware.
+        subject: Id of the thing it is about.
+        data: JSON values; described by the schema.
+        version: Of the schema of `data`.
+    """
+
+    type: str
+    id: str
+    time: datetime
+    subject: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+
+class Publisher:
+    """Turns events into jobs.
+
+    Args:
+        source: Who tells it: the capability's name.
+        subscribers: Event type → queues.
+    """
+
+    def __init__(self, source: str, subscribers: Mapping[str, Sequence[str]]) -> None:
+        self._source = source
+        self._subscribers = subscribers
+
+    def jobs(self, *events: Event) -> list[NewJob]:
+        """One job for each event and subscriber: for `Ledger.add`, or from `Done.write`."""
+        return [
+            NewJob(
+                kind=event.type,
+                queue=queue,
+                dedupe_key=f"event:{event.type}:{event.id}:{queue}",
+                payload=self._payload(event),
+            )
+            for event in events
+            for queue in self._subscribers.get(event.type, ())
+        ]
+
+    def _payload(self, event: Event) -> dict[str, Any]:
+        return {
+            "specversion": SPEC_VERSION,
+            "id": event.id,
+            "source": f"/hearth/{self._source}",
+            "type": event.type,
+            "time": format_time(event.time),
+            "subject": event.subject,
+            "datacontenttype": "application/json",
+            "dataschema": f"{event.type}.v{event.version}",
+            "data": dict(event.data),
+        }
+
+
+def received(payload: Mapping[str, Any]) -> Event:
+    """The event that a subscriber's job carries: the inverse of what `Publisher` does to it.
+
+    `data` is still as it came: who reads it checks the fields that it needs and ignores others.
+
+    Raises:
+        InvalidInput: Not such an event.
+    """
+    try:
+        texts = {name: payload[name] for name in ("type", "id", "time", "subject", "dataschema")}
+        data = payload["data"]
+    except KeyError as error:
+        raise InvalidInput(f"the job carries no CloudEvent: {error.args[0]} is missing") from error
+    wrong = next((name for name, value in texts.items() if not isinstance(value, str)), None)
+    if wrong is not None or not isinstance(data, Mapping):
+        raise InvalidInput(f"the job carries no CloudEvent: {wrong or 'data'} has the wrong type")
+    version = _VERSION.search(texts["dataschema"])
+    if version is None:
+        raise InvalidInput(f"dataschema {texts['dataschema'][:80]!r} names no version, such as .v1")
+    return Event(
+        type=texts["type"],
+        id=texts["id"],
+        time=parse_time(texts["time"]),
+        subject=texts["subject"],
+        data=data,
+        version=int(version[1]),
+    )

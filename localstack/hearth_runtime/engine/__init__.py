@@ -1,0 +1,1 @@
+"""The execution environment of functions: instances, replicas, Runtime API, memory."""

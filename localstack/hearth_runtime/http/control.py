@@ -1,0 +1,109 @@
+"""The control server: Lambda's Invoke API, status, metrics and health, on loopback only.
+
+Where functions run in containers of their own, it listens for their network too. All it has for
+that is /metrics, and the addresses to which custom resources answer, once, by a token.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from hearth_runtime.engine.engine import Engine
+from hearth_runtime.engine.functions import SYNC_PAYLOAD_LIMIT
+from hearth_runtime.observe.metrics import Metrics
+from hearth_runtime.sources.custom_resources import PATH, Answers
+
+from .invoke_api import add_invoke_routes
+from .loopback import is_loopback, refusal
+
+_PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ControlServer:
+    """Answers as soon as it is started; /ready says 503 until `set_ready`."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        metrics: Metrics,
+        answers: Answers,
+        status: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._metrics = metrics
+        self._answers = answers
+        self._status = status
+        self._ready = False
+        self._app = web.Application(
+            client_max_size=SYNC_PAYLOAD_LIMIT + 1024, middlewares=[_loopback_only]
+        )
+        self._app.add_routes(
+            [
+                web.get("/health", self._health),
+                web.get("/ready", self._readiness),
+                web.get("/status", self._report),
+                web.get("/metrics", self._render_metrics),
+                web.put(f"{PATH}/{{token}}", self._answer),
+            ]
+        )
+        add_invoke_routes(self._app, engine)
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self, port: int, host: str = "127.0.0.1") -> None:
+        """Listen; port 0 takes a free one. Raises OSError when it is taken."""
+        listener = socket.create_server((host, port), backlog=256)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        # As Lambda does, a payload is taken as it is sent.
+        self._runner = web.AppRunner(self._app, access_log=None, auto_decompress=False)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def set_ready(self, ready: bool) -> None:
+        self._ready = ready
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readiness(self, _: web.Request) -> web.Response:
+        status = 200 if self._ready else 503
+        return web.json_response({"ready": self._ready}, status=status)
+
+    async def _report(self, _: web.Request) -> web.Response:
+        body = json.dumps({"ready": self._ready, **self._status()}, default=str)
+        return web.Response(text=body, content_type="application/json")
+
+    async def _render_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": _PLAIN_TEXT})
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        taken = self._answers.take(request.match_info["token"], await request.read())
+        return web.Response(status=200 if taken else 404)
+
+
+@web.middleware
+async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if is_loopback(request.remote or ""):
+        reason = refusal(request.headers)
+    elif request.path == "/metrics" or request.path.startswith(f"{PATH}/"):
+        reason = None
+    else:
+        reason = "it is for programs of this machine"
+    if reason is not None:
+        return web.json_response({"message": f"Forbidden: {reason}"}, status=403)
+    try:
+        return await handler(request)
+    except (web.RequestPayloadError, ConnectionError) as error:  # bad chunks, or cut off
+        message = f"The body is malformed: {error}"
+        return web.json_response({"message": message[:500]}, status=400)

@@ -1,0 +1,66 @@
+"""Guards what answers without authentication: it is for programs of this machine only.
+
+Whoever may run programs here owns what the stack keeps here, so asking them for a password would
+protect nothing. On any other address every request has to show who it is of.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+
+from hearth_runtime.stack_state import SetupError
+from hearth_runtime.template.model import Api
+
+_SAFE_SITES = ("same-origin", "none")
+_PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address can only be reached from this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def require_authorizers(host: str, api: Api) -> None:
+    """Raises SetupError when a route would be open to other machines that does not say so itself
+    (`Auth: { Authorizer: NONE }`)."""
+    if is_loopback(host):
+        return
+    for route in api.routes:
+        if route.authorizer is None and not route.public:
+            raise SetupError(
+                f"Refusing to listen on {host}: nobody asks who calls {route.key}; give the API a"
+                " DefaultAuthorizer, or listen on 127.0.0.1."
+            )
+
+
+def is_owner(headers: Mapping[str, str]) -> bool:
+    """Whether a request that came over loopback is of the machine's owner: it shows no key of
+    another, and no proxy on this machine has passed it on from elsewhere."""
+    return "Authorization" not in headers and not any(name in headers for name in _PASSED_ON)
+
+
+def refusal(
+    headers: Mapping[str, str], trusted: Callable[[str], bool] = lambda origin: False
+) -> str | None:
+    """Why a request must not be served though it came over loopback, or None.
+
+    A web page can make a browser on this machine send requests: under a name that it points to
+    127.0.0.1 (DNS rebinding, seen in Host), or across sites (seen in Sec-Fetch-Site, or in Origin
+    for browsers without it). No program other than a browser sends the latter. `trusted` tells
+    which origins may call across sites.
+    """
+    host = headers.get("Host", "")
+    name = host.rsplit(":", 1)[0] if host.rsplit(":", 1)[-1].isdigit() else host
+    if not is_loopback(name):
+        return f"the host {host[:100]!r} is not this machine's loopback"
+    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
+    same = site in _SAFE_SITES if site is not None else origin in (None, f"http://{host}")
+    if same or (origin is not None and trusted(origin)):
+        return None
+    return "a web page of another site may not call it"

@@ -1,0 +1,1 @@
+"""How an instance is started: as a process or as a container."""

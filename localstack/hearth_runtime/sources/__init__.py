@@ -1,0 +1,1 @@
+"""Event sources: queues, schedules, custom resources."""

@@ -1,0 +1,198 @@
+"""Runs the template's schedules, across restarts: a missed run is caught up once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from hearth_runtime.engine.functions import InvokeResult, RuntimeRefusal
+from hearth_runtime.observe.logs import LogStream
+from hearth_runtime.records import JsonRecords
+from hearth_runtime.template.model import Schedule
+
+from .cron import Expression, parse_expression
+
+# Lambda tries an asynchronous invocation three times; never into the next due time here.
+RETRY_DELAYS_S = (60.0, 120.0)
+_LONGEST_SLEEP_S = 30.0  # the clock may be set, and the machine may have slept
+
+
+class Invoker(Protocol):
+    """What schedules need of the engine."""
+
+    async def invoke(self, function: str, payload: bytes) -> InvokeResult: ...
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Schedules:
+    """One task a schedule. A schedule never overlaps itself: what falls due while it still runs
+    is left out."""
+
+    def __init__(
+        self,
+        schedules: Sequence[Schedule],
+        engine: Invoker,
+        logs: LogStream,
+        records: JsonRecords,
+        *,
+        region: str,
+        account: str,
+        now: Callable[[], datetime] = utc_now,
+        retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+    ) -> None:
+        """Raises TemplateError when an expression is not valid."""
+        self._schedules = [
+            (schedule, parse_expression(schedule.expression, schedule.timezone))
+            for schedule in schedules
+        ]
+        self._engine = engine
+        self._logs = logs
+        self._records = records
+        self._place = (region, account)
+        self._now = now
+        self._retry_delays_s = retry_delays_s
+        self._since: dict[str, Any] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._status: dict[str, dict[str, Any]] = {}
+
+    def start(self) -> None:
+        """Run the enabled schedules. A schedule that is new counts from now."""
+        recorded = self._records.load()
+        for schedule, expression in self._schedules:
+            entry = recorded.get(schedule.name)
+            shape = f"{schedule.expression} {schedule.timezone}"
+            if not _usable(entry, shape):
+                entry = {"expression": shape, "since": self._now().isoformat()}
+            self._since[schedule.name] = entry
+            self._status[schedule.name] = {
+                "name": schedule.name,
+                "function": schedule.function,
+                "expression": schedule.expression,
+                "timezone": schedule.timezone,
+                "enabled": schedule.enabled,
+                "runs": 0,
+                "errors": 0,
+                "last_run": None,
+                "next_run": None,
+            }
+            if schedule.enabled:
+                self._tasks.append(asyncio.create_task(self._keep(schedule, expression)))
+        self._records.save(self._since)
+
+    async def stop(self) -> None:
+        """Stop at once; a run that is cut off was not recorded and is caught up."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def status(self) -> list[dict[str, Any]]:
+        return list(self._status.values())
+
+    async def _keep(self, schedule: Schedule, expression: Expression) -> None:
+        status = self._status[schedule.name]
+        while True:
+            since = datetime.fromisoformat(self._since[schedule.name]["since"])
+            # A clock that was set back must not stop a schedule until it has caught up.
+            due = expression.after(min(since, self._now()))
+            status["next_run"] = due and due.isoformat()
+            if due is None:
+                return
+            await self._sleep_until(due)
+            following = expression.after(due)
+            await self._run(schedule, due, following)
+            status["last_run"] = due.isoformat()
+            # On time: count from the due time, so that a rate does not drift. Late: count from
+            # now, so that many missed runs make one.
+            now = self._now()
+            late = following is not None and following <= now
+            self._since[schedule.name]["since"] = (now if late else due).isoformat()
+            self._records.save(self._since)
+
+    async def _sleep_until(self, due: datetime) -> None:
+        while True:
+            wait_s = (due - self._now()).total_seconds()
+            if wait_s <= 0:
+                return
+            await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
+
+    async def _run(self, schedule: Schedule, due: datetime, following: datetime | None) -> None:
+        status = self._status[schedule.name]
+        execution = str(uuid.uuid4())
+        for attempt, delay_s in enumerate((*self._retry_delays_s, None), start=1):
+            payload = scheduled_event(schedule, due, *self._place, execution, attempt)
+            status["runs"] += 1
+            error = await self._attempt(schedule.function, payload)
+            if error is None:
+                return
+            status["errors"] += 1
+            self._logs.write(
+                "ERROR", "schedule failed", schedule=schedule.name, attempt=attempt, error=error
+            )
+            if delay_s is None:
+                return
+            if following is not None and (following - self._now()).total_seconds() <= delay_s:
+                return
+            await asyncio.sleep(delay_s)
+
+    async def _attempt(self, function: str, payload: bytes) -> str | None:
+        try:
+            result = await self._engine.invoke(function, payload)
+        except RuntimeRefusal as refusal:
+            return str(refusal)
+        return result.payload[:300].decode(errors="replace") if result.function_error else None
+
+
+def scheduled_event(
+    schedule: Schedule, due: datetime, region: str, account: str, execution: str, attempt: int = 1
+) -> bytes:
+    """The payload that EventBridge, or its Scheduler, sends at `due`."""
+    time = due.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    detail: object = {}
+    if schedule.source == "rule":
+        arn = f"arn:aws:events:{region}:{account}:rule/{schedule.name}"
+        source = "aws.events"
+    else:
+        arn = f"arn:aws:scheduler:{region}:{account}:schedule/default/{schedule.name}"
+        source, detail = "aws.scheduler", "{}"  # a text, unlike a rule's
+    if schedule.input is not None:
+        if schedule.source == "rule":
+            return schedule.input.encode()
+        attributes = {
+            "<aws.scheduler.schedule-arn>": arn,
+            "<aws.scheduler.scheduled-time>": time,
+            "<aws.scheduler.execution-id>": execution,
+            "<aws.scheduler.attempt-number>": str(attempt),
+        }
+        text = schedule.input
+        for name, value in attributes.items():
+            text = text.replace(name, value)
+        return text.encode()
+    event = {
+        "version": "0",
+        "id": execution,
+        "detail-type": "Scheduled Event",
+        "source": source,
+        "account": account,
+        "time": time,
+        "region": region,
+        "resources": [arn],
+        "detail": detail,
+    }
+    return json.dumps(event).encode()
+
+
+def _usable(entry: Any, shape: str) -> bool:
+    """Whether a record is of this very schedule and holds an aware time."""
+    if not isinstance(entry, dict) or entry.get("expression") != shape:
+        return False
+    try:
+        return datetime.fromisoformat(entry["since"]).tzinfo is not None
+    except (KeyError, TypeError, ValueError):
+        return False

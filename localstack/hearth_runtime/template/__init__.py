@@ -1,0 +1,1 @@
+"""The SAM template: model, reader, intrinsic functions, parameters."""
