@@ -283,7 +283,8 @@ def test_prometheus_asks_the_control_server() -> None:
 def test_the_dashboard_shows_metrics_that_exist() -> None:
     dashboard = json.loads((FOLDER / "grafana/dashboards/hearth.json").read_text("utf-8"))
     named = set(re.findall(r"hearth_runtime_[a-z_]+", json.dumps(dashboard)))
-    source = "\n".join(path.read_text("utf-8") for path in (FOLDER / "hearth_runtime").rglob("*.py"))
+    runtime = (FOLDER / "hearth_runtime").rglob("*.py")
+    source = "\n".join(path.read_text("utf-8") for path in runtime)
     for name in named:
         plain = re.sub(r"_(total|bucket)$", "", name)
         short = plain.removeprefix("hearth_runtime_")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hearth_runtime.http.events import (
@@ -261,6 +261,7 @@ FIELDS = st.sampled_from(["statusCode", "headers", "cookies", "body", "isBase64E
 
 
 @given(answer=JSON | st.dictionaries(FIELDS, JSON | st.just(200)))
+@example(answer={"statusCode": 200, "body": "\x80", "isBase64Encoded": True})
 def test_any_json_is_a_response_or_refused(answer: Any) -> None:
     try:
         made = http_answer(json.dumps(answer).encode())
