@@ -1,7 +1,7 @@
 """Access tokens: JWT (RFC 7519), signed with HS256, for an hour.
 
 Only Hearth's own authorizer verifies them, in the image that signs them and with the database that
-holds the keys: why not EdDSA is in `layers/README.md`.
+holds the keys: why not EdDSA is in `functions/README.md`.
 """
 
 from __future__ import annotations
