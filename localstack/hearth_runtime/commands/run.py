@@ -21,6 +21,7 @@ from hearth_runtime.commands.run_plan import Watched
 from hearth_runtime.commands.run_wait import Settled, judged_frames, wait_until_settled
 from hearth_runtime.commands.stack import await_ready, start_stack, stop_stack
 from hearth_runtime.commands.stack_client import Api
+from hearth_runtime.commands.stack_options import StackOptions, takes_stack_options
 from hearth_runtime.commands.watch import (
     Fps,
     Loop,
@@ -32,7 +33,6 @@ from hearth_runtime.commands.watch import (
     moment,
     watch_until_stopped,
 )
-from hearth_runtime.launchers.container_images import BUILT_TAG
 from hearth_runtime.stack_state import StackState, read_state
 
 if TYPE_CHECKING:
@@ -55,9 +55,12 @@ class _Watching:
     start_time: datetime | None
 
 
+@takes_stack_options
 def run(
     ctx: typer.Context,
     sources: Sources = None,
+    *,
+    stack_options: StackOptions,
     camera: Annotated[
         str | None, typer.Option("--camera", help="Camera id; from the source's name by default.")
     ] = None,
@@ -72,34 +75,14 @@ def run(
         bool, typer.Option("--keep-going", help="A source that fails does not end the run.")
     ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the last report.")] = 900.0,
-    data: options.Data = options.DEFAULT_DATA,
-    template: options.Template = None,
-    param: options.Parameter = None,
-    port: Annotated[int, typer.Option(help="Port of the HTTP API; 0 takes a free one.")] = 0,
-    endpoint_url: options.EndpointUrl = None,
-    containers: options.Containers = False,
-    image_tag: options.ImageTag = BUILT_TAG,
-    replicas: options.Replicas = None,
-    model: options.Model = None,
-    classes: options.Classes = None,
-    backend: options.Backend = None,
-    policy: options.Policy = None,
     restricted: Annotated[
         bool, typer.Option("--restricted", help="Nobody may be where these cameras look.")
     ] = False,
-    confidence: options.Confidence = None,
-    smtp_url: options.SmtpUrl = None,
-    email_to: options.EmailTo = None,
-    email_from: options.EmailFrom = None,
-    llm_base_url: options.LlmBaseUrl = None,
-    llm_model: options.LlmModel = None,
-    llm_api_key: options.LlmApiKey = None,
-    timezone: options.Timezone = None,
-    site_name: options.SiteName = None,
     json_: options.JsonFlag = False,
 ) -> None:
     """Start the stack, watch the sources, wait for the last report, show what came of it."""
     output = output_of(ctx)
+    data, policy = stack_options.data, stack_options.policy
     if policy is not None and restricted:
         raise CommandError("--policy and --restricted exclude each other.", code=MISUSED)
     watching = _Watching(
@@ -123,32 +106,10 @@ def run(
             )
         if restricted:
             policy = run_plan.write_restricted_policy(data, [w.camera for w in watched])
-        parameters = options.template_parameters(
-            param,
-            model=model,
-            classes=classes,
-            policy=policy,
-            registry_of=data,
-            values={
-                "ModelBackend": backend,
-                "ConfidenceThreshold": confidence,
-                "SmtpUrl": smtp_url,
-                "EmailTo": email_to,
-                "EmailFrom": email_from,
-                "LlmBaseUrl": llm_base_url,
-                "LlmModel": llm_model,
-                "LlmApiKey": llm_api_key,
-                "Timezone": timezone,
-                "SiteName": site_name,
-            },
-        )
+        parameters = stack_options.parameters(policy=policy)
         if not parameters.get("ModelPath"):
             output.say(f"[yellow]{run_plan.BUILT_IN}[/]")
-        arguments = ["up", "--json", "--data", str(data), "--port", str(port)]
-        arguments += ["--template", str(options.template_path(template))]
-        arguments += ["--endpoint-url", endpoint_url] if endpoint_url else []
-        arguments += ["--containers", "--image-tag", image_tag] if containers else []
-        arguments += [f"--replicas={pair}" for pair in replicas or ()]
+        arguments = ["up", "--json", *stack_options.arguments()]
         ok = _Run(output, data, watched, watching, timeout, keep_going).run(
             arguments, parameters, serve
         )

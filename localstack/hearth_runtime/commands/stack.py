@@ -23,8 +23,8 @@ from rich.table import Table
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.stack_client import request, running_stack
+from hearth_runtime.commands.stack_options import StackOptions, takes_stack_options
 from hearth_runtime.launchers.compose_containers import DEFAULT_ADDRESS
-from hearth_runtime.launchers.container_images import BUILT_TAG
 from hearth_runtime.server import RuntimeConfig, serve
 from hearth_runtime.stack_state import SetupError, StackState, read_state
 
@@ -37,22 +37,17 @@ _SHOWN = {
 }
 
 
+@takes_stack_options
 def up(
     ctx: typer.Context,
-    data: options.Data = options.DEFAULT_DATA,
-    template: options.Template = None,
-    param: options.Parameter = None,
+    *,
+    stack_options: StackOptions,
     stack: options.Stack = "hearth",
     host: Annotated[str, typer.Option(help="Address the HTTP API listens on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the HTTP API; 0 takes a free one.")] = 0,
     control_port: Annotated[int, typer.Option(help="Port of the control API; 0: a free one.")] = 0,
-    endpoint_url: options.EndpointUrl = None,
-    replicas: options.Replicas = None,
     idle: Annotated[
         float, typer.Option(help="Seconds after which an idle function's process ends.")
     ] = 300.0,
-    containers: options.Containers = False,
-    image_tag: options.ImageTag = BUILT_TAG,
     reload: Annotated[
         bool, typer.Option("--reload", help="Functions whose source has changed start anew.")
     ] = False,
@@ -68,19 +63,6 @@ def up(
         int | None,
         typer.Option(metavar="MB", min=1, help="What all functions together may take."),
     ] = None,
-    model: options.Model = None,
-    classes: options.Classes = None,
-    backend: options.Backend = None,
-    policy: options.Policy = None,
-    confidence: options.Confidence = None,
-    smtp_url: options.SmtpUrl = None,
-    email_to: options.EmailTo = None,
-    email_from: options.EmailFrom = None,
-    llm_base_url: options.LlmBaseUrl = None,
-    llm_model: options.LlmModel = None,
-    llm_api_key: options.LlmApiKey = None,
-    timezone: options.Timezone = None,
-    site_name: options.SiteName = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when the stack is ready; it runs on.")
     ] = False,
@@ -95,50 +77,31 @@ def up(
     if detach:
         # The very same command line, so that no option can be forgotten on the way.
         arguments = [a for a in sys.argv[1:] if a != "--detach"]
-        child = start_stack(arguments, data, detached=True)
-        _tell(output, await_ready(child, data))
+        child = start_stack(arguments, stack_options.data, detached=True)
+        _tell(output, await_ready(child, stack_options.data))
         return
-    if attached and containers:
+    if attached and stack_options.containers:
         raise CommandError(
             "--attached and --containers exclude each other.",
             "Containers are started either by Compose or by this program.",
             code=MISUSED,
         )
-    parameters = options.template_parameters(
-        param,
-        model=model,
-        classes=classes,
-        policy=policy,
-        # Containers of Compose see another folder, the one that MODELS names.
-        registry_of=None if attached else data,
-        values={
-            "ModelBackend": backend,
-            "ConfidenceThreshold": confidence,
-            "SmtpUrl": smtp_url,
-            "EmailTo": email_to,
-            "EmailFrom": email_from,
-            "LlmBaseUrl": llm_base_url,
-            "LlmModel": llm_model,
-            "LlmApiKey": llm_api_key,
-            "Timezone": timezone,
-            "SiteName": site_name,
-        },
-    )
+    parameters = stack_options.parameters(in_containers_of_compose=attached)
     config = RuntimeConfig(
-        template=options.template_path(template),
-        data=data.resolve(),
+        template=stack_options.template_path(),
+        data=stack_options.data.resolve(),
         stack=stack,
         host=host,
-        port=port,
+        port=stack_options.port,
         control_port=control_port,
-        endpoint_url=endpoint_url,
+        endpoint_url=stack_options.endpoint_url,
         parameters=parameters,
-        replicas=replica_counts(replicas or []),
+        replicas=replica_counts(stack_options.replicas or []),
         attached=(runtime_api or DEFAULT_ADDRESS) if attached else None,
         memory_mb=memory,
         idle_s=idle,
-        containers=containers,
-        image_tag=image_tag,
+        containers=stack_options.containers,
+        image_tag=stack_options.image_tag,
         reload=reload,
         log_format="none" if quiet else "json" if output.json else "text",
     )
