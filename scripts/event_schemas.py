@@ -18,16 +18,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / place) for place in (".", "layers/core/python", "layers/vision/python")]
 
+from scripts.declare import gather  # noqa: E402  (where it is, is known only now)
+
 FOLDER = ROOT / "events" / "schemas"
 MODELS = {
-    "safety.report.ready.v1": "functions.reports.schemas:ReportReady",
-    "safety.violation.detected.v2": "functions.detection.schemas:SafetyViolationDetected",
-    "task.completed.v1": "functions.tasks.event_schemas:TaskCompleted",
-    "task.created.v1": "functions.tasks.event_schemas:TaskCreated",
-    "task.deleted.v1": "functions.tasks.event_schemas:TaskDeleted",
-    "task.due.v1": "functions.tasks.event_schemas:TaskDue",
-    "task.reopened.v1": "functions.tasks.event_schemas:TaskReopened",
-    "task.updated.v1": "functions.tasks.event_schemas:TaskUpdated",
+    f"{event.type}.v{event.version}": f"functions.{capability.name}.{event.model}"
+    for capability in gather(ROOT).values()
+    for event in capability.publishes
 }
 """What an event's `dataschema` says → the model of its `data`."""
 Json = dict[str, Any]

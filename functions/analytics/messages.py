@@ -33,11 +33,6 @@ class CloudEvent(BaseModel):
     subject: Annotated[str, Field(max_length=1024, pattern=r"^[^\x00]*$")] = ""
 
 
-def subscribed(subscribers: Mapping[str, Sequence[str]]) -> list[str]:
-    """The types of events that come here."""
-    return [event_type for event_type, queues in subscribers.items() if QUEUE in queues]
-
-
 class Intake:
     """Counts domain events.
 

@@ -65,7 +65,7 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         measure,
         threads=settings.fetch_threads,
     )
-    publisher = Publisher("detection", settings.subscribers)
+    publisher = Publisher("detection")
     settling = SettleService(platform.ledger, platform.store, policies, publisher, evidence)
     pruning = PruneService(platform.db, Retention(settings.frame_retention_days))
     closing = ClosingService(platform.db)

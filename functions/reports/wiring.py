@@ -34,7 +34,7 @@ def build(settings: Settings, platform: Platform) -> tuple[ReportService, Mailro
         settings.bucket,
         zone,
         _writer(settings, platform, zone),
-        Publisher("reports", settings.subscribers),
+        Publisher("reports"),
         policy,
     )
     return service, Mailroom(platform.db, platform.store, zone, policy, mailer)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functions.sweep.reconcile import OutOfTime
 from functions.sweep.schemas import SweepReport
 from hearth.ledger.ledger import Ledger
-from hearth.retention import FORGETTABLE, TOLD, Retention, prune_job
+from hearth.retention import RECORD_KINDS, REPEATABLE_KINDS, Retention, prune_job
 
 BATCH = 2000
 """Jobs in one transaction."""
@@ -36,10 +36,14 @@ class Pruner:
         self._wake_detection()
         now = self._ledger.now()
         before = self._retention.jobs_before(now)
-        ages = [(kind, before) for kind in FORGETTABLE]
+        ages = [(kind, before) for kind in REPEATABLE_KINDS]
         # One look at each; two thousand rows of each would be read in every run otherwise.
         records = self._retention.records_before(now)
-        ages += [(kind, records) for kind in TOLD if self._ledger.has_done_before([kind], records)]
+        ages += [
+            (kind, records)
+            for kind in RECORD_KINDS
+            if self._ledger.has_done_before([kind], records)
+        ]
         for kind, before in ages:
             for _ in range(ROUNDS):
                 pruned = self._ledger.prune([kind], before, BATCH)
@@ -60,5 +64,5 @@ class Pruner:
         old = self._retention.rows_before(now)
         if self._ledger.states([job.dedupe_key]):
             return
-        if self._ledger.has_done_before(FORGETTABLE, old):
+        if self._ledger.has_done_before(REPEATABLE_KINDS, old):
             self._ledger.announce(self._ledger.db.write(lambda tx: self._ledger.add(tx, [job])))

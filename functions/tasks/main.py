@@ -13,6 +13,6 @@ from hearth.ledger.events import Publisher
 
 settings = Settings()
 platform = connect(settings)
-publisher = Publisher("tasks", settings.subscribers)
+publisher = Publisher("tasks")
 writer = Writer(publisher, ZoneInfo(settings.timezone))
 lambda_handler = make_handler(platform.ledger, Inbox(platform.ledger, writer, publisher))

@@ -14,6 +14,6 @@ from hearth.ledger.events import Publisher
 
 settings = Settings()
 platform = connect(settings)
-writer = Writer(Publisher("tasks", settings.subscribers), ZoneInfo(settings.timezone))
+writer = Writer(Publisher("tasks"), ZoneInfo(settings.timezone))
 service = TaskService(platform.db, platform.ledger, writer)
 lambda_handler = lambda_handler_for(create_app(service), platform.limits)

@@ -1,21 +1,29 @@
-"""Who subscribes to which event, in the template and in the code: one truth."""
+"""Who subscribes to which event, as declared and in the code: one truth."""
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import re
 import runpy
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import Table
 
+from hearth.declarations import SUBSCRIBERS
 from hearth.ledger.consumer import Consumer
-from scripts import event_schemas
+from hearth.ledger.table import jobs_table
+from scripts import declare, event_schemas
 
 if TYPE_CHECKING:
     from tests.infra.conftest import Template
 
+ROOT = declare.ROOT
+CAPABILITIES = {one.name: one for one in declare.gather(ROOT).values()}
 PUBLISHERS: Mapping[str, tuple[str, ...]] = {
     "DetectionFunction": ("safety.violation.detected",),
     "ReportsFunction": ("safety.report.ready",),
@@ -25,11 +33,6 @@ PUBLISHERS: Mapping[str, tuple[str, ...]] = {
     ),
     "TasksFunction": ("task.created", "task.updated", "task.completed", "task.due"),
 }
-
-
-def subscribers(template: Template) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = json.loads(variables(template)["SUBSCRIBERS"])
-    return found
 
 
 def queues(template: Template) -> dict[str, str]:
@@ -50,41 +53,50 @@ def consumers(template: Template) -> Iterator[tuple[str, str]]:
         yield event["Queue"]["Fn::GetAtt"][0], command.rpartition(".")[0]
 
 
-def test_every_subscriber_is_a_queue_that_exists(template: Template) -> None:
+def test_every_queue_that_is_declared_exists(template: Template) -> None:
     known = queues(template)
     assert set(known.values()) <= set(template.of_type("AWS::SQS::Queue"))
-    for event_type, names in subscribers(template).items():
-        assert set(names) <= set(known), event_type
-        assert len(names) == len(set(names)), event_type
+    assert {one.queue for one in CAPABILITIES.values() if one.queue} == set(known)
 
 
-def test_every_subscriber_knows_what_to_do_with_the_event(
+def test_every_worker_does_exactly_what_its_capability_declares(
     template: Template, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:////nowhere/hearth.db")
-    monkeypatch.setenv("SUBSCRIBERS", variables(template)["SUBSCRIBERS"])
-    ids = queues(template)
-    modules = dict(consumers(template))
-    for event_type, names in subscribers(template).items():
-        for name in names:
-            handler = runpy.run_module(modules[ids[name]])["lambda_handler"]
-            assert isinstance(handler, Consumer), name
-            assert event_type in handler._work, f"{name} has no work for {event_type}"
+    for _, module in consumers(template):
+        handler = runpy.run_module(module)["lambda_handler"]
+        declared = CAPABILITIES[module.split(".")[1]]
+        assert isinstance(handler, Consumer), module
+        assert set(handler._work) == {*declared.jobs, *declared.subscribes}, module
+
+
+def test_every_table_has_the_one_owner_who_declares_it() -> None:
+    for name, capability in CAPABILITIES.items():
+        for info in pkgutil.walk_packages([str(ROOT / "functions" / name)], f"functions.{name}."):
+            if ".repository" in info.name:
+                importlib.import_module(info.name)
+        own = {
+            table
+            for module_name, module in list(sys.modules.items())
+            if module_name.startswith(f"functions.{name}.repository")
+            for table in (one.name for one in vars(module).values() if isinstance(one, Table))
+            if table != jobs_table.name  # the core's
+        }
+        assert own == set(capability.tables), name
 
 
 def test_what_cannot_be_read_is_filed_under_the_queue_it_came_from(
     template: Template, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:////nowhere/hearth.db")
-    monkeypatch.setenv("SUBSCRIBERS", variables(template)["SUBSCRIBERS"])
     names = {logical_id: name for name, logical_id in queues(template).items()}
     for queue, module in consumers(template):
         handler = runpy.run_module(module)["lambda_handler"]
         assert handler._family == names[queue], module
 
 
-def test_every_event_has_a_publisher_and_a_schema(template: Template) -> None:
-    types = set(subscribers(template))
+def test_every_event_has_a_publisher_and_a_schema() -> None:
+    types = set(SUBSCRIBERS)
     assert {one for some in PUBLISHERS.values() for one in some} == types
     assert {name.rpartition(".v")[0] for name in event_schemas.MODELS} == types
 
@@ -92,7 +104,7 @@ def test_every_event_has_a_publisher_and_a_schema(template: Template) -> None:
 def test_every_publisher_may_send_to_those_who_subscribe(template: Template) -> None:
     ids = queues(template)
     for name, types in PUBLISHERS.items():
-        told = {queue for one in types for queue in subscribers(template)[one]}
+        told = {queue for one in types for queue in SUBSCRIBERS[one]}
         allowed = {
             policy["SQSSendMessagePolicy"]["QueueName"]["Fn::GetAtt"][0]
             for policy in template.functions[name]["Policies"]

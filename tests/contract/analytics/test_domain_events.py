@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
-from functions.analytics.messages import subscribed
+from functions.analytics.messages import QUEUE
 from functions.analytics.repository.tables import events_table
+from hearth.declarations import events_for
 from hearth.ledger.events import Event
 from hearth.ledger.ledger import JobState, NewJob
 from tests.contract.analytics.conftest import EVENT_TYPES, at
@@ -21,8 +19,6 @@ from tests.support.fakes import LambdaContext
 
 if TYPE_CHECKING:
     from tests.contract.analytics.conftest import Desk
-
-TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 
 
 def created(number: int) -> Event:
@@ -102,11 +98,10 @@ def test_a_message_that_is_no_hint_is_recorded_and_let_go(desk: Desk) -> None:
     assert "POST /api/v1/analytics/events" in job.error.message
 
 
-def test_the_subscriptions_are_those_of_the_template() -> None:
-    (wired,) = re.findall(r"SUBSCRIBERS: >-\n(.*?\})\n", TEMPLATE.read_text(), re.DOTALL)
-    assert set(subscribed(json.loads(wired))) == set(EVENT_TYPES)
+def test_the_subscriptions_are_those_declared() -> None:
+    assert set(events_for(QUEUE)) == set(EVENT_TYPES)
 
 
 def test_nobody_subscribes_to_nothing() -> None:
-    assert subscribed({}) == []
-    assert subscribed({"a": ["tasks"], "b": ["tasks", "analytics"]}) == ["b"]
+    assert events_for("clustering") == ()
+    assert events_for("tasks") == ("safety.report.ready",)

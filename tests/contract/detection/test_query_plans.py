@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from hearth.retention import FORGETTABLE
+from hearth.retention import REPEATABLE_KINDS
 from tests.contract.detection.stage import Stage
 from tests.contract.detection.test_retention import OLD_S, prune, walk
 
@@ -36,8 +36,8 @@ def test_frames_incidents_and_pruning_find_their_rows_by_an_index(stage: Stage) 
     prune(stage)
     walk(stage)  # late frames ask for pruned incidents too
     stage.drain()
-    stage.ledger.has_done_before(FORGETTABLE, stage.clock())
-    stage.ledger.prune(FORGETTABLE, stage.clock(), 1000)
+    stage.ledger.has_done_before(REPEATABLE_KINDS, stage.clock())
+    stage.ledger.prune(REPEATABLE_KINDS, stage.clock(), 1000)
     event.remove(stage.db.engine, "before_cursor_execute", note)
 
     assert len(statements) > 25

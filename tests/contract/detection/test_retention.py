@@ -17,7 +17,7 @@ from functions.detection.queries import Queries
 from functions.detection.repository import old_rows
 from hearth.frames import FrameKind, camera_prefix
 from hearth.ledger.ledger import JobState
-from hearth.retention import FORGETTABLE, prune_job
+from hearth.retention import REPEATABLE_KINDS, prune_job
 from tests.contract.detection.stage import DAYS, Stage, picture
 from tests.contract.detection.test_incidents import MODEL, RULES, result
 from tests.support.fakes import LambdaContext, sqs_event
@@ -175,7 +175,7 @@ def test_a_clip_that_comes_again_after_it_was_forgotten_reports_nothing_again(
     stage.clock.advance(OLD_S + DAY_S)
     expire(stage)
     prune(stage)
-    stage.ledger.prune(FORGETTABLE, stage.clock(), 1000)
+    stage.ledger.prune(REPEATABLE_KINDS, stage.clock(), 1000)
     walk(stage)
     stage.drain(shuffle=random.Random(5))
     stage.pass_time(60)
@@ -325,8 +325,8 @@ def test_frames_that_are_judged_again_in_any_order_change_no_incident_that_is_fi
 
 def test_what_the_sweep_may_forget_is_what_this_function_does(stage: Stage) -> None:
     # Domain events stay: there are few a task, and they tell for good that they were heard.
-    assert set(FORGETTABLE) == set(stage.handler()._work) - {"task.completed", "task.reopened"}
-    assert set(FORGETTABLE) >= {kind.value for kind in FrameKind}
+    assert set(REPEATABLE_KINDS) == set(stage.handler()._work) - {"task.completed", "task.reopened"}
+    assert set(REPEATABLE_KINDS) >= {kind.value for kind in FrameKind}
 
 
 def test_the_ledger_s_old_jobs_are_not_needed_by_incidents_that_ended(stage: Stage) -> None:
@@ -334,7 +334,7 @@ def test_the_ledger_s_old_jobs_are_not_needed_by_incidents_that_ended(stage: Sta
     stage.drain()
     stage.clock.advance(OLD_S + DAY_S)
     before = visible(stage)
-    assert stage.ledger.prune(FORGETTABLE, stage.clock() - timedelta(days=DAYS + 2), 1000) > 25
+    assert stage.ledger.prune(REPEATABLE_KINDS, stage.clock() - timedelta(days=DAYS + 2), 1000) > 25
     left = stage.db.read(lambda tx: tx.execute(select(func.count()).select_from(_jobs())).scalar())
     assert left == 2  # the incident's event, for each subscriber
     stage.pass_time(60)

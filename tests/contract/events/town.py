@@ -1,17 +1,15 @@
-"""All functions on one database: what one publishes, its subscribers in the template get."""
+"""All functions on one database: what one publishes, its subscribers get."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from functions.analytics.handler import make_handler as make_analytics
-from functions.analytics.messages import Intake, subscribed
+from functions.analytics.messages import QUEUE, Intake
 from functions.jobs.api import create_app as create_jobs_app
 from functions.jobs.repository import JobCounts
 from functions.jobs.service import JobsService
@@ -25,11 +23,11 @@ from functions.tasks.handler import make_handler as make_tasks
 from functions.tasks.service import TaskService
 from functions.tasks.writer import Writer
 from hearth.db import Database
+from hearth.declarations import SUBSCRIBERS, events_for
 from hearth.http.app import lambda_handler_for
 from hearth.ledger.consumer import Consumer
 from hearth.ledger.events import Publisher
 from hearth.ledger.ledger import Job, JobState, Ledger
-from hearth_runtime.template.intrinsics import load_yaml
 from tests.contract.detection.stage import Stage, notification, picture
 from tests.contract.notifications.conftest import Recorder
 from tests.contract.reports.conftest import Bench
@@ -38,12 +36,7 @@ from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
 
 UTC = ZoneInfo("UTC")
-ROOT = Path(__file__).resolve().parents[3]
-TEMPLATE = load_yaml((ROOT / "template.yaml").read_text("utf-8"), "template.yaml")
-SUBSCRIBERS: Mapping[str, Sequence[str]] = json.loads(
-    TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["SUBSCRIBERS"]
-)
-QUEUES = ("analytics", "detection", "notifications", "reports", "tasks")
+QUEUES = sorted({queue for queues in SUBSCRIBERS.values() for queue in queues})
 
 
 class Post(Protocol):
@@ -76,14 +69,14 @@ class Town:
         bucket = self.stage.store
         store = MemoryStore(bucket.objects, bucket.content_types, bucket.times)
         self.bench = Bench(self.db, clock=self.clock, store=store, subscribers=SUBSCRIBERS)
-        publisher = Publisher("tasks", SUBSCRIBERS)
+        publisher = Publisher("tasks")
         writer = Writer(publisher, UTC)
         self.tasks = TaskService(self.db, self.ledger, writer, self.clock)
         channels = parse_channels("http://localhost/a?name=a")
         notifier = Notifier(self.db, channels, Rules(), UTC, "Yard", self.clock)
         postman = Postman(self.db, channels, {"webhook": self.recorder}, self.clock)
         self.functions: dict[str, Consumer] = {
-            "analytics": make_analytics(self.ledger, Intake(self.clock), subscribed(SUBSCRIBERS)),
+            "analytics": make_analytics(self.ledger, Intake(self.clock), events_for(QUEUE)),
             "detection": self.stage.handler(),
             "notifications": make_notifications(self.ledger, notifier, postman),
             "reports": make_reports(self.ledger, self.bench.service, self.bench.mailroom),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
+from hearth import declarations
+
 Kind = Literal["user", "api_key", "local"]
 """`local`: a program of the machine itself, through a gateway that listens on loopback only."""
 
@@ -24,31 +26,12 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_GUEST = frozenset({"cameras:read", "incidents:read", "reports:read"})
-_USER = _GUEST | {
-    "analytics:write",
-    "clustering:use",
-    "keys:write",  # one's own
-    "notifications:read",
-    "tasks:read",  # one's own, and those assigned to one
-    "tasks:write",
-    "text:infer",  # what a model makes of one's own text
-}
-_DEVELOPER = _USER | {
-    "analytics:read",
-    "clustering:manage",  # saved models, and everybody's jobs
-    "incidents:write",
-    "jobs:read",
-    "jobs:retry",
-    "tasks:manage",  # everybody's
-}
-_ADMIN = _DEVELOPER | {"audit:read", "notifications:write", "users:manage"}
-PERMISSIONS: Mapping[Role, frozenset[str]] = {
-    Role.GUEST: _GUEST,
-    Role.USER: _USER,
-    Role.DEVELOPER: _DEVELOPER,
-    Role.ADMIN: _ADMIN,
-}
+def _permissions(role: Role) -> frozenset[str]:
+    lesser = list(Role)[: list(Role).index(role) + 1]
+    return frozenset(name for name, least in declarations.PERMISSIONS.items() if least in lesser)
+
+
+PERMISSIONS: Mapping[Role, frozenset[str]] = {role: _permissions(role) for role in Role}
 """What each role may do. A key may do no more than its owner."""
 
 

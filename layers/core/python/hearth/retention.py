@@ -22,22 +22,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from hearth.frames import QUEUE, FrameKind
+from hearth.declarations import kinds_kept
+from hearth.frames import QUEUE
 from hearth.ledger.ledger import NewJob
 
 PRUNE: Final = "detection.prune"
 """The daily job in which detection deletes its own old rows."""
-FORGETTABLE: Final = (FrameKind.FRAME.value, FrameKind.END.value, "detection.settle", PRUNE)
-"""Kinds whose done jobs may be forgotten: repeating one changes nothing that anybody sees. Those of
-reports stay; their rows are what prevents a second e-mail."""
-TOLD: Final = (
-    *("safety.report.ready", "task.completed", "task.created", "task.deleted", "task.due"),
-    *("task.reopened", "task.updated", "tasks.remind"),
-    *("notifications.digest", "notifications.send"),
-    *("clustering.run", "embeddings.embed"),
-)
-"""Kinds whose done jobs are kept as records: who would repeat one after months? What makes a report
-of an incident is none of them; that stays with the report."""
+REPEATABLE_KINDS: Final = kinds_kept("repeatable")
+"""Kinds whose done jobs are deleted with the frames: repeating one changes nothing that anybody
+sees."""
+RECORD_KINDS: Final = kinds_kept("record")
+"""Kinds whose done jobs are kept as records."""
 _DAY = timedelta(days=1)
 
 

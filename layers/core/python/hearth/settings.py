@@ -25,8 +25,6 @@ class CoreSettings(BaseSettings):
     bucket: str = ""
     queue_urls: dict[str, str] = Field(default_factory=dict)
     """Queue name → URL; in the environment a JSON object."""
-    subscribers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Type of domain event → queues that get it; in the environment a JSON object."""
     requests_per_minute: int = Field(600, ge=1)
     """Of one user, API key or anonymous address; what is asked over HTTP."""
     timezone: str = "UTC"

@@ -1,4 +1,4 @@
-"""Domain events: what has happened, told to whoever subscribed in the template.
+"""Domain events: what has happened, told to whoever declares a subscription.
 
 An event is a CloudEvent 1.0 (https://github.com/cloudevents/spec), as JSON:
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from hearth.declarations import SUBSCRIBERS
 from hearth.errors import InvalidInput
 from hearth.ids import format_time, parse_time
 from hearth.ledger.ledger import NewJob
@@ -54,10 +55,10 @@ class Publisher:
 
     Args:
         source: Who tells it: the capability's name.
-        subscribers: Event type → queues.
+        subscribers: Event type → queues; by default what the capabilities declare.
     """
 
-    def __init__(self, source: str, subscribers: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, source: str, subscribers: Mapping[str, Sequence[str]] = SUBSCRIBERS) -> None:
         self._source = source
         self._subscribers = subscribers
 

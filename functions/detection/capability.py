@@ -1,0 +1,36 @@
+"""What `detection` declares: permissions, jobs, events and tables."""
+
+from __future__ import annotations
+
+from hearth.capability import Capability, Published
+
+CAPABILITY = Capability(
+    name="detection",
+    permissions={
+        "cameras:read": "guest",
+        "incidents:read": "guest",
+        "incidents:write": "developer",
+    },
+    queue="detection",
+    jobs={
+        "detection.end": "repeatable",
+        "detection.frame": "repeatable",
+        "detection.prune": "repeatable",
+        "detection.settle": "repeatable",
+    },
+    # The ledger's row of a violation stays with its report: it prevents a second one.
+    publishes=(
+        Published(
+            "safety.violation.detected", "schemas:SafetyViolationDetected", version=2, keep="always"
+        ),
+    ),
+    subscribes=("task.completed", "task.reopened"),
+    tables=(
+        "detection_cameras",
+        "detection_closings",
+        "detection_frames",
+        "detection_incidents",
+        "detection_models",
+        "detection_observations",
+    ),
+)

@@ -1,0 +1,10 @@
+"""What `docs` declares: public routes."""
+
+from __future__ import annotations
+
+from hearth.capability import Capability
+
+CAPABILITY = Capability(
+    name="docs",
+    public_routes=("GET /docs", "GET /docs/{name}", "GET /openapi.json"),
+)

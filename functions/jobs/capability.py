@@ -1,0 +1,10 @@
+"""What `jobs` declares: permissions."""
+
+from __future__ import annotations
+
+from hearth.capability import Capability
+
+CAPABILITY = Capability(
+    name="jobs",
+    permissions={"jobs:read": "developer", "jobs:retry": "developer"},
+)

@@ -1,0 +1,27 @@
+"""What `notifications` declares: permissions, jobs, subscriptions and tables."""
+
+from __future__ import annotations
+
+from hearth.capability import Capability
+
+CAPABILITY = Capability(
+    name="notifications",
+    permissions={"notifications:read": "user", "notifications:write": "admin"},
+    queue="notifications",
+    jobs={"notifications.digest": "record", "notifications.send": "record"},
+    subscribes=(
+        "safety.report.ready",
+        "safety.violation.detected",
+        "task.completed",
+        "task.created",
+        "task.due",
+    ),
+    tables=(
+        "notification_attempts",
+        "notification_channels",
+        "notification_deliveries",
+        "notification_messages",
+        "notification_topics",
+        "notifications",
+    ),
+)

@@ -1,0 +1,10 @@
+"""What `sweep` declares: tables."""
+
+from __future__ import annotations
+
+from hearth.capability import Capability
+
+CAPABILITY = Capability(
+    name="sweep",
+    tables=("sweep_listings", "sweep_watermarks"),
+)
