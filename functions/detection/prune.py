@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from functions.detection.repository.old_rows import prune_camera, unpruned_cameras
+from functions.detection.repository.old_rows import list_unpruned_cameras, prune_camera
 from hearth.db import Database
 from hearth.ids import utc_now
 from hearth.ledger.consumer import Deadline, Done, Outcome, Postpone
@@ -45,7 +45,7 @@ class PruneService:
 
     def _prune(self, since: datetime, stop: Callable[[], bool]) -> bool:
         """Whether every camera's frames were looked at since then."""
-        for camera_id in self._db.read(partial(unpruned_cameras, since=since)):
+        for camera_id in self._db.read(partial(list_unpruned_cameras, since=since)):
             more = True
             while more:
                 if stop():

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from functions.detection import repository
 from functions.detection.incidents.event import indeterminate_of, model_of, peak_of, violations_of
 from functions.detection.judging.equipment import RESTRICTED
 from functions.detection.judging.rekognition import (
@@ -16,6 +15,10 @@ from functions.detection.judging.rekognition import (
 )
 from functions.detection.judging.tracks import ATTEMPTS, GONE_AFTER, Track, sightings, track
 from functions.detection.judging.verdicts import Verdict
+from functions.detection.repository.cameras import list_cameras
+from functions.detection.repository.frames import get_frame_with_model, list_frames_with_people
+from functions.detection.repository.incident_rows import get_incident, list_incidents
+from functions.detection.repository.tables import CANDIDATE, SUPERSEDED
 from functions.detection.schemas import (
     CameraAnswer,
     CamerasAnswer,
@@ -63,7 +66,7 @@ class Queries:
         self._storage = storage
 
     def cameras(self) -> CamerasAnswer:
-        rows = self._storage.db.read(repository.list_cameras)
+        rows = self._storage.db.read(list_cameras)
         return CamerasAnswer(cameras=[_camera(row) for row in rows])
 
     def incidents(
@@ -83,9 +86,7 @@ class Queries:
         """
         before = decode_cursor(cursor, 1)[0] if cursor is not None else None
         rows = self._storage.db.read(
-            lambda tx: repository.list_incidents(
-                tx, camera_id, state, since, until, closed, before, limit + 1
-            )
+            lambda tx: list_incidents(tx, camera_id, state, since, until, closed, before, limit + 1)
         )
         shown = rows[:limit]
         return IncidentsAnswer(
@@ -100,7 +101,7 @@ class Queries:
             NotFound: no such incident.
         """
         row = self._row(incident_id)
-        frame = self._storage.db.read(lambda tx: repository.frame(tx, row.peak_frame_key))
+        frame = self._storage.db.read(lambda tx: get_frame_with_model(tx, row.peak_frame_key))
         judged = frame is not None and frame.result is not None
         return IncidentDetail(
             **_summary(row),
@@ -120,7 +121,7 @@ class Queries:
         first = frame_key(row.camera_id, row.first_seen - GONE_AFTER)
         last = frame_key(row.camera_id, row.last_seen + GONE_AFTER)
         found = self._storage.db.read(
-            lambda tx: repository.frames_with_people(
+            lambda tx: list_frames_with_people(
                 tx, row.camera_id, first, last, MAX_PERSON_FRAMES + 1
             )
         )
@@ -166,7 +167,7 @@ class Queries:
     def _equipment(
         self, key: str, min_confidence: float, required: Sequence[EquipmentType]
     ) -> ProtectiveEquipmentAnswer:
-        frame = self._storage.db.read(lambda tx: repository.frame(tx, key))
+        frame = self._storage.db.read(lambda tx: get_frame_with_model(tx, key))
         if frame is None or frame.result is None or frame.model is None:
             raise NotFound(
                 f"nothing is stored of frame {key[:120]!r}: it was not judged, or is old"
@@ -190,8 +191,8 @@ class Queries:
         return evidence, self._storage.store.get(evidence.key, MAX_EVIDENCE_BYTES)
 
     def _row(self, incident_id: str) -> Row[Any]:
-        row = self._storage.db.read(lambda tx: repository.incident(tx, incident_id))
-        if row is None or (row.state == repository.CANDIDATE and row.revision == 1):
+        row = self._storage.db.read(lambda tx: get_incident(tx, incident_id))
+        if row is None or (row.state == CANDIDATE and row.revision == 1):
             raise NotFound(f"incident {incident_id[:80]!r} does not exist")
         return row
 
@@ -252,8 +253,8 @@ def _model(body: Mapping[str, Any]) -> ModelAnswer:
 
 
 def _state(row: Row[Any]) -> str:
-    # Reported once and then taken back, see `repository.CANDIDATE`.
-    return repository.SUPERSEDED if row.state == repository.CANDIDATE else str(row.state)
+    # Reported once and then taken back, see `CANDIDATE`.
+    return SUPERSEDED if row.state == CANDIDATE else str(row.state)
 
 
 def _summary(row: Row[Any]) -> dict[str, Any]:

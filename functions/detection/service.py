@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
-from functions.detection import repository
 from functions.detection.incidents.recording import (
     ModelRecord,
     record_dropped,
@@ -25,6 +24,8 @@ from functions.detection.intake.load_shedding import Arrivals, overdue
 from functions.detection.intake.rate_limit import choose, windows
 from functions.detection.judging.assessment import FrameResult, assess
 from functions.detection.policy import CameraRules, Policy
+from functions.detection.repository.cameras import get_last_frame_times
+from functions.detection.repository.frames import list_capture_times
 from functions.detection.schemas import DropReason
 from hearth.db import Database, encode_json
 from hearth.errors import HearthError, NotFound
@@ -174,7 +175,7 @@ class FrameService:
         # The database is not asked about a batch that came in time.
         if not overdue(bounded, dict.fromkeys(cameras, now), now, patience):
             return set()
-        last = self._db.read(lambda tx: repository.last_frames(tx, cameras))
+        last = self._db.read(lambda tx: get_last_frame_times(tx, cameras))
         return overdue(bounded, last, now, patience)
 
     def _beyond_rate(self, frames: Sequence[_Arrived]) -> set[str]:
@@ -191,7 +192,7 @@ class FrameService:
         def beyond(tx: Connection) -> set[str]:
             ids: set[str] = set()
             for (camera_id, max_fps), new in by_camera.items():
-                stored = repository.captured_within(tx, camera_id, windows(new, max_fps))
+                stored = list_capture_times(tx, camera_id, windows(new, max_fps))
                 ids.update(new[time] for time in choose(new, stored, max_fps).refused)
             return ids
 

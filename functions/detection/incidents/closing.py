@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from functions.detection.repository.closing import note_task
+from functions.detection.repository.closing import record_task_event
 from functions.detection.schemas import CompletedTask, ReopenedTask
 from hearth.errors import InvalidInput
 from hearth.ledger.consumer import Done, Outcome
@@ -46,7 +46,7 @@ class ClosingService:
             return Done()
 
         def write(tx: Connection) -> None:
-            note_task(tx, incident_id, task.task_id, task.completed_at, reopened=False)
+            record_task_event(tx, incident_id, task.task_id, task.completed_at, reopened=False)
 
         return Done(write)
 
@@ -62,7 +62,7 @@ class ClosingService:
             return Done()
 
         def write(tx: Connection) -> None:
-            note_task(tx, incident_id, task.task_id, task.reopened_at, reopened=True)
+            record_task_event(tx, incident_id, task.task_id, task.reopened_at, reopened=True)
 
         return Done(write)
 

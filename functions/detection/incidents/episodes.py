@@ -18,19 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
+from functions.detection.observations import Observation
 from functions.detection.policy import EpisodeRules
 from hearth.ids import ulid_from
-
-
-@dataclass(frozen=True, order=True)
-class Observation:
-    """One person doing one thing against the rules on one frame. `score` 0..1."""
-
-    captured_at: datetime
-    frame_key: str
-    person: int
-    class_name: str
-    score: float
 
 
 @dataclass(frozen=True)

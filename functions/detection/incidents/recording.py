@@ -12,14 +12,34 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.detection import repository
-from functions.detection.incidents.episodes import ClassSummary, Episode, Observation, episodes
+from functions.detection.incidents.episodes import ClassSummary, Episode, episodes
 from functions.detection.incidents.settle_jobs import Horizon, settle_jobs, watch_job
 from functions.detection.intake.rate_limit import choose, windows
 from functions.detection.judging.assessment import FrameResult
 from functions.detection.judging.verdicts import Verdict
+from functions.detection.observations import Observation
 from functions.detection.policy import EpisodeRules
-from functions.detection.repository.old_rows import pruned_spans
+from functions.detection.repository.cameras import lock_camera, update_camera
+from functions.detection.repository.frames import (
+    delete_frames,
+    delete_observations,
+    get_frames,
+    insert_model,
+    insert_observations,
+    list_capture_times,
+    list_observations,
+    upsert_frames,
+)
+from functions.detection.repository.incident_rows import (
+    delete_incident,
+    get_episode_before,
+    get_incident,
+    insert_incident,
+    list_episodes_from,
+    update_incident,
+)
+from functions.detection.repository.old_rows import list_pruned_spans
+from functions.detection.repository.tables import CANDIDATE, ENDED, OPEN, SUPERSEDED
 from functions.detection.schemas import DropReason
 from hearth.frames import frame_key
 from hearth.ids import format_time, new_ulid, parse_time
@@ -57,13 +77,13 @@ def record_frames(
     Returns:
         Jobs that settle incidents.
     """
-    camera = repository.lock_camera(tx, camera_id)
+    camera = lock_camera(tx, camera_id)
     gone: dict[str, Row[Any]] = {}
     if max_fps is not None:
         camera, results, gone = _within_rate(tx, camera, results, max_fps)
         if not results:
             return []
-    known = repository.known_frames(tx, [result.key for result in results])
+    known = get_frames(tx, [result.key for result in results])
     fresh = [
         result
         for result in results
@@ -73,10 +93,10 @@ def record_frames(
     jobs: list[NewJob] = []
     touched: set[str] = set()
     if fresh:
-        repository.put_model(tx, model.id, dict(model.body))
-        repository.put_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
+        insert_model(tx, model.id, dict(model.body))
+        upsert_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
         replaced = gone | {one.key: known[one.key] for one in fresh if one.key in known}
-        repository.update_camera(tx, camera_id, _counters(camera, fresh, replaced, model.id))
+        update_camera(tx, camera_id, _counters(camera, fresh, replaced, model.id))
         for zone, (first, last) in _replace_observations(tx, fresh, replaced).items():
             changed, watch = _recompute(tx, camera, zone, first, last, rules, now)
             touched |= changed
@@ -94,15 +114,15 @@ def record_failures(
     tx: Connection, camera_id: str, errors: Mapping[str, tuple[datetime, str]], now: datetime
 ) -> None:
     """Store frames that cannot be judged: key → (captured at, reason)."""
-    camera = repository.lock_camera(tx, camera_id)
-    known = repository.known_frames(tx, list(errors))
+    camera = lock_camera(tx, camera_id)
+    known = get_frames(tx, list(errors))
     new = {key: error for key, error in errors.items() if key not in known}
     if not new:
         return
     blank = dict.fromkeys(
         ("width", "height", "persons", "compliant", "violation", "indeterminate"), 0
     )
-    repository.put_frames(
+    upsert_frames(
         tx,
         [
             {
@@ -118,14 +138,14 @@ def record_failures(
             for key, (captured_at, reason) in new.items()
         ],
     )
-    repository.update_camera(tx, camera_id, {"failed": camera.failed + len(new)})
+    update_camera(tx, camera_id, {"failed": camera.failed + len(new)})
 
 
 def record_dropped(tx: Connection, camera_id: str, reason: DropReason) -> None:
     """Count one frame that was let go unjudged."""
-    camera = repository.lock_camera(tx, camera_id)
+    camera = lock_camera(tx, camera_id)
     column = _DROPPED[reason]
-    repository.update_camera(tx, camera_id, {column: (getattr(camera, column) or 0) + 1})
+    update_camera(tx, camera_id, {column: (getattr(camera, column) or 0) + 1})
 
 
 def record_end(
@@ -136,8 +156,8 @@ def record_end(
     Returns:
         Jobs that settle the incidents which this ends.
     """
-    camera = repository.lock_camera(tx, camera_id)
-    repository.update_camera(tx, camera_id, {"ended_at": _later(camera.ended_at, ended_at)})
+    camera = lock_camera(tx, camera_id)
+    update_camera(tx, camera_id, {"ended_at": _later(camera.ended_at, ended_at)})
     before = Horizon(camera.last_frame_at, camera.ended_at)
     after = Horizon(camera.last_frame_at, _later(camera.ended_at, ended_at))
     return settle_jobs(
@@ -164,9 +184,9 @@ def _recompute(
     """
     camera_id = camera.camera_id
     gap = timedelta(seconds=rules.gap_s)
-    before = repository.episode_before(tx, camera_id, zone, first)
+    before = get_episode_before(tx, camera_id, zone, first)
     start = before.first_seen if before and first - before.last_seen <= gap else first
-    following = repository.episodes_from(tx, camera_id, zone, start)
+    following = list_episodes_from(tx, camera_id, zone, start)
     end = last
     old: dict[str, Any] = {}
     for row in following:
@@ -174,7 +194,7 @@ def _recompute(
             break
         end = max(end, row.last_seen)
         old[row.id] = row
-    seen = repository.observed(
+    seen = list_observations(
         tx, camera_id, zone, frame_key(camera_id, start), frame_key(camera_id, end)
     )
     current = [
@@ -196,7 +216,7 @@ def _recompute(
             jobs.append(watch_job(stored.closed, episode.incident_id, now))
     for row in old.values():
         _supersede(tx, row, current, now)
-        if row.state == repository.OPEN:
+        if row.state == OPEN:
             jobs.append(watch_job(row.watch_key, row.id, now))
     return changed, jobs
 
@@ -216,7 +236,7 @@ def _parts(
     """
     if not _may_be_pruned(camera, start):
         return [list(seen)]
-    spans = pruned_spans(tx, camera.camera_id, zone, start, end)
+    spans = list_pruned_spans(tx, camera.camera_id, zone, start, end)
     parts: defaultdict[int, list[Observation]] = defaultdict(list)
     for one in seen:
         if not any(first <= one.captured_at <= last for first, last in spans):
@@ -236,21 +256,21 @@ class _Stored:
 def _store(tx: Connection, known: Row[Any] | None, episode: Episode, now: datetime) -> _Stored:
     """Insert or update one episode."""
     content = episode_row(episode)
-    state = repository.OPEN if episode.confirmed else repository.CANDIDATE
+    state = OPEN if episode.confirmed else CANDIDATE
     # A watch is done when its incident closes; each opening has one of its own.
     watch = f"settle:{episode.incident_id}:watch:{new_ulid()}"
     # An episode that was taken out can come back when frames arrive in yet another order.
-    row = known or repository.incident(tx, episode.incident_id)
+    row = known or get_incident(tx, episode.incident_id)
     if row is None:
         life = {"state": state, "revision": 1, "watch_key": watch, "updated_at": now}
-        repository.insert_incident(tx, {"id": episode.incident_id, **content, **life})
+        insert_incident(tx, {"id": episode.incident_id, **content, **life})
         return _Stored(True, opened=watch if episode.confirmed else None)
     same = all(getattr(row, name) == value for name, value in content.items())
-    if same and row.state != repository.SUPERSEDED:
+    if same and row.state != SUPERSEDED:
         return _Stored(False)
-    reported = row.state in (repository.ENDED, repository.SUPERSEDED)
-    was_open, is_open = row.state == repository.OPEN, state == repository.OPEN
-    repository.update_incident(
+    reported = row.state in (ENDED, SUPERSEDED)
+    was_open, is_open = row.state == OPEN, state == OPEN
+    update_incident(
         tx,
         row.id,
         content
@@ -273,8 +293,8 @@ def _store(tx: Connection, known: Row[Any] | None, episode: Episode, now: dateti
 
 def _supersede(tx: Connection, row: Row[Any], current: Sequence[Episode], now: datetime) -> None:
     """Take out an episode whose beginning is now part of another one."""
-    if row.state != repository.ENDED and row.revision == 1:
-        repository.delete_incident(tx, row.id)
+    if row.state != ENDED and row.revision == 1:
+        delete_incident(tx, row.id)
         return
     heir = next(
         (
@@ -286,8 +306,8 @@ def _supersede(tx: Connection, row: Row[Any], current: Sequence[Episode], now: d
         ),
         None,
     )
-    changes = {"state": repository.SUPERSEDED, "superseded_by": heir, "updated_at": now}
-    repository.update_incident(tx, row.id, changes)
+    changes = {"state": SUPERSEDED, "superseded_by": heir, "updated_at": now}
+    update_incident(tx, row.id, changes)
 
 
 def episode_row(episode: Episode) -> dict[str, Any]:
@@ -346,20 +366,20 @@ def _within_rate(
     """
     camera_id = camera.camera_id
     new = {result.captured_at for result in results}
-    stored = repository.captured_within(tx, camera_id, windows(new, max_fps))
+    stored = list_capture_times(tx, camera_id, windows(new, max_fps))
     choice = choose(new, stored, max_fps)
     displaced = {time for time in choice.displaced if not _may_be_pruned(camera, time)}
     let_go = choice.refused | displaced
     if not let_go:
         return camera, list(results), {}
-    gone = repository.known_frames(tx, [frame_key(camera_id, time) for time in displaced])
-    repository.delete_frames(tx, list(gone))
+    gone = get_frames(tx, [frame_key(camera_id, time) for time in displaced])
+    delete_frames(tx, list(gone))
     values: dict[str, Any] = {"over_rate": (camera.over_rate or 0) + len(let_go)}
     if camera.last_frame_at in displaced:
         values["last_frame_at"] = max((new | stored) - let_go)
-    repository.update_camera(tx, camera_id, values)
+    update_camera(tx, camera_id, values)
     kept = [result for result in results if result.captured_at not in let_go]
-    return repository.lock_camera(tx, camera_id), kept, gone
+    return lock_camera(tx, camera_id), kept, gone
 
 
 def _may_be_pruned(camera: Row[Any], time: datetime) -> bool:
@@ -422,14 +442,14 @@ def _replace_observations(
     tx: Connection, fresh: Sequence[FrameResult], replaced: Mapping[str, Row[Any]]
 ) -> dict[str, tuple[datetime, datetime]]:
     """Store what was seen; for each zone that is touched, the first and last time it is."""
-    touched = repository.drop_observations(tx, list(replaced))
+    touched = delete_observations(tx, list(replaced))
     seen = [
         (zone or "", one)
         for result in fresh
         for zone, members in result.observations.items()
         for one in members
     ]
-    repository.put_observations(tx, seen)
+    insert_observations(tx, seen)
     touched |= {(zone, one.captured_at) for zone, one in seen}
     spans: dict[str, tuple[datetime, datetime]] = {}
     for zone, time in sorted(touched):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from functions.detection import repository
 from functions.detection.policy import EpisodeRules
+from functions.detection.repository.incident_rows import list_open_incidents
 from hearth.frames import QUEUE
 from hearth.ledger.ledger import NewJob
 
@@ -84,7 +84,7 @@ def settle_jobs(
     """
     gap = timedelta(seconds=rules.gap_s)
     jobs = []
-    for row in repository.open_incidents(tx, camera_id):
+    for row in list_open_incidents(tx, camera_id):
         if not after.passes(row.last_seen, gap):
             continue
         just_passed = not before.passes(row.last_seen, gap)

@@ -8,11 +8,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-from functions.detection import repository
 from functions.detection.incidents.event import domain_event, incident_event
 from functions.detection.incidents.evidence import Caption, FaceFinder, render
 from functions.detection.incidents.settle_jobs import prompt_job, watch_job
 from functions.detection.policy import CameraRules, EpisodeRules, Policy
+from functions.detection.repository.cameras import lock_camera
+from functions.detection.repository.frames import get_frame_with_model
+from functions.detection.repository.incident_rows import (
+    find_settled_start,
+    get_incident,
+    update_incident,
+)
+from functions.detection.repository.tables import ENDED, OPEN
 from functions.detection.schemas import EndReason, Evidence, Site
 from hearth.errors import HearthError, InvalidInput, NotFound
 from hearth.frames import FrameKind, camera_prefix, frame_job, frame_key, parse_frame_key
@@ -98,8 +105,8 @@ class SettleService:
 
         A prompt that comes too early wakes the watch soon and is done; a watch waits.
         """
-        row = self._db.read(lambda tx: repository.incident(tx, job.payload["incident_id"]))
-        if row is None or row.state != repository.OPEN:
+        row = self._db.read(lambda tx: get_incident(tx, job.payload["incident_id"]))
+        if row is None or row.state != OPEN:
             return Done()
         rules = self._policies.current().rules(row.camera_id)
         closing = self._closing(row, rules.episode)
@@ -120,7 +127,7 @@ class SettleService:
         """
         gap = timedelta(seconds=rules.gap_s)
         floor = self._db.read(
-            lambda tx: repository.settled_floor(tx, row.camera_id, row.zone, row.first_seen, gap)
+            lambda tx: find_settled_start(tx, row.camera_id, row.zone, row.first_seen, gap)
         )
         upper = row.last_seen + gap
         inside: list[str] = []
@@ -177,7 +184,7 @@ class SettleService:
     # ---- the end ----
 
     def _end(self, row: Row[Any], rules: CameraRules, reason: EndReason) -> Outcome:
-        peak = self._db.read(lambda tx: repository.frame(tx, row.peak_frame_key))
+        peak = self._db.read(lambda tx: get_frame_with_model(tx, row.peak_frame_key))
         if peak is None or peak.result is None or peak.model is None:
             raise NotFound(
                 f"the peak frame {row.peak_frame_key} of incident {row.id} is not stored"
@@ -188,20 +195,20 @@ class SettleService:
 
         def write(tx: Connection) -> list[NewJob]:
             now = self._now()
-            repository.lock_camera(tx, row.camera_id)
-            current = repository.incident(tx, row.id)
-            if current is None or current.state != repository.OPEN:
+            lock_camera(tx, row.camera_id)
+            current = get_incident(tx, row.id)
+            if current is None or current.state != OPEN:
                 return []
             if not _same(current, row):
                 # A frame came in while the picture was drawn: draw it again.
                 return [prompt_job(row.id, current.revision, f"after:{format_time(now)}")]
             changes = {
-                "state": repository.ENDED,
+                "state": ENDED,
                 "end_reason": reason,
                 "evidence": evidence.model_dump(mode="json"),
                 "updated_at": now,
             }
-            repository.update_incident(tx, row.id, changes)
+            update_incident(tx, row.id, changes)
             jobs = self._publisher.jobs(domain_event(event))
             return [*jobs, *self._wake(tx, row, now)]
 

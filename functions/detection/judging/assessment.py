@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from functions.detection.incidents.episodes import Observation
 from functions.detection.judging.association import Box, Boxes, associate
 from functions.detection.judging.equipment import Vocabulary
 from functions.detection.judging.verdicts import Judged, Verdict, judge
+from functions.detection.observations import Observation
 from functions.detection.policy import CameraRules
 
 

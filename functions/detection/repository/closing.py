@@ -6,11 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from functions.detection.repository import closings, incidents
+from functions.detection.repository.tables import closings, incidents
 from hearth.db import insert_for
 
 
-def note_task(
+def record_task_event(
     tx: Connection, incident_id: str, task_id: str, at: datetime, *, reopened: bool
 ) -> None:
     """Note that a task was completed or reopened, and close or open its incident accordingly.

@@ -13,15 +13,14 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 
-from functions.detection.repository import (
+from functions.detection.repository.cameras import lock_camera, update_camera
+from functions.detection.repository.tables import (
     CANDIDATE,
     OPEN,
     cameras,
     frames,
     incidents,
-    lock_camera,
     observations,
-    update_camera,
 )
 from hearth.frames import camera_prefix, frame_key
 
@@ -34,7 +33,7 @@ ROWS: Final = 1500
 _IN_LIST: Final = 500
 
 
-def unpruned_cameras(tx: Connection, since: datetime) -> Sequence[str]:
+def list_unpruned_cameras(tx: Connection, since: datetime) -> Sequence[str]:
     """Cameras whose old frames were not all looked at since then, by id."""
     c = cameras.c
     return (
@@ -73,7 +72,7 @@ def prune_camera(tx: Connection, camera_id: str, before: datetime, now: datetime
     return more
 
 
-def pruned_spans(
+def list_pruned_spans(
     tx: Connection, camera_id: str, zone: str, first: datetime, last: datetime
 ) -> Sequence[tuple[datetime, datetime]]:
     """First and last time of each pruned episode of a place that overlaps with a span of time."""

@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import select
 
-from functions.detection import repository
 from functions.detection.handler import make_handler
 from functions.detection.incidents.closing import ClosingService
 from functions.detection.incidents.settling import EvidenceSettings, SettleService
 from functions.detection.policy import Policy, parse_policy
 from functions.detection.prune import PruneService
+from functions.detection.repository import tables
+from functions.detection.repository.cameras import list_cameras
 from functions.detection.schemas import Site
 from functions.detection.service import FrameService
 from functions.detection.wiring import kinds
@@ -198,12 +199,12 @@ class Stage:
         return [job for job in listed if job.queue == "detection"]
 
     def incidents(self) -> list[Any]:
-        query = select(repository.incidents).order_by(repository.incidents.c.id)
+        query = select(tables.incidents).order_by(tables.incidents.c.id)
         rows: Sequence[Any] = self.db.read(lambda tx: tx.execute(query).all())
-        return [row for row in rows if row.state != repository.CANDIDATE]
+        return [row for row in rows if row.state != tables.CANDIDATE]
 
     def camera(self, camera_id: str = "gate") -> Any:
-        rows = self.db.read(repository.list_cameras)
+        rows = self.db.read(list_cameras)
         return next(row for row in rows if row.camera_id == camera_id)
 
     def events(self) -> list[dict[str, Any]]:
@@ -219,7 +220,7 @@ class Stage:
         ]
         counted = [
             [value for name, value in row._mapping.items() if name != "changes"]
-            for row in self.db.read(repository.list_cameras)
+            for row in self.db.read(list_cameras)
         ]
         return json.dumps([rows, counted, self.events()], default=str, sort_keys=True)
 

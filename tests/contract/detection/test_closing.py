@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import delete, select
 
 from functions.detection.queries import Queries
-from functions.detection.repository import closings
+from functions.detection.repository.tables import closings
 from functions.detection.schemas import IncidentDetail
 from hearth import migrations
 from hearth.db import Database

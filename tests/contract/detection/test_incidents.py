@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect, select
 
-from functions.detection import repository
-from functions.detection.incidents.episodes import Observation, episodes
+from functions.detection.incidents.episodes import episodes
 from functions.detection.incidents.recording import (
     ModelRecord,
     episode_row,
@@ -20,7 +19,10 @@ from functions.detection.incidents.recording import (
 )
 from functions.detection.judging.assessment import FrameResult
 from functions.detection.judging.verdicts import Verdict
+from functions.detection.observations import Observation
 from functions.detection.policy import EpisodeRules
+from functions.detection.repository import tables
+from functions.detection.repository.incident_rows import update_incident
 from hearth import migrations
 from hearth.db import Database
 from hearth.frames import frame_key
@@ -57,10 +59,10 @@ def result(stage: Stage, tick: int, rng: random.Random) -> FrameResult:
 
 def stored(db: Database, zone: str) -> list[dict[str, Any]]:
     """Episodes as they stand in the table, without their life."""
-    names = [c.name for c in repository.incidents.columns]
-    query = select(repository.incidents).where(
-        repository.incidents.c.zone == zone,
-        repository.incidents.c.state != repository.SUPERSEDED,
+    names = [c.name for c in tables.incidents.columns]
+    query = select(tables.incidents).where(
+        tables.incidents.c.zone == zone,
+        tables.incidents.c.state != tables.SUPERSEDED,
     )
     rows = db.read(lambda tx: tx.execute(query.order_by("first_seen")).all())
     kept = set(names) - {
@@ -120,10 +122,10 @@ def test_recomputing_around_new_frames_equals_computing_everything(stage: Stage,
 def end_some(stage: Stage, rng: random.Random) -> None:
     """Mark some open incidents as reported, as settling does."""
     for row in stage.incidents():
-        if row.state == repository.OPEN and rng.random() < 0.5:
+        if row.state == tables.OPEN and rng.random() < 0.5:
             stage.db.write(
-                lambda tx, row=row: repository.update_incident(
-                    tx, row.id, {"state": repository.ENDED, "end_reason": "gap"}
+                lambda tx, row=row: update_incident(
+                    tx, row.id, {"state": tables.ENDED, "end_reason": "gap"}
                 )
             )
 
@@ -161,7 +163,7 @@ def test_the_migrated_schema_is_the_one_that_the_queries_use(
 ) -> None:
     found = inspect(stage.db.engine)
     assert migrations.current(migrated_url) == migrations.head()
-    for table in repository.metadata.sorted_tables:
+    for table in tables.metadata.sorted_tables:
         columns = {c["name"]: bool(c["nullable"]) for c in found.get_columns(table.name)}
         assert columns == {c.name: bool(c.nullable) for c in table.columns}, table.name
         keys = found.get_pk_constraint(table.name)["constrained_columns"]

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from functions.detection import repository
+from functions.detection.incidents import recording
 from functions.detection.policy import parse_policy
+from functions.detection.repository import tables
+from functions.detection.repository.cameras import list_cameras
+from functions.detection.repository.frames import get_frame_with_model, upsert_frames
 from functions.reports.schemas import IncidentEvent
 from hearth.errors import Conflict, ModelFailed
 from hearth.frames import frame_job, frame_key
@@ -34,7 +37,7 @@ def walk(stage: Stage, begin: float = 0, frames: int = 25, end: bool = True) -> 
 def test_nothing_uploaded_leaves_nothing(stage: Stage) -> None:
     stage.drain()
     assert stage.incidents() == []
-    assert stage.db.read(repository.list_cameras) == []
+    assert stage.db.read(list_cameras) == []
 
 
 def test_one_walk_is_one_incident_that_ends_at_once_with_evidence_and_one_event(
@@ -93,7 +96,7 @@ def stage_of_its_own(stage: Stage) -> Stage:
     def clear(tx: object) -> None:
         from hearth.ledger.ledger import metadata as jobs
 
-        for table in [*repository.metadata.tables.values(), *jobs.tables.values()]:
+        for table in [*tables.metadata.tables.values(), *jobs.tables.values()]:
             tx.execute(table.delete())  # type: ignore[attr-defined]
 
     stage.db.write(clear)
@@ -314,15 +317,15 @@ def test_a_frame_that_cannot_be_stored_spoils_no_other(
 ) -> None:
     walk(stage)
     bad = stage.announced[7]
-    really = repository.put_frames
+    really = upsert_frames
 
-    def put_frames(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    def refuse_bad_frame(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
         # As a database does that refuses one row of a batch.
         if any(row["frame_key"] == bad for row in rows):
             raise Conflict("the row breaks a constraint")
         really(tx, rows)
 
-    monkeypatch.setattr(repository, "put_frames", put_frames)
+    monkeypatch.setattr(recording, "upsert_frames", refuse_bad_frame)
     stage.drain()
     failed = [job for job in stage.jobs("detection.frame") if job.state is JobState.FAILED]
     assert [job.payload["key"] for job in failed] == [bad]
@@ -382,8 +385,8 @@ def test_the_detector_sees_the_region_and_the_boxes_are_those_of_the_whole_pictu
     key = stage.upload(0, picture(1))
     stage.upload(0, picture(1), "dock")
     stage.drain()
-    gate = stage.db.read(lambda tx: repository.frame(tx, key))
-    dock = stage.db.read(lambda tx: repository.frame(tx, key.replace("gate", "dock")))
+    gate = stage.db.read(lambda tx: get_frame_with_model(tx, key))
+    dock = stage.db.read(lambda tx: get_frame_with_model(tx, key.replace("gate", "dock")))
     assert gate is not None
     assert dock is not None
     assert dock.result["persons"][0]["bbox"] == [10, 20, 60, 200]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from functions.detection import repository
 from functions.detection.policy import parse_policy
+from functions.detection.repository import tables
 from hearth.frames import frame_key
 from hearth.ledger.ledger import JobState
 from hearth_vision.detections import Detections
@@ -93,7 +93,7 @@ def test_a_late_frame_takes_the_place_of_one_after_it(rated: Stage) -> None:
     assert later in kept(rated)
     assert gone not in kept(rated)
     assert counted(rated) == (5, 6, 2)
-    seen = rated.db.read(lambda tx: tx.execute(repository.observations.select()).all())
+    seen = rated.db.read(lambda tx: tx.execute(tables.observations.select()).all())
     assert {one.frame_key for one in seen} == kept(rated)
     [incident] = rated.incidents()
     assert (incident.frames, incident.persons_max) == (5, 2)
@@ -214,7 +214,7 @@ def deliver(stage: Stage, *times: float) -> None:
 
 def kept(stage: Stage) -> set[str]:
     """Keys of the frames that are stored."""
-    query = select(repository.frames.c.frame_key)
+    query = select(tables.frames.c.frame_key)
     return set(stage.db.read(lambda tx: tx.execute(query).scalars().all()))
 
 

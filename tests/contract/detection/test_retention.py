@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, select
 
-from functions.detection import repository
 from functions.detection.incidents.recording import record_frames
 from functions.detection.queries import Queries
-from functions.detection.repository import old_rows
+from functions.detection.repository import old_rows, tables
+from functions.detection.repository.incident_rows import update_incident
 from hearth.frames import FrameKind, camera_prefix
 from hearth.ledger.ledger import JobState
 from hearth.retention import REPEATABLE_KINDS, prune_job
@@ -65,11 +65,11 @@ def rows(stage: Stage, table: Table) -> list[dict[str, Any]]:
 
 
 def frame_keys(stage: Stage) -> list[str]:
-    return [row["frame_key"] for row in rows(stage, repository.frames)]
+    return [row["frame_key"] for row in rows(stage, tables.frames)]
 
 
 def everything(stage: Stage) -> list[Any]:
-    return [rows(stage, table) for table in repository.metadata.sorted_tables]
+    return [rows(stage, table) for table in tables.metadata.sorted_tables]
 
 
 def visible(stage: Stage) -> str:
@@ -97,14 +97,14 @@ def test_old_frames_go_and_incidents_their_peaks_and_counters_stay(stage: Stage)
     walk(stage)
     stage.drain()
     [incident] = stage.incidents()
-    cameras, incidents = rows(stage, repository.cameras), rows(stage, repository.incidents)
+    cameras, incidents = rows(stage, tables.cameras), rows(stage, tables.incidents)
     detail = Queries(_Storage(stage)).incident(incident.id)
     stage.clock.advance(OLD_S)
     prune(stage)
     assert frame_keys(stage) == [incident.peak_frame_key]
-    assert rows(stage, repository.observations) == []
-    assert rows(stage, repository.cameras) == cameras
-    assert rows(stage, repository.incidents) == incidents
+    assert rows(stage, tables.observations) == []
+    assert rows(stage, tables.cameras) == cameras
+    assert rows(stage, tables.incidents) == incidents
     assert Queries(_Storage(stage)).incident(incident.id) == detail
     assert detail.peak is not None
 
@@ -139,7 +139,7 @@ def test_the_frames_of_an_open_incident_stay_until_it_was_settled(stage: Stage) 
     stage.clock.advance(OLD_S)
     prune(stage)
     assert frame_keys(stage) == keys[5:]
-    assert len(rows(stage, repository.observations)) == 15
+    assert len(rows(stage, tables.observations)) == 15
     stage.pass_time(60)
     [incident] = stage.incidents()
     assert (incident.state, incident.end_reason, incident.frames) == ("ended", "silence", 15)
@@ -160,10 +160,10 @@ def test_a_frame_that_could_not_be_judged_stays_as_its_failed_job_does(stage: St
 def test_episodes_that_nobody_was_told_of_are_forgotten(stage: Stage) -> None:
     stage.upload(0, picture(1))
     stage.drain()
-    assert [row["state"] for row in rows(stage, repository.incidents)] == ["candidate"]
+    assert [row["state"] for row in rows(stage, tables.incidents)] == ["candidate"]
     stage.clock.advance(OLD_S)
     prune(stage)
-    assert rows(stage, repository.incidents) == rows(stage, repository.frames) == []
+    assert rows(stage, tables.incidents) == rows(stage, tables.frames) == []
 
 
 def test_a_clip_that_comes_again_after_it_was_forgotten_reports_nothing_again(
@@ -261,7 +261,7 @@ def test_however_small_the_steps_and_the_slices_the_end_is_the_same(
     peaks = sorted(row.peak_frame_key for row in stage.incidents())
     assert frame_keys(stage) == peaks
     assert len(peaks) == 4
-    assert rows(stage, repository.observations) == []
+    assert rows(stage, tables.observations) == []
     assert stage.ledger.get(jobs[0].id).attempts == 1
 
 
@@ -309,10 +309,10 @@ def test_frames_that_are_judged_again_in_any_order_change_no_incident_that_is_fi
         )
 
     record(results)
-    end = {"state": repository.ENDED, "end_reason": "gap"}
+    end = {"state": tables.ENDED, "end_reason": "gap"}
     for row in stage.incidents():
-        if row.state == repository.OPEN:
-            stage.db.write(lambda tx, row=row: repository.update_incident(tx, row.id, end))
+        if row.state == tables.OPEN:
+            stage.db.write(lambda tx, row=row: update_incident(tx, row.id, end))
     before = visible(stage)
     assert len(stage.incidents()) > 3
     stage.clock.advance(OLD_S)

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, insert, select
 
-from functions.detection.repository import metadata as detection
+from functions.detection.repository.tables import metadata as detection
 from functions.notifications.repository.tables import metadata
 from functions.reports.repository.tables import metadata as reports_metadata
 from functions.reports.repository.tables import reports

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.detection.incidents.episodes import Episode, Observation, episodes
+from functions.detection.incidents.episodes import Episode, episodes
+from functions.detection.observations import Observation
 from functions.detection.policy import EpisodeRules
 from hearth.frames import frame_key
 
