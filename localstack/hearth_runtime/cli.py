@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from hearth_runtime.commands import (
     backup,
+    cameras,
     compose,
     doctor,
     invoke,
@@ -72,6 +73,7 @@ app.command()(stack.down)
 app.command()(stack.status)
 app.command()(invoke.invoke)
 app.command()(watch.watch)
+app.add_typer(cameras.app, name="cameras")
 app.add_typer(jobs.app, name="jobs")
 app.command()(logs.logs)
 app.command()(doctor.doctor)

@@ -18,6 +18,9 @@ from hearth_runtime.aws.emulator import Emulator
 from hearth_runtime.aws.endpoint import AwsEndpoint, SqsClient
 from hearth_runtime.aws.lifecycle import Lifecycle
 from hearth_runtime.aws.provision import provision
+from hearth_runtime.cameras.rows import FUNCTION as CAMERAS_FUNCTION
+from hearth_runtime.cameras.service import Cameras, RemoteCameras, cameras_of
+from hearth_runtime.cameras.supervisor import Destination
 from hearth_runtime.engine.engine import Engine
 from hearth_runtime.engine.functions import FunctionStatus
 from hearth_runtime.engine.memory_limits import limited
@@ -65,6 +68,8 @@ class RuntimeConfig:
     with the tag `image_tag`; `reload` watches their sources. `log_format` says how records are
     shown on standard error: "json", "text", or "none"; the log file has them all.
 
+    `cameras` has the stack's own cameras watched, where the template has a function for them.
+
     `attached` is our "name:port" for containers that others start for the functions (attached.py);
     S3 and SQS then listen for them on port 4566. `memory_mb` is what all functions may take
     together (memory_limits.py).
@@ -85,6 +90,7 @@ class RuntimeConfig:
     containers: bool = False
     image_tag: str = BUILT_TAG
     reload: bool = False
+    cameras: bool = True
     log_format: str = "json"
 
 
@@ -163,6 +169,8 @@ class _Stack:
         self._closing.push_async_callback(engine.stop, _GRACE_S)
         place = self._place()
         sqs = await self._closing.enter_async_context(SqsClient(endpoint))
+        remote = RemoteCameras() if self._config.attached is not None else None
+        cameras = self._cameras(template, engine, endpoint, remote)
         gateway = Gateway(
             template.api,
             engine,
@@ -170,6 +178,7 @@ class _Stack:
             self._metrics.registry,
             region=place.region,
             account=place.account,
+            written=None if cameras is None else cameras.note_write,
         )
         schedules = Schedules(
             template.schedules,
@@ -184,7 +193,8 @@ class _Stack:
             engine=engine,
             metrics=self._metrics,
             answers=answers,
-            status=lambda: self._status(engine, schedules, template, gateway, control),
+            status=lambda: self._status(engine, schedules, template, gateway, control, cameras),
+            remote_cameras=remote,
         )
         await _listen(
             "control_port",
@@ -223,6 +233,9 @@ class _Stack:
             reload = Reload(self._root, engine, self._logs)
             reload.start()
             self._closing.push_async_callback(reload.stop)
+        if cameras is not None:
+            cameras.start()
+            self._closing.push_async_callback(cameras.stop)
         state = self._state(template, gateway, control)
         write_state(self._config.data, state)
         control.set_ready(True)
@@ -329,6 +342,19 @@ class _Stack:
         except ValueError as error:
             raise SetupError(str(error)) from error
 
+    def _cameras(
+        self,
+        template: Template,
+        engine: Engine,
+        endpoint: AwsEndpoint,
+        remote: RemoteCameras | None,
+    ) -> Cameras | None:
+        known = any(spec.short_name == CAMERAS_FUNCTION for spec in template.functions)
+        if not (known and template.buckets and self._config.cameras):
+            return None
+        destination = Destination(template.buckets[0].name, endpoint.url, self._config.data)
+        return cameras_of(engine, self._logs, destination, remote=remote)
+
     async def _set_up(
         self, template: Template, engine: Engine, answers: Answers, url: str, place: Place
     ) -> None:
@@ -388,9 +414,11 @@ class _Stack:
         template: Template,
         gateway: Gateway,
         control: ControlServer,
+        cameras: Cameras | None,
     ) -> dict[str, Any]:
         return {
             **asdict(self._state(template, gateway, control)),
+            **({"cameras": []} if cameras is None else cameras.status()),
             "functions": [_shallow(function) for function in engine.status()],
             "mappings": [poller.status() for poller in self._pollers],
             "schedules": schedules.status(),

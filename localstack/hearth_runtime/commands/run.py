@@ -27,13 +27,13 @@ from hearth_runtime.commands.watch import (
     Loop,
     Motion,
     StartTime,
-    asked_to_stop,
     frames_per_second,
     in_words,
     moment,
     watch_until_stopped,
 )
 from hearth_runtime.stack_state import StackState, read_state
+from hearth_runtime.watch.stop_signals import asked_to_stop
 
 if TYPE_CHECKING:
     from hearth_runtime.watch.watcher import WatchSummary
@@ -109,7 +109,7 @@ def run(
         parameters = stack_options.parameters(policy=policy)
         if not parameters.get("ModelPath"):
             output.say(f"[yellow]{run_plan.BUILT_IN}[/]")
-        arguments = ["up", "--json", *stack_options.arguments()]
+        arguments = ["up", "--json", "--no-cameras", *stack_options.arguments()]
         ok = _Run(output, data, watched, watching, timeout, keep_going).run(
             arguments, parameters, serve
         )

@@ -32,6 +32,7 @@ _PR_SET_PDEATHSIG = 1
 # What of /status fits a terminal; --json shows all of it.
 _SHOWN = {
     "functions": ("short_name", "state", "pids", "queued", "invocations", "errors", "rss_mb"),
+    "cameras": ("name", "state", "reason", "retry_in_s", "last_image_age_s", "restarts", "source"),
     "mappings": ("function", "queue", "received", "deleted", "kept", "errors", "last_error"),
     "schedules": ("name", "expression", "runs", "errors", "next_run"),
 }
@@ -63,6 +64,9 @@ def up(
         int | None,
         typer.Option(metavar="MB", min=1, help="What all functions together may take."),
     ] = None,
+    cameras: Annotated[
+        bool, typer.Option("--cameras/--no-cameras", help="Watch the cameras of the stack.")
+    ] = True,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when the stack is ready; it runs on.")
     ] = False,
@@ -103,6 +107,7 @@ def up(
         containers=stack_options.containers,
         image_tag=stack_options.image_tag,
         reload=reload,
+        cameras=cameras,
         log_format="none" if quiet else "json" if output.json else "text",
     )
     asyncio.run(_serve(config, output))
@@ -152,6 +157,8 @@ def status(
         output.answer({**asdict(state), "status": facts})
         return
     _tell(output, state)
+    if facts.get("cameras_error"):
+        output.say(f"[yellow]cameras cannot be read: {escape(facts['cameras_error'])}[/]")
     for name, columns in _SHOWN.items():
         rows = facts.get(name)
         if isinstance(rows, list) and rows:

@@ -121,9 +121,14 @@ class Api:
         answer = self._request(self._url(path, {}))
         return answer if answer.status == 404 else self._ok(answer)
 
-    def post(self, path: str) -> Any:
-        """JSON of a POST without a body; errors as for `get`."""
-        return self._ok(self._request(self._url(path, {}), "POST", b"")).json()
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """JSON of a POST, with a JSON body if one is given; errors as for `get`."""
+        data = b"" if body is None else json.dumps(body).encode()
+        return self._ok(self._request(self._url(path, {}), "POST", data)).json()
+
+    def delete(self, path: str) -> None:
+        """A DELETE; errors as for `get`."""
+        self._ok(self._request(self._url(path, {}), "DELETE"))
 
     def pages(self, path: str, field: str, **query: str | int | None) -> Iterator[dict[str, Any]]:
         """The items of a list, page after page."""
@@ -136,7 +141,8 @@ class Api:
                 return
 
     def _request(self, url: str, method: str = "GET", body: bytes | None = None) -> Answer:
-        return request(url, method=method, body=body, headers=self._headers)
+        headers = self._headers | ({"Content-Type": "application/json"} if body else {})
+        return request(url, method=method, body=body, headers=headers)
 
     def _url(self, path: str, query: Mapping[str, str | int | None]) -> str:
         given = {name: value for name, value in query.items() if value is not None}

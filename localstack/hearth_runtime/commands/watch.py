@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +13,7 @@ from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.progress import progress_for
 from hearth_runtime.stack_state import read_state
+from hearth_runtime.watch.stop_signals import asked_to_stop
 
 if TYPE_CHECKING:
     from hearth_runtime.watch.frames import Region
@@ -146,24 +143,6 @@ def watch_until_stopped(
 
     with asked_to_stop() as stop, progress_for(output) as progress:
         return watch_source(config, None if quiet else progress, stop)
-
-
-@contextlib.contextmanager
-def asked_to_stop() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C interrupts."""
-    stop = threading.Event()
-
-    def asked(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def frames_per_second(text: str | None) -> float | None:

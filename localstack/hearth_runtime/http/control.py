@@ -1,7 +1,8 @@
 """The control server: Lambda's Invoke API, status, metrics and health, on loopback only.
 
 Where functions run in containers of their own, it listens for their network too. All it has for
-that is /metrics, and the addresses to which custom resources answer, once, by a token.
+that is /metrics, the addresses to which custom resources answer, once, by a token, and the cameras
+for the service that watches them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any
 
 from aiohttp import web
 
+from hearth_runtime.cameras.service import SERVICE, RemoteCameras
 from hearth_runtime.engine.engine import Engine
 from hearth_runtime.engine.functions import SYNC_PAYLOAD_LIMIT
+from hearth_runtime.launchers.compose_containers import is_address_of
 from hearth_runtime.observe.metrics import Metrics
 from hearth_runtime.sources.custom_resources import PATH, Answers
 
@@ -22,6 +25,7 @@ from .invoke_api import add_invoke_routes
 from .loopback import is_loopback, refusal
 
 _PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+CAMERAS = "/cameras"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -35,7 +39,9 @@ class ControlServer:
         metrics: Metrics,
         answers: Answers,
         status: Callable[[], Mapping[str, Any]],
+        remote_cameras: RemoteCameras | None = None,
     ) -> None:
+        self._remote_cameras = remote_cameras
         self._metrics = metrics
         self._answers = answers
         self._status = status
@@ -52,6 +58,8 @@ class ControlServer:
                 web.put(f"{PATH}/{{token}}", self._answer),
             ]
         )
+        if remote_cameras is not None:
+            self._app.add_routes([web.post(CAMERAS, self._exchange_cameras)])
         add_invoke_routes(self._app, engine)
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -91,12 +99,21 @@ class ControlServer:
         taken = self._answers.take(request.match_info["token"], await request.read())
         return web.Response(status=200 if taken else 404)
 
+    async def _exchange_cameras(self, request: web.Request) -> web.Response:
+        if self._remote_cameras is None or not await is_address_of(SERVICE, request.remote or ""):
+            return web.json_response({"message": f"Forbidden: it is for {SERVICE}"}, status=403)
+        try:
+            answer = await self._remote_cameras.exchange(await request.json())
+        except (ValueError, AttributeError) as error:
+            return web.json_response({"message": f"bad report: {error}"}, status=400)
+        return web.json_response(answer)
+
 
 @web.middleware
 async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     if is_loopback(request.remote or ""):
         reason = refusal(request.headers)
-    elif request.path == "/metrics" or request.path.startswith(f"{PATH}/"):
+    elif request.path in ("/metrics", CAMERAS) or request.path.startswith(f"{PATH}/"):
         reason = None
     else:
         reason = "it is for programs of this machine"

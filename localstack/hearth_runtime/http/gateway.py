@@ -36,6 +36,7 @@ from .routing import Match, RouteTable
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes, API Gateway's
 BODY_TIMEOUT_S = 30.0  # the longest that API Gateway waits for anything
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -69,7 +70,10 @@ class Gateway:
         region: str = "us-east-1",
         account: str = "000000000000",
         body_timeout_s: float = BODY_TIMEOUT_S,
+        written: Callable[[str], None] | None = None,
     ) -> None:
+        """`written` is told the path of each request that may have changed something."""
+        self._written = written
         self._body_timeout_s = body_timeout_s
         self._api = api
         self._calls = Calls(engine)
@@ -144,6 +148,8 @@ class Gateway:
         except Exception as error:  # the gateway itself failed: API Gateway's 500
             self._logs.write("ERROR", "gateway failed", request_id=request_id, error=repr(error))
             answer = _message(500, "Internal Server Error")
+        if self._written is not None and method not in _SAFE_METHODS and answer.status < 400:
+            self._written(path)
         seconds = time.perf_counter() - began
         route = match.route.key if match else "none"
         self._latency.labels(route, str(answer.status)).observe(seconds)

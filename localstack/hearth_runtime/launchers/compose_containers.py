@@ -160,16 +160,22 @@ class AttachedLauncher:
             return (
                 f"the template has no function {function!r}: run `hearth compose` and start again"
             )
-        if is_loopback(address):
-            return None  # programs of this machine are trusted everywhere here
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(function, None, type=socket.SOCK_STREAM)
-        except OSError:
-            found = []
-        if address in {sockaddr[0] for *_, sockaddr in found}:
+        if await is_address_of(function, address):
             return None
         return f"it says it is {function}, but the network knows no {function} at its address"
+
+
+async def is_address_of(name: str, address: str) -> bool:
+    """Whether the network knows `address` as that of the service `name`; programs of this machine
+    are trusted everywhere here."""
+    if is_loopback(address):
+        return True
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return address in {sockaddr[0] for *_, sockaddr in found}
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit
 
 from hearth_runtime.watch import pictures
+from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, PictureLimits, Source, Wanted, Warn
 from hearth_runtime.watch.http_camera import HttpCamera
@@ -18,18 +19,8 @@ _STREAMS = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt"})
 _WEB = frozenset({"http", "https"})
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
-
-
-def shown(source: str) -> str:
-    """The source as messages may show it: without user name, password and query."""
-    try:
-        parts = urlsplit(source)
-        _ = parts.port
-    except ValueError:
-        return "the address"
-    if not (parts.scheme and parts.netloc):
-        return source
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+Lost = Callable[[str, float, int], None]
+"""Is told why a live source went away, seconds until it is opened again, and attempts so far."""
 
 
 def open_source(
@@ -57,12 +48,12 @@ def open_source(
     parts = _parts(source)
     scheme = parts.scheme.lower()
     if scheme in _STREAMS:
-        return LiveVideo(source, shown(source), stall_s)
+        return LiveVideo(source, public_source(source), stall_s)
     if scheme in _WEB:
         return _http(source, limits, stall_s, fps)
     if scheme and parts.netloc and scheme != "file":
         raise SourceError(
-            f"{shown(source)} has an unknown scheme, {scheme}://.",
+            f"{public_source(source)} has an unknown scheme, {scheme}://.",
             f"Known are file, http, https, {', '.join(sorted(_STREAMS))}.",
         )
     return _path(Path(parts.path) if scheme == "file" else Path(source), limits, warn, stall_s, fps)
@@ -116,13 +107,13 @@ def _path(
 
 
 def _http(source: str, limits: PictureLimits, stall_s: float, fps: float | None) -> Source:
-    camera = HttpCamera(source, shown(source), limits, stall_s, 1 / fps if fps else 1.0)
+    camera = HttpCamera(source, public_source(source), limits, stall_s, 1 / fps if fps else 1.0)
     try:
         kind = camera.content_type()
     except SourceLost:
         return camera  # it may come up later; the watcher tries again and says so
     if kind.startswith(("video/", "audio/")) or "mpegurl" in kind:
-        return LiveVideo(source, shown(source), stall_s)
+        return LiveVideo(source, public_source(source), stall_s)
     return camera
 
 
@@ -134,9 +125,9 @@ class Reconnecting:
     started_at = 0
     total = None
 
-    def __init__(self, source: Source, warn: Warn, stop: threading.Event) -> None:
+    def __init__(self, source: Source, lost: Lost, stop: threading.Event) -> None:
         self._source = source
-        self._warn = warn
+        self._lost = lost
         self._stop = stop
         self.reconnects = 0
 
@@ -149,9 +140,9 @@ class Reconnecting:
                     failures = 0
                     frame.index, index = index, index + 1
                     yield frame
-                lost = "the source ended"
+                reason = "the source ended"
             except SourceLost as error:
-                lost = error.message
+                reason = error.message
             if self._stop.is_set():
                 return
             # Full jitter above half: many cameras behind one switch must not come back together.
@@ -159,7 +150,7 @@ class Reconnecting:
             delay = longest * random.uniform(0.5, 1)  # noqa: S311 - not a secret
             failures += 1
             self.reconnects += 1
-            self._warn(f"{lost}; trying again in {delay:.1f} s (attempt {failures})")
+            self._lost(reason, delay, failures)
             self._stop.wait(delay)
 
     def close(self) -> None:

@@ -16,6 +16,8 @@ from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, Image, PictureLimits, Wanted, Warn
 from hearth_runtime.watch.pictures import file_time
 
+_HIGHEST_FPS = 1000.0
+
 
 class VideoFile:
     """A video with an end; frame times are the container's (PTS)."""
@@ -24,6 +26,8 @@ class VideoFile:
     still = False
 
     def __init__(self, path: Path, limits: PictureLimits, warn: Warn) -> None:
+        self.codec: str | None = None
+        self.fps: float | None = None
         self._path = path
         self._warn = warn
         self.started_at = file_time(path)
@@ -80,6 +84,7 @@ class VideoFile:
                 "Give a video, an animated GIF, a picture, a folder of pictures, rtsp://, http:// "
                 "or the number of a camera.",
             )
+        self.codec, self.fps = _announced(capture)
         return capture
 
 
@@ -93,6 +98,8 @@ class LiveVideo:
 
     def __init__(self, address: str | int, shown: str, stall_s: float) -> None:
         """`shown` is the address as messages may show it, without its password."""
+        self.codec: str | None = None
+        self.fps: float | None = None
         self._address = address
         self._shown = shown
         self._stall_s = stall_s
@@ -130,9 +137,21 @@ class LiveVideo:
             capture = _capture(self._address, cv2.CAP_FFMPEG, options)
         if not capture.isOpened():
             raise SourceLost(f"{self._shown} cannot be opened")
+        self.codec, self.fps = _announced(capture)
         # A short driver queue, where the driver knows one: what is read is what is seen now.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
         return capture
+
+
+def _announced(capture: cv2.VideoCapture) -> tuple[str | None, float | None]:
+    """Codec and frames a second, as the source announces them."""
+    number = int(capture.get(cv2.CAP_PROP_FOURCC))
+    codec = number.to_bytes(4, "little", signed=number < 0).decode("ascii", "replace").strip("\0 ")
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    # A stream without a rate announces its clock, 90 kHz.
+    return codec if codec.isprintable() and codec else None, (
+        round(fps, 2) if 0 < fps <= _HIGHEST_FPS else None
+    )
 
 
 def _capture(address: str | int, backend: int, options: Sequence[int]) -> cv2.VideoCapture:

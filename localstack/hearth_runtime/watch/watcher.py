@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from hearth_runtime.watch import keys
+from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.bucket import Bucket
 from hearth_runtime.watch.errors import SourceError, SourceLost, WatchError
 from hearth_runtime.watch.frames import Frame, PictureLimits, Region, Source, encode
 from hearth_runtime.watch.pictures import STILL_STEP_US
 from hearth_runtime.watch.sampling import MotionGate, Sampler
-from hearth_runtime.watch.sources import Reconnecting, open_source, shown
+from hearth_runtime.watch.sources import Reconnecting, open_source
 from hearth_runtime.watch.spool import Spool
 from hearth_runtime.watch.upload import Uploader
 
@@ -127,7 +128,8 @@ def watch(
     Args:
         config: What and where to.
         on_event: Told what happens, one mapping each: `started`, `progress` about every second,
-            `warning` with a `message`, `ended`. Called from several threads, one at a time.
+            `warning` with a `message`, `waiting` with the reason when a live source went away,
+            `ended`. Called from several threads, one at a time.
         stop: Set it for an orderly end: what has been read is delivered, with the end marker.
 
     Raises:
@@ -145,7 +147,7 @@ class _Watch:
         self._camera = keys.check_camera(config.camera or keys.default_camera(config.source))
         self._events = threading.Lock()
         self._warnings: list[str] = []
-        self._summary = WatchSummary(shown(config.source), self._camera, config.bucket)
+        self._summary = WatchSummary(public_source(config.source), self._camera, config.bucket)
         self._sampler = Sampler(config.fps)
         self._gate = MotionGate(
             config.motion_fraction,
@@ -173,7 +175,7 @@ class _Watch:
             if config.regions:
                 self._warn("pictures in files are all sent: a region leaves none of them out")
         if source.live and config.reconnect:
-            source = Reconnecting(source, self._warn, self._stop)
+            source = Reconnecting(source, self._lost, self._stop)
         bucket = Bucket(config.bucket, config.endpoint_url, config.region)
         try:
             bucket.check()
@@ -330,6 +332,10 @@ class _Watch:
         if len(self._warnings) < 100:
             self._warnings.append(message)
         self._emit("warning", message=message)
+
+    def _lost(self, reason: str, delay_s: float, attempt: int) -> None:
+        self._warn(f"{reason}; trying again in {delay_s:.1f} s (attempt {attempt})")
+        self._emit("waiting", reason=reason, retry_in_s=round(delay_s, 1), attempt=attempt)
 
     def _emit(self, event: str, **facts: Any) -> None:
         with self._events:

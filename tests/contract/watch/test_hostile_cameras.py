@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import PictureLimits
 from hearth_runtime.watch.keys import default_camera
-from hearth_runtime.watch.sources import open_source, shown
+from hearth_runtime.watch.sources import open_source
 from tests.contract.watch.test_http_camera import Answer, camera, jpeg
 
 
@@ -122,7 +123,7 @@ def test_a_malformed_address_is_refused_without_its_password(address: str) -> No
     ["rtsp://admin:s3cret@host/x", "http://admin:p@s3cret@h/x", "http://h/x?token=s3cret"],
 )
 def test_an_address_is_shown_without_its_secrets(address: str) -> None:
-    assert "s3cret" not in shown(address) + default_camera(address)
+    assert "s3cret" not in public_source(address) + default_camera(address)
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError
 from hearth_runtime.watch.frames import PictureLimits
-from hearth_runtime.watch.sources import open_source, shown
+from hearth_runtime.watch.sources import open_source
 from tests.unit.watch.conftest import Clip
 
 LIMITS = PictureLimits()
@@ -86,5 +87,5 @@ def test_what_is_not_there_is_refused(
 
 
 def test_an_address_is_shown_without_its_secrets() -> None:
-    assert shown("rtsp://admin:s3cret@cam:554/a?token=b") == "rtsp://cam:554/a"
-    assert shown("clip.mp4") == "clip.mp4"
+    assert public_source("rtsp://admin:s3cret@cam:554/a?token=b") == "rtsp://cam:554/a"
+    assert public_source("clip.mp4") == "clip.mp4"

@@ -1,0 +1,1 @@
+"""Cameras that the stack watches by itself: one watcher process for each enabled row."""
