@@ -1,0 +1,1 @@
+"""Counts what happens and tells how all is."""

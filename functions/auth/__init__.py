@@ -1,0 +1,1 @@
+"""Knows users, sessions and keys, and tells the API who calls."""

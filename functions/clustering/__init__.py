@@ -1,0 +1,1 @@
+"""Groups rows, finds unusual ones and says what tells them apart."""

@@ -1,0 +1,1 @@
+"""Finds people and missing equipment on camera frames."""

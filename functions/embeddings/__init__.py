@@ -1,0 +1,1 @@
+"""Embeds texts, ranks, classifies and reads them."""

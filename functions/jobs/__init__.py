@@ -1,0 +1,1 @@
+"""Shows the ledger of asynchronous work."""

@@ -1,0 +1,1 @@
+"""Brings the database schema to the newest version."""

@@ -1,0 +1,1 @@
+"""Writes incident reports as PDF, files and e-mails them."""

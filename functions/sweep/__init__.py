@@ -1,0 +1,1 @@
+"""Re-sends lost jobs and finds frames that no notification announced."""

@@ -1,0 +1,1 @@
+"""Keeps tasks, reminds of them, and makes them of safety reports."""

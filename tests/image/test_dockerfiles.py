@@ -16,6 +16,7 @@ from tests.image.containers import BASE, IMAGES, ROOT
 
 DOCKERFILES = {name: (ROOT / f"functions/{name}/Dockerfile").read_text() for name in IMAGES}
 RUNTIME = (ROOT / "localstack/Dockerfile").read_text()
+LIGHT = "layers/core/requirements.txt"
 WORKSHOP = (ROOT / "layers/models/Dockerfile").read_text()
 EVERY = {f"functions/{name}": text for name, text in DOCKERFILES.items()} | {
     "layers/models": WORKSHOP,
@@ -89,24 +90,49 @@ def test_what_changes_often_is_copied_last(name: str) -> None:
     assert targets == [*seldom, *layers, *often]
 
 
+def test_the_dockerfiles_are_what_the_script_makes_of_the_pattern() -> None:
+    done = subprocess.run(
+        [ROOT / "scripts/dockerfiles", "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_dockerfiles_differ_in_what_their_function_needs_and_nowhere_else() -> None:
     plain = {}
     for name, text in DOCKERFILES.items():
         text = re.sub(rf"\b{name}\b", "NAME", text)
         text = re.sub(r'image\.description=".*"', "", text)
-        text = re.sub(r"/opt/python( [a-z0-9-]+)+$", "/opt/python SERVICES", text, flags=re.M)
-        text = re.sub(r"/opt/python$(?=\n\nFROM)", "/opt/python SERVICES", text, flags=re.M)
-        plain[name] = text
+        plain[name] = text.replace("functions/NAME/requirements.txt", LIGHT)
     # These add a layer and weights; they leave nothing out.
-    larger = {
-        plain.pop("detection").replace(" functions/NAME/weights \\", " \\"),
-        plain.pop("embeddings").replace(" functions/NAME/weights hearth_text/conversion \\", " \\"),
-    }
+    larger = {plain.pop("detection"), plain.pop("embeddings")}
     assert len(set(plain.values())) == 1
     (shared,) = set(plain.values())
     for text in larger:
         remaining = iter(text.splitlines())
         assert [line for line in shared.splitlines() if line not in remaining] == []
+
+
+def test_the_light_images_install_one_set_of_packages() -> None:
+    own = {name for name in IMAGES if (ROOT / f"functions/{name}/requirements.txt").is_file()}
+    assert own == {"clustering", "detection", "embeddings"}
+    for name in set(IMAGES) - own:
+        assert f" {LIGHT} /build/\n" in DOCKERFILES[name]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_changed_function_leaves_what_it_shares_compiled(name: str) -> None:
+    """Its own steps come after those that other images have too."""
+    steps = instructions(DOCKERFILES[name])
+    code = steps[steps.index(("FROM", "dependencies AS code")) :]
+    own = [index for index, (_, rest) in enumerate(code) if re.search(rf"\b{name}\b", rest)]
+    compiled = [index for index, (word, rest) in enumerate(code) if "compileall" in rest]
+    assert compiled[0] < own[0]
+    final = steps[steps.index(("FROM", f"{BASE} AS runtime")) :]
+    copied = ("COPY", "--from=code /var/task/functions /var/task/functions")
+    # Nothing after it is a layer.
+    assert {word for word, _ in final[final.index(copied) + 1 :]} <= {
+        *("ARG", "LABEL", "FROM", "USER"),
+    }
 
 
 def test_the_runtimes_image_shares_the_updated_base_with_the_others() -> None:
