@@ -1,8 +1,8 @@
-"""`/api/v1/notifications`: what people were told, and what failed, over HTTP."""
+"""`/api/v1/notifications`: notifications with their deliveries, channels and test messages."""
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Query
 
@@ -11,25 +11,20 @@ from functions.notifications.schemas import (
     NotificationOut,
     NotificationQuery,
     NotificationsOut,
-    TrialIn,
+    SendTestIn,
 )
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 from hearth.ids import ULID_PATTERN
 
+if TYPE_CHECKING:
+    from functions.notifications.service import NotificationService
+
 NotificationId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]
 
 
-class Service(Protocol):
-    def list(self, query: NotificationQuery, principal: Principal) -> NotificationsOut: ...
-    def get(self, notification_id: str, principal: Principal) -> NotificationOut: ...
-    def channels(self) -> ChannelsOut: ...
-    def retry(self, notification_id: str, principal: Principal) -> NotificationOut: ...
-    def trial(self, trial: TrialIn, principal: Principal) -> NotificationOut: ...
-
-
-def create_app(service: Service) -> FastAPI:
-    """The application that answers with what `service` knows."""
+def create_app(service: NotificationService) -> FastAPI:
+    """Build the HTTP application of notifications."""
     router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
 
     @router.get("")
@@ -37,26 +32,26 @@ def create_app(service: Service) -> FastAPI:
         principal: Annotated[Principal, require("notifications:read")],
         query: Annotated[NotificationQuery, Query()],
     ) -> NotificationsOut:
-        return service.list(query, principal)
+        return service.queries.list(query, principal)
 
     @router.get("/channels")
     async def list_channels(
         _: Annotated[Principal, require("notifications:read")],
     ) -> ChannelsOut:
-        return service.channels()
+        return service.queries.channels()
 
     @router.post("/test", status_code=202)
     async def send_test_message(
-        principal: Annotated[Principal, require("notifications:write")], trial: TrialIn
+        principal: Annotated[Principal, require("notifications:write")], test: SendTestIn
     ) -> NotificationOut:
-        return service.trial(trial, principal)
+        return service.send_test(test, principal)
 
     @router.get("/{notification_id:ulid}")
     async def get_notification(
         principal: Annotated[Principal, require("notifications:read")],
         notification_id: NotificationId,
     ) -> NotificationOut:
-        return service.get(notification_id, principal)
+        return service.queries.get(notification_id, principal)
 
     @router.post("/{notification_id:ulid}/retry", status_code=202)
     async def retry_notification(

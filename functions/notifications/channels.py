@@ -1,18 +1,18 @@
-"""Where people want to be told: `NOTIFICATION_CHANNELS`, addresses separated by spaces.
+"""Parses channels: `NOTIFICATION_CHANNELS` holds addresses separated by spaces.
 
     mailto:ops@example.org                            needs SMTP_URL and EMAIL_FROM
     mqtt://user:password@broker.lan/hearth/alerts     mqtts:// for TLS; the path is the topic
-    slack+https://hooks.slack.com/services/T0/B0/XX   and those that speak the same (Mattermost, …)
+    slack+https://hooks.slack.com/services/T0/B0/XX   also compatible ones (Mattermost, …)
     discord+https://discord.com/api/webhooks/1/XX
     https://example.org/hook?secret=whsec_…           signed (Standard Webhooks) with a secret
 
-`http://` is taken for a host of the private network only. Four words of the query are ours and are
-taken off the address: `events=safety.*,task.due` (which to tell, by glob; default all),
-`urgent=safety.*` (which do not wait for the end of quiet hours; default none), `name=ops` (how the
-channel is called) and `secret`. They are percent-encoded like the rest.
+`http://` is accepted for hosts of the private network only. Four query parameters are ours and are
+removed from the address: `events=safety.*,task.due` (globs of the events to send; default all),
+`urgent=safety.*` (those that do not wait for the end of quiet hours; default none), `name=ops` (the
+channel's name) and `secret`. They are percent-encoded like the rest.
 
-Whoever writes the address is the operator, so it may lie in the private network. What it holds is
-secret; only a channel's `name`, `kind` and `host` are ever shown or stored.
+The operator writes the addresses, so they may point into the private network. An address is secret;
+only a channel's `name`, `kind` and `host` are ever shown or stored.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SECRET_BYTES: Final = range(24, 65)
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where an MQTT channel publishes; the defaults are those of no log-in."""
+    """The broker and topic of an MQTT channel."""
 
     host: str
     port: int
@@ -61,7 +61,7 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """An address that takes a POST; `key` signs the generic kind."""
+    """The address of a webhook; `key` signs the requests of the generic kind."""
 
     url: str = field(repr=False)
     key: bytes | None = field(default=None, repr=False)
@@ -69,15 +69,14 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One place where people are told.
+    """One place where notifications are sent.
 
     Attributes:
-        name: Of this channel among all; holds nothing secret.
-        kind: What is spoken there.
-        host: Who is spoken to; for e-mail the domain.
-        target: The address in full: secret.
-        events: Globs of the types that are told here.
-        urgent: Globs of those that do not wait.
+        name: Unique among the channels; holds no secret.
+        host: The server's name; for e-mail the domain of the address.
+        target: The full address, which is secret.
+        events: Globs of the event types that are sent here.
+        urgent: Globs of the event types that do not wait for the end of quiet hours.
     """
 
     name: str
@@ -90,16 +89,15 @@ class Channel:
     def wants(self, event_type: str) -> bool:
         return any(fnmatchcase(event_type, glob) for glob in self.events)
 
-    def hurries(self, event_type: str) -> bool:
+    def is_urgent(self, event_type: str) -> bool:
         return any(fnmatchcase(event_type, glob) for glob in self.urgent)
 
 
 def parse_channels(text: str) -> tuple[Channel, ...]:
-    """The channels of `NOTIFICATION_CHANNELS`.
+    """Parse the channels of `NOTIFICATION_CHANNELS`.
 
     Raises:
-        ValueError: Something is wrong with one; the message tells which by its number and never
-            holds what may be secret.
+        ValueError: A channel is not valid; the message names it by its number and holds no secret.
     """
     channels = []
     for number, address in enumerate(text.split(), 1):
@@ -118,10 +116,10 @@ def parse_channels(text: str) -> tuple[Channel, ...]:
 
 
 def parse_channel(address: str) -> Channel:
-    """One channel.
+    """Parse the address of one channel.
 
     Raises:
-        ValueError: Not an address that is known; the message holds nothing secret.
+        ValueError: The address is not valid; the message holds no secret.
     """
     try:
         parts = urlsplit(address)
@@ -135,16 +133,16 @@ def parse_channel(address: str) -> Channel:
     if parts.scheme == "mailto":
         to = checked_address(unquote(parts.path))
         host, kind, target = to.rpartition("@")[2], "mail", to
-        known_by = to
-        return Channel(name or _name("mail", host, known_by), "mail", host, target, events, urgent)
+        identity = to
+        return Channel(name or _name("mail", host, identity), "mail", host, target, events, urgent)
     if not parts.hostname or port == 0:
         raise ValueError(f"it has no host; {parts.scheme[:20]!r} is followed by ://host/…")
     host = parts.hostname
     if parts.scheme in _MQTT_PORTS:
         broker = _broker(parts, host, port or _MQTT_PORTS[parts.scheme])
-        # A password may change without making another channel of it, and hashes can be guessed at.
-        known_by = f"{broker.user}@{host}:{broker.port}/{broker.topic}"
-        return Channel(name or _name("mqtt", host, known_by), "mqtt", host, broker, events, urgent)
+        # Without the password: it may change, and the name must not be a hash of it.
+        identity = f"{broker.user}@{host}:{broker.port}/{broker.topic}"
+        return Channel(name or _name("mqtt", host, identity), "mqtt", host, broker, events, urgent)
     if parts.scheme not in _HOOKS:
         raise ValueError(
             f"{parts.scheme[:20]!r} is not a kind that is known; use mailto:, mqtt://, mqtts://, "
@@ -160,8 +158,8 @@ def parse_channel(address: str) -> Channel:
 
 
 def _query(text: str) -> tuple[str, dict[str, str]]:
-    """The query without our words, and our words."""
-    # Not parse_qsl: it reads "+" as a space, and Base64 is full of them.
+    """Split off the parameters that are ours."""
+    # Not parse_qsl, which reads "+" as a space: Base64 contains it.
     kept, ours = [], {}
     for pair in text.split("&"):
         word, _, value = pair.partition("=")
@@ -217,13 +215,13 @@ def _key(secret: str) -> bytes:
     return key
 
 
-def _name(kind: str, host: str, known_by: str) -> str:
-    digest = hashlib.sha256(known_by.encode()).hexdigest()[:6]
+def _name(kind: str, host: str, identity: str) -> str:
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:6]
     return f"{kind}-{host}-{digest}".lower()
 
 
 def _is_private(host: str) -> bool:
-    """Whether the host is this machine or one of the private network, by its address or name."""
+    """Whether an address or name belongs to this machine or the private network."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is read of the domain events that people are told; other fields are ignored."""
+"""The fields of domain events that notifications read; other fields are ignored."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ def _line(value: object) -> object:
 
 
 Line = Annotated[str, BeforeValidator(_line), Field(max_length=6_000)]
-"""One line of text that can be shown anywhere."""
+"""One line of text without control characters."""
 Name = Annotated[str, BeforeValidator(_line), Field(max_length=200)]
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Time = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(UTC))]
 
 
-class _Told(BaseModel):
+class _EventData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Site(_Told):
+class Site(_EventData):
     site_name: Name = ""
 
 
-class Violation(_Told):
+class Violation(_EventData):
     class_name: Name
     description: Line = ""
     confidence: float = Field(ge=0, le=1)
 
 
-class Model(_Told):
+class Model(_EventData):
     name: Name = ""
     fallback: bool = False
 
 
-class ViolationDetected(_Told):
+class ViolationDetected(_EventData):
     """`safety.violation.detected`, version 2."""
 
     incident_id: Id
@@ -62,7 +62,7 @@ class ViolationDetected(_Told):
     model: Model = Model()
 
 
-class ReportReady(_Told):
+class ReportReady(_EventData):
     """`safety.report.ready`, version 1."""
 
     report_id: Id
@@ -77,14 +77,14 @@ class ReportReady(_Told):
     site_name: Name = ""
 
 
-class Source(_Told):
-    """What a task was made for."""
+class Source(_EventData):
+    """The report or incident that a task was created for."""
 
     report_id: Id | None = None
     incident_id: Id | None = None
 
 
-class TaskCreated(_Told):
+class TaskCreated(_EventData):
     """`task.created`, version 1."""
 
     task_id: Id
@@ -97,7 +97,7 @@ class TaskCreated(_Told):
     source: Source | None = None
 
 
-class TaskCompleted(_Told):
+class TaskCompleted(_EventData):
     """`task.completed`, version 1."""
 
     task_id: Id
@@ -108,7 +108,7 @@ class TaskCompleted(_Told):
     source: Source | None = None
 
 
-class TaskDue(_Told):
+class TaskDue(_EventData):
     """`task.due`, version 1."""
 
     task_id: Id

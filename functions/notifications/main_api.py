@@ -1,14 +1,14 @@
-"""Builds the real things. The template names `functions.notifications.main_api.lambda_handler`."""
+"""Composition root: builds the Lambda handler of `/api/v1/notifications`."""
 
 from __future__ import annotations
 
 from functions.notifications.api import create_app
-from functions.notifications.office import Office
+from functions.notifications.service import NotificationService
 from functions.notifications.settings import ApiSettings
 from hearth.bootstrap import connect
 from hearth.http.app import lambda_handler_for
 
 settings = ApiSettings()
 platform = connect(settings)
-office = Office(platform.ledger, settings.channels)
-lambda_handler = lambda_handler_for(create_app(office), platform.limits)
+service = NotificationService(platform.ledger, settings.channels)
+lambda_handler = lambda_handler_for(create_app(service), platform.limits)

@@ -1,4 +1,4 @@
-"""Jobs of this function, what they carry, and what a message says."""
+"""The jobs of notifications and the content of messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from functions.notifications.notices import MAX_TITLE, Notice
-from functions.notifications.schemas import MessageContent, Told
+from functions.notifications.schemas import EventSummary, MessageContent
 from hearth.errors import InvalidInput
 from hearth.ids import format_time
 from hearth.ledger.events import Event
@@ -21,13 +21,13 @@ QUEUE: Final = "notifications"
 SEND: Final = "notifications.send"
 DIGEST: Final = "notifications.digest"
 SEND_ATTEMPTS: Final = 30
-"""Over an hour with the ledger's back-off: an outage of a provider, or of the line, passes."""
+"""Over an hour with the ledger's back-off, longer than most outages of a provider."""
 
 Payload = TypeVar("Payload", bound=BaseModel)
 
 
 def send_job(message_id: str) -> NewJob:
-    """The job that sends one message over its channel."""
+    """Return the job that sends one message over its channel."""
     return NewJob(
         SEND,
         QUEUE,
@@ -42,7 +42,7 @@ def send_key(message_id: str) -> str:
 
 
 def digest_job(channel: str, until: datetime) -> NewJob:
-    """The job that gathers what waits on a channel until then."""
+    """Return the job that builds a channel's digest when it is due."""
     return NewJob(
         DIGEST,
         QUEUE,
@@ -53,10 +53,10 @@ def digest_job(channel: str, until: datetime) -> NewJob:
 
 
 def read_payload(model: type[Payload], payload: Mapping[str, Any], what: str) -> Payload:
-    """A job's payload as `model`.
+    """Validate a job's payload.
 
     Raises:
-        InvalidInput: Not one.
+        InvalidInput: The payload does not fit the model.
     """
     try:
         return model.model_validate_json(json.dumps(dict(payload)))
@@ -67,8 +67,8 @@ def read_payload(model: type[Payload], payload: Mapping[str, Any], what: str) ->
 
 
 def single_content(event: Event, notice: Notice) -> MessageContent:
-    """A message about one event."""
-    told = Told(
+    """Return the content of a message about one event."""
+    summary = EventSummary(
         type=event.type,
         id=event.id,
         subject=event.subject,
@@ -77,13 +77,16 @@ def single_content(event: Event, notice: Notice) -> MessageContent:
         lines=notice.lines,
         details=dict(notice.details),
     )
-    return MessageContent(title=notice.title, total=1, told=(told,))
+    return MessageContent(title=notice.title, total=1, events=(summary,))
 
 
-def digest_content(total: int, told: Sequence[Told], site_name: str) -> MessageContent:
-    """A message about `total` events, of which `told` are the first; one alone is itself."""
+def digest_content(total: int, events: Sequence[EventSummary], site_name: str) -> MessageContent:
+    """Return the content of a message about `total` events, of which `events` are the first.
+
+    A digest of one event is a message about that event.
+    """
     if total == 1:
-        return MessageContent(title=told[0].title, total=1, told=tuple(told))
+        return MessageContent(title=events[0].title, total=1, events=tuple(events))
     at = f" at {clean(site_name)}" if site_name else ""
     title = f"{total:,} notifications{at}"[:MAX_TITLE]
-    return MessageContent(title=title, total=total, told=tuple(told))
+    return MessageContent(title=title, total=total, events=tuple(events))

@@ -1,4 +1,4 @@
-"""What people are told of each event: the words, and what they are about."""
+"""The notice of each domain event: its text, its topics and whom it concerns."""
 
 from __future__ import annotations
 
@@ -32,15 +32,13 @@ _UNVERIFIED: Final = "Found automatically and verified by nobody."
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell.
+    """The text of a notification and what it is about.
 
     Attributes:
-        title: One line.
-        lines: The rest, one thought each.
-        details: Ids and names, for machines.
-        topics: What it is about; a channel that was told of all of them lately is spared.
-        covers: What else counts as told with it.
-        people: Ids of the users whom it concerns; None where it is everybody's business.
+        details: Ids and names, for programs.
+        topics: What it is about; a channel that received all of them within the cooldown gets none.
+        covers: Topics that count as received with it.
+        user_ids: The users whom it concerns; None when it concerns everybody.
     """
 
     title: str
@@ -48,24 +46,24 @@ class Notice:
     details: Mapping[str, Any]
     topics: tuple[str, ...]
     covers: tuple[str, ...] = ()
-    people: frozenset[str] | None = field(default=None)
+    user_ids: frozenset[str] | None = field(default=None)
 
 
 def notice_of(event: Event, zone: ZoneInfo) -> Notice:
-    """What to tell of an event, its times as clocks in `zone` show them.
+    """Write the notice of an event, with its times in `zone`.
 
     Raises:
-        InvalidInput: A type or version that is not known, or its data lacks what is told.
+        InvalidInput: The event's type or version has no notice, or its data is not valid.
     """
-    known = _WRITERS.get((event.type, event.version))
+    known = _BUILDERS.get((event.type, event.version))
     if known is None:
-        raise InvalidInput(f"{event.type}.v{event.version} is not an event that people are told of")
-    model, write = known
-    return write(_read(model, event), zone)
+        raise InvalidInput(f"{event.type}.v{event.version} is not an event with a notification")
+    model, build = known
+    return build(_read(model, event), zone)
 
 
-def trial_notice() -> Notice:
-    """What a person sends to see whether a channel works."""
+def notice_for_test() -> Notice:
+    """Return the notice of a test message."""
     return Notice(
         title="Test message from Hearth",
         lines=("If you can read this, the channel works.",),
@@ -74,18 +72,18 @@ def trial_notice() -> Notice:
     )
 
 
-def shown(when: datetime, zone: ZoneInfo) -> str:
-    """A time as clocks on the site show it."""
+def format_local(when: datetime, zone: ZoneInfo) -> str:
+    """Format a time as the site's clocks show it."""
     return when.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
-def shortened(text: str, length: int) -> str:
+def truncate(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _read(model: type[M], event: Event) -> M:
     try:
-        # From JSON text: times are then read by JSON's rules.
+        # From JSON text, so that pydantic reads times as strings and not as numbers.
         return model.model_validate_json(json.dumps(dict(event.data)))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -95,117 +93,117 @@ def _read(model: type[M], event: Event) -> M:
         )
 
 
-def _violation(told: ViolationDetected, zone: ZoneInfo) -> Notice:
-    names = [one.class_name for one in told.violations]
+def _violation(data: ViolationDetected, zone: ZoneInfo) -> Notice:
+    names = [one.class_name for one in data.violations]
     lines = [
         _UNVERIFIED,
-        _span(told.first_seen, told.last_seen, zone),
-        *(f"{_words(one.class_name)}: {one.confidence:.0%} sure" for one in told.violations),
+        _span(data.first_seen, data.last_seen, zone),
+        *(f"{_words(one.class_name)}: {one.confidence:.0%} sure" for one in data.violations),
     ]
-    if told.persons_max:
-        lines.append(f"People at once: {told.persons_max}")
-    if told.model.fallback:
-        lines.append(f"Found by the fallback detector {told.model.name}, not by a trained model.")
+    if data.persons_max:
+        lines.append(f"People at once: {data.persons_max}")
+    if data.model.fallback:
+        lines.append(f"Found by the fallback detector {data.model.name}, not by a trained model.")
     return Notice(
         title=_title(
-            f"{_listed(names)} at {_place(told.camera_id, told.zone, told.site.site_name)}"
+            f"{_listed(names)} at {_place(data.camera_id, data.zone, data.site.site_name)}"
         ),
         lines=_lines(*lines),
         details={
-            "incident_id": told.incident_id,
-            "revision": told.revision,
-            "camera_id": told.camera_id,
-            "zone": told.zone,
+            "incident_id": data.incident_id,
+            "revision": data.revision,
+            "camera_id": data.camera_id,
+            "zone": data.zone,
             "classes": sorted(names),
         },
-        topics=_rules(told.camera_id, names),
-        covers=(f"incident:{told.incident_id}",),
+        topics=_rules(data.camera_id, names),
+        covers=(f"incident:{data.incident_id}",),
     )
 
 
-def _report(told: ReportReady, zone: ZoneInfo) -> Notice:
-    where = _place(told.camera_id, told.zone, told.site_name)
+def _report(data: ReportReady, zone: ZoneInfo) -> Notice:
+    where = _place(data.camera_id, data.zone, data.site_name)
     return Notice(
-        title=_title(f"Report: {_listed(told.classes)} at {where}"),
+        title=_title(f"Report: {_listed(data.classes)} at {where}"),
         lines=_lines(
-            told.summary,
+            data.summary,
             _UNVERIFIED,
-            _span(told.first_seen, told.last_seen, zone),
-            *(f"To do: {action}" for action in told.corrective_actions),
+            _span(data.first_seen, data.last_seen, zone),
+            *(f"To do: {action}" for action in data.corrective_actions),
         ),
         details={
-            "report_id": told.report_id,
-            "incident_id": told.incident_id,
-            "camera_id": told.camera_id,
-            "zone": told.zone,
-            "classes": sorted(told.classes),
+            "report_id": data.report_id,
+            "incident_id": data.incident_id,
+            "camera_id": data.camera_id,
+            "zone": data.zone,
+            "classes": sorted(data.classes),
         },
-        topics=_rules(told.camera_id, told.classes),
-        covers=(f"incident:{told.incident_id}",),
+        topics=_rules(data.camera_id, data.classes),
+        covers=(f"incident:{data.incident_id}",),
     )
 
 
-def _created(told: TaskCreated, zone: ZoneInfo) -> Notice:
-    incident_id = told.source.incident_id if told.source else None
-    lines = [clean(told.description).strip()]
-    if told.priority:
-        lines.append(f"Priority: {told.priority}")
-    if told.due_at:
-        lines.append(f"Due: {shown(told.due_at, zone)}")
+def _created(data: TaskCreated, zone: ZoneInfo) -> Notice:
+    incident_id = data.source.incident_id if data.source else None
+    lines = [clean(data.description).strip()]
+    if data.priority:
+        lines.append(f"Priority: {data.priority}")
+    if data.due_at:
+        lines.append(f"Due: {format_local(data.due_at, zone)}")
     return Notice(
-        title=_title(f"New task: {told.title}"),
+        title=_title(f"New task: {data.title}"),
         lines=_lines(*lines),
         details={
-            "task_id": told.task_id,
-            "priority": told.priority,
-            "report_id": told.source.report_id if told.source else None,
+            "task_id": data.task_id,
+            "priority": data.priority,
+            "report_id": data.source.report_id if data.source else None,
             "incident_id": incident_id,
         },
-        # A task that an incident brought along is no news where the incident was told.
-        topics=(f"incident:{incident_id}" if incident_id else f"task:{told.task_id}",),
-        covers=(f"task:{told.task_id}",),
-        people=_people(told.created_by, told.assignee),
+        # A task made for an incident is no news on a channel that received the incident.
+        topics=(f"incident:{incident_id}" if incident_id else f"task:{data.task_id}",),
+        covers=(f"task:{data.task_id}",),
+        user_ids=_user_ids(data.created_by, data.assignee),
     )
 
 
-def _completed(told: TaskCompleted, zone: ZoneInfo) -> Notice:
-    incident_id = told.source.incident_id if told.source else None
-    closes = incident_id if told.close_incident else None
+def _completed(data: TaskCompleted, zone: ZoneInfo) -> Notice:
+    incident_id = data.source.incident_id if data.source else None
+    closes = incident_id if data.close_incident else None
     return Notice(
-        title=_title(f"Task done: {told.title}"),
+        title=_title(f"Task done: {data.title}"),
         lines=_lines(
-            f"Completed: {shown(told.completed_at, zone)}",
+            f"Completed: {format_local(data.completed_at, zone)}",
             f"This closes incident {closes}." if closes else "",
         ),
-        details={"task_id": told.task_id, "incident_id": incident_id, "closed": closes is not None},
-        topics=(f"task:{told.task_id}",),
-        people=_people(told.completed_by),
+        details={"task_id": data.task_id, "incident_id": incident_id, "closed": closes is not None},
+        topics=(f"task:{data.task_id}",),
+        user_ids=_user_ids(data.completed_by),
     )
 
 
-def _due(told: TaskDue, zone: ZoneInfo) -> Notice:
+def _due(data: TaskDue, zone: ZoneInfo) -> Notice:
     return Notice(
-        title=_title(f"Task due: {told.title}"),
-        lines=(f"Due: {shown(told.due_at, zone)}",),
-        details={"task_id": told.task_id, "reminder": told.reminder},
-        # Not the task itself: a reminder of one that was made minutes ago was asked for.
-        topics=(f"due:{told.task_id}",),
-        people=_people(told.assignee),
+        title=_title(f"Task due: {data.title}"),
+        lines=(f"Due: {format_local(data.due_at, zone)}",),
+        details={"task_id": data.task_id, "reminder": data.reminder},
+        # Not the task's own topic: the reminder of a task that was created minutes ago is wanted.
+        topics=(f"due:{data.task_id}",),
+        user_ids=_user_ids(data.assignee),
     )
 
 
-_WRITERS: dict[tuple[str, int], tuple[type[Any], Callable[[Any, ZoneInfo], Notice]]] = {
+_BUILDERS: dict[tuple[str, int], tuple[type[Any], Callable[[Any, ZoneInfo], Notice]]] = {
     ("safety.violation.detected", 2): (ViolationDetected, _violation),
     ("safety.report.ready", 1): (ReportReady, _report),
     ("task.created", 1): (TaskCreated, _created),
     ("task.completed", 1): (TaskCompleted, _completed),
     ("task.due", 1): (TaskDue, _due),
 }
-EVENTS: Final = tuple(event_type for event_type, _ in _WRITERS)
-"""Types that people can be told of."""
+EVENTS: Final = tuple(event_type for event_type, _ in _BUILDERS)
+"""The types of events that have a notice."""
 
 
-def _people(*ids: str | None) -> frozenset[str]:
+def _user_ids(*ids: str | None) -> frozenset[str]:
     return frozenset(one for one in ids if one)
 
 
@@ -228,12 +226,12 @@ def _listed(classes: tuple[str, ...] | list[str]) -> str:
 
 def _span(first: datetime, last: datetime, zone: ZoneInfo) -> str:
     seconds = round((last - first).total_seconds())
-    return f"Seen: {shown(first, zone)}, for {seconds:,} s"
+    return f"Seen: {format_local(first, zone)}, for {seconds:,} s"
 
 
 def _title(text: str) -> str:
-    return shortened(text, MAX_TITLE)
+    return truncate(text, MAX_TITLE)
 
 
 def _lines(*lines: str) -> tuple[str, ...]:
-    return tuple(shortened(line, MAX_LINE) for line in lines if line)[:_MAX_LINES]
+    return tuple(truncate(line, MAX_LINE) for line in lines if line)[:_MAX_LINES]

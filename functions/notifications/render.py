@@ -1,4 +1,4 @@
-"""Messages as text and HTML; the same content always gives the same characters."""
+"""Renders messages as text, HTML and JSON; the same content always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from functions.notifications.schemas import MessageContent, Told
+from functions.notifications.schemas import EventSummary, MessageContent
 from hearth.ids import format_time
 
-FOOTER: Final = "Sent by Hearth. Pictures and reports stay on the site; this message holds none."
+FOOTER: Final = "Sent by Hearth. Images and reports stay on the site; this message contains none."
 
 
-def plain(content: MessageContent, longest: int | None = None) -> str:
-    """Title and lines as text.
-
-    Args:
-        content: What to say.
-        longest: Most characters; what is over is cut at a line.
-    """
+def render_text(content: MessageContent, longest: int | None = None) -> str:
+    """Render title and lines as text, cut at a line to at most `longest` characters."""
     lines = [content.title]
-    for told in content.told:
+    for event in content.events:
         if content.total > 1:
-            lines += ["", told.title]
-        lines += told.lines
+            lines += ["", event.title]
+        lines += event.lines
     if _left_out(content):
         lines += ["", _left_out(content)]
     text = "\n".join(lines)
@@ -32,9 +27,9 @@ def plain(content: MessageContent, longest: int | None = None) -> str:
     return text[: longest - 2].rpartition("\n")[0] + "\n…"
 
 
-def html(content: MessageContent) -> str:
-    """The same for mail readers that show HTML; nothing is fetched by it."""
-    parts = [_section(content, told) for told in content.told]
+def render_html(content: MessageContent) -> str:
+    """Render a page that loads nothing from elsewhere."""
+    parts = [_section(content, event) for event in content.events]
     if _left_out(content):
         parts.append(f"<p>{escape(_left_out(content))}</p>")
     return (
@@ -44,38 +39,38 @@ def html(content: MessageContent) -> str:
     )
 
 
-def machine(content: MessageContent, message_id: str, created_at: datetime) -> dict[str, Any]:
-    """The same for programs: a body as Standard Webhooks recommends it."""
+def render_json(content: MessageContent, message_id: str, created_at: datetime) -> dict[str, Any]:
+    """Render a body for programs, as Standard Webhooks recommends it."""
     return {
-        "type": content.told[0].type if content.total == 1 else "notifications.digest",
+        "type": content.events[0].type if content.total == 1 else "notifications.digest",
         "timestamp": format_time(created_at),
         "data": {
             "id": message_id,
             "title": content.title,
             "total": content.total,
-            "events": [_event(told) for told in content.told],
+            "events": [_event(event) for event in content.events],
         },
     }
 
 
-def _section(content: MessageContent, told: Told) -> str:
-    heading = f"<h3>{escape(told.title)}</h3>" if content.total > 1 else ""
-    items = "".join(f"<li>{escape(line)}</li>" for line in told.lines)
+def _section(content: MessageContent, event: EventSummary) -> str:
+    heading = f"<h3>{escape(event.title)}</h3>" if content.total > 1 else ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in event.lines)
     return f"{heading}<ul>{items}</ul>" if items else heading
 
 
 def _left_out(content: MessageContent) -> str:
-    more = content.total - len(content.told)
+    more = content.total - len(content.events)
     return f"and {more:,} more" if more else ""
 
 
-def _event(told: Told) -> dict[str, Any]:
+def _event(event: EventSummary) -> dict[str, Any]:
     return {
-        "type": told.type,
-        "id": told.id,
-        "subject": told.subject,
-        "time": format_time(told.time),
-        "title": told.title,
-        "lines": list(told.lines),
-        "details": told.details,
+        "type": event.type,
+        "id": event.id,
+        "subject": event.subject,
+        "time": format_time(event.time),
+        "title": event.title,
+        "lines": list(event.lines),
+        "details": event.details,
     }

@@ -1,11 +1,11 @@
-"""What is stored of messages, what send jobs carry, and what the API shows."""
+"""Stored content of messages, payloads of jobs, and models of the notifications API."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from hearth.http.app import PageQuery
 from hearth.ids import ULID_PATTERN
@@ -17,7 +17,7 @@ MessageState = Literal["queued", "sent", "failed"]
 Outcome = Literal["begun", "sent", "deferred", "refused"]
 
 
-class Told(BaseModel):
+class EventSummary(BaseModel):
     """One event in a message."""
 
     model_config = ConfigDict(frozen=True)
@@ -32,16 +32,19 @@ class Told(BaseModel):
 
 
 class MessageContent(BaseModel):
-    """All that a message's bytes are made of, besides its id: an attempt to send it says the same.
+    """Everything that a message's bytes are made of besides its id, so that attempts are identical.
 
-    `told` are the first of the `total` events; more than one make a digest.
+    `events` are the first of the `total` events; more than one make a digest. They are stored as
+    `told`, which releases before this one read.
     """
 
     model_config = ConfigDict(frozen=True)
 
     title: str
     total: int
-    told: tuple[Told, ...]
+    events: tuple[EventSummary, ...] = Field(
+        validation_alias=AliasChoices("events", "told"), serialization_alias="told"
+    )
 
 
 class SendJob(BaseModel):
@@ -53,7 +56,7 @@ class SendJob(BaseModel):
 
 
 class DigestJob(BaseModel):
-    """Payload of `notifications.digest`: what waited on a channel up to a time."""
+    """Payload of `notifications.digest`: the channel, and when its digest is due."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -61,11 +64,8 @@ class DigestJob(BaseModel):
     until: datetime
 
 
-# ---- the API ----
-
-
 class NotificationQuery(PageQuery):
-    """The query of the list."""
+    """Query of the list of notifications."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,7 +75,7 @@ class NotificationQuery(PageQuery):
 
 
 class AttemptOut(BaseModel):
-    """One attempt to send a message; `begun` means that its end was never recorded."""
+    """One attempt to send a message; `begun` means that its end was not recorded."""
 
     number: int
     began_at: datetime
@@ -85,9 +85,9 @@ class AttemptOut(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """What became of a notification on one channel.
+    """The state of a notification on one channel.
 
-    `suppressed`: not told, for the reason in `reason`. `waiting`: until `not_before`, because of
+    `suppressed`: not sent, for the reason in `reason`. `waiting`: until `not_before`, because of
     `reason`. Then the state of the message that carried it, alone or with others (`in_digest`).
     """
 
@@ -103,7 +103,7 @@ class DeliveryOut(BaseModel):
 
 
 class NotificationOut(BaseModel):
-    """One event that somebody wanted to be told of."""
+    """One event that a channel wants, with its deliveries."""
 
     id: str
     type: str
@@ -124,7 +124,7 @@ class NotificationsOut(BaseModel):
 
 
 class ChannelOut(BaseModel):
-    """A channel, without what is secret about it."""
+    """A channel without its secrets."""
 
     name: str
     kind: Literal["mail", "mqtt", "slack", "discord", "webhook"]
@@ -137,8 +137,8 @@ class ChannelsOut(BaseModel):
     channels: list[ChannelOut]
 
 
-class TrialIn(BaseModel):
-    """Which channel to test; None tests all."""
+class SendTestIn(BaseModel):
+    """The channel to test; null tests all."""
 
     model_config = ConfigDict(extra="forbid")
 

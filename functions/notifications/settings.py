@@ -1,4 +1,4 @@
-"""What `notifications` reads from its environment."""
+"""The environment of notifications."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from functions.notifications.channels import Channel, parse_channels
-from functions.notifications.quiet import QuietHours
+from functions.notifications.quiet_hours import QuietHours
 from hearth.mail import SmtpServer, checked_address
 from hearth.settings import CoreSettings
 
 
 class ApiSettings(CoreSettings):
-    """What the HTTP side needs: it names channels and reaches none."""
+    """Settings of the API, which lists channels and sends nothing."""
 
     notification_channels: SecretStr = SecretStr("")
     """Addresses separated by spaces, see `channels`."""
@@ -33,17 +33,17 @@ class ApiSettings(CoreSettings):
 
 
 class Settings(ApiSettings):
-    """What the queue side needs as well."""
+    """Settings of the queue function."""
 
     smtp_url: SecretStr = SecretStr("")
     email_from: str = ""
     quiet_hours: str = ""
     notification_cooldown_minutes: float = Field(15, ge=0, le=10_080)
     notification_burst: int = Field(30, ge=1, le=1_000)
-    """Most messages of one channel in an hour; what goes beyond waits and becomes one digest."""
+    """Most messages of one channel in an hour; what exceeds it waits and becomes one digest."""
     site_name: str = Field("", max_length=200)
     record_retention_days: int = Field(90, ge=1, le=36_500)
-    """For how long notifications stay."""
+    """Age at which notifications are deleted, days."""
 
     @field_validator("email_from")
     @classmethod
@@ -64,13 +64,13 @@ class Settings(ApiSettings):
 
     @property
     def smtp(self) -> SmtpServer | None:
-        """The server, or None where there is no e-mail."""
+        """The mail server, if e-mail is configured."""
         url = self.smtp_url.get_secret_value()
         return SmtpServer.from_url(url) if url else None
 
     @property
     def quiet(self) -> QuietHours | None:
-        """The quiet hours, or None where there are none."""
+        """The quiet hours, if any are configured."""
         zone = ZoneInfo(self.timezone)
         return QuietHours.parse(self.quiet_hours, zone) if self.quiet_hours else None
 

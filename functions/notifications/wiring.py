@@ -1,29 +1,32 @@
-"""Puts the parts of the queue function together; what no channel needs is not imported."""
+"""Composition root of the queue function; what no channel needs is not imported."""
 
 from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
 from functions.notifications.channels import Kind
+from functions.notifications.delivery import MessageDelivery
+from functions.notifications.handler import make_handler
 from functions.notifications.senders import Sender
-from functions.notifications.sending import Postman
-from functions.notifications.service import Notifier, Rules
 from functions.notifications.settings import Settings
+from functions.notifications.worker import NotificationPlanner, Rules
 from hearth.bootstrap import Platform
+from hearth.ledger.consumer import Consumer
 
 
-def build(settings: Settings, platform: Platform) -> tuple[Notifier, Postman]:
-    """What decides, and what sends."""
+def build(settings: Settings, platform: Platform) -> Consumer:
+    """Build the handler with a sender for each kind of channel that is configured."""
     rules = Rules(
         settings.cooldown, settings.notification_burst, settings.quiet, settings.record_retention
     )
     zone = ZoneInfo(settings.timezone)
-    notifier = Notifier(platform.db, settings.channels, rules, zone, settings.site_name)
-    return notifier, Postman(platform.db, settings.channels, senders(settings))
+    planner = NotificationPlanner(platform.db, settings.channels, rules, zone, settings.site_name)
+    delivery = MessageDelivery(platform.db, settings.channels, build_senders(settings))
+    return make_handler(platform.ledger, planner, delivery)
 
 
-def senders(settings: Settings) -> dict[Kind, Sender]:
-    """A sender for each kind of channel that is configured."""
+def build_senders(settings: Settings) -> dict[Kind, Sender]:
+    """Build a sender for each kind of channel that is configured."""
     kinds = {channel.kind for channel in settings.channels}
     found: dict[Kind, Sender] = {}
     if kinds & {"slack", "discord", "webhook"}:

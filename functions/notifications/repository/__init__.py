@@ -1,1 +1,1 @@
-"""Notifications: the tables and what is asked of them."""
+"""The tables of notifications and every statement on them, in the caller's transaction."""

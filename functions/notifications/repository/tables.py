@@ -1,4 +1,4 @@
-"""The tables of `notifications`, and what all their queries share."""
+"""The tables of notifications."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ notifications = Table(
     Column("title", Text, nullable=False),
     Column("lines", JsonText, nullable=False),
     Column("details", JsonText, nullable=False),
-    # Whom it concerns: everybody, or two people at most.
+    # A notification concerns everybody, or at most two users.
     Column("for_everybody", Boolean, nullable=False),
     Column("person", Text),
     Column("second_person", Text),
@@ -26,7 +26,7 @@ notifications = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_notifications_event_type_id", "event_type", "id"),
 )
-"""One row an event that some channel wants; its id is made of the event, and sorts by its time."""
+"""One row an event that some channel wants; the id is derived from the event, sorted by time."""
 
 deliveries = Table(
     "notification_deliveries",
@@ -40,7 +40,7 @@ deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_notification_deliveries_waiting", "channel", "state", "not_before"),
 )
-"""What was decided for each channel: `suppressed`, `waiting`, or `sent` with a message."""
+"""The decision for each channel: `suppressed`, `waiting`, or `sent` with a message."""
 
 messages = Table(
     "notification_messages",
@@ -55,7 +55,7 @@ messages = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
 )
-"""What goes over a channel, with how many notifications: `queued`, then `sent` or `failed`."""
+"""Messages, and how many notifications each carries: `queued`, then `sent` or `failed`."""
 
 attempts = Table(
     "notification_attempts",
@@ -76,7 +76,7 @@ channels = Table(
     Column("told", Integer, nullable=False),
     Column("changes", Integer, nullable=False),
 )
-"""How many messages went to a channel since its window began."""
+"""How many messages a channel received since its window began."""
 
 topics = Table(
     "notification_topics",
@@ -86,4 +86,4 @@ topics = Table(
     Column("told_at", UtcDateTime, nullable=False),
     Index("ix_notification_topics_told_at", "channel", "told_at"),
 )
-"""What a channel was told of lately."""
+"""The topics that a channel received within the cooldown."""

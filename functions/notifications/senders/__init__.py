@@ -1,4 +1,4 @@
-"""How a message goes over a channel: one module for each way, one interface for all."""
+"""Sends messages over channels: one module for each protocol, one interface for all."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from functions.notifications.schemas import MessageContent
 from hearth.errors import ServiceError, Unavailable
 
 TIMEOUT_S = 10.0
-"""Most seconds for one attempt over HTTP or MQTT, from the look-up of the name to the answer."""
+"""Most seconds for one attempt over HTTP or MQTT, from the name's look-up to the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent; `id` is the same for each attempt, so the other side can drop a second one."""
+    """A message to send; `id` is the same in each attempt, so the receiver can drop a repeat."""
 
     id: str
     content: MessageContent
@@ -24,19 +24,14 @@ class Message:
 
 
 class ChannelRefused(ServiceError):
-    """The other side said no for good: an address, a credential or a setting is wrong."""
+    """The receiver refused for good: an address, a credential or a setting is wrong."""
 
     code: ClassVar[str] = "CHANNEL_REFUSED"
     status: ClassVar[int] = 502
 
 
 class SlowDown(Unavailable):
-    """The other side asks to be left alone for a while.
-
-    Args:
-        message: One sentence.
-        wait: For how long.
-    """
+    """The receiver asks for a pause of `wait` before the next attempt."""
 
     def __init__(self, message: str, wait: timedelta) -> None:
         super().__init__(message)
@@ -45,10 +40,10 @@ class SlowDown(Unavailable):
 
 class Sender(Protocol):
     def send(self, channel: Channel, message: Message) -> str:
-        """Hand a message over; the answer is what the other side said, for people.
+        """Send a message and return the receiver's answer, for people.
 
         Raises:
-            ChannelRefused: No retry helps.
-            SlowDown: Not before a while has passed.
+            ChannelRefused: A retry would not help.
+            SlowDown: The receiver asks for a pause.
             Unavailable: A later retry may help.
         """

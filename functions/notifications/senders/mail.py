@@ -1,4 +1,4 @@
-"""Messages as e-mails, text and HTML."""
+"""Sends messages as e-mails, in text and HTML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from typing import Protocol
 
 from functions.notifications.channels import Channel
-from functions.notifications.render import FOOTER, html, plain
+from functions.notifications.render import FOOTER, render_html, render_text
 from functions.notifications.senders import ChannelRefused, Message
 from hearth.errors import Unavailable
 from hearth.mail import Delivery, MailRefused, message_id_for
@@ -28,12 +28,7 @@ class Mailer(Protocol):
 
 
 class MailSender:
-    """Sends messages to one address each.
-
-    Args:
-        mailer: Hands them over.
-        sender: Address that they come from.
-    """
+    """Sends each message to one address, from `sender`."""
 
     def __init__(self, mailer: Mailer, sender: str) -> None:
         self._mailer = mailer
@@ -55,7 +50,7 @@ class MailSender:
 
 
 def build_message(message: Message, sender: str, to: str) -> bytes:
-    """The e-mail as it goes over the wire; the same arguments give the same bytes."""
+    """Build the e-mail as it is transmitted; the same arguments give the same bytes."""
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = to
@@ -64,8 +59,8 @@ def build_message(message: Message, sender: str, to: str) -> bytes:
     mail["Message-ID"] = message_id_for(message.id, sender)
     # RFC 3834: no automatic answers to an automatic message.
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(f"{plain(message.content)}\n\n-- \n{FOOTER}\n", cte="quoted-printable")
-    mail.add_alternative(html(message.content), subtype="html", cte="quoted-printable")
-    # The library would draw the boundary at random.
+    mail.set_content(f"{render_text(message.content)}\n\n-- \n{FOOTER}\n", cte="quoted-printable")
+    mail.add_alternative(render_html(message.content), subtype="html", cte="quoted-printable")
+    # The library would choose a random boundary.
     mail.set_boundary(f"=_{hashlib.sha256(message.id.encode()).hexdigest()[:40]}")
     return mail.as_bytes()

@@ -14,9 +14,9 @@ from functions.jobs.api import create_app as create_jobs_app
 from functions.jobs.repository import JobCounts
 from functions.jobs.service import JobsService
 from functions.notifications.channels import parse_channels
+from functions.notifications.delivery import MessageDelivery
 from functions.notifications.handler import make_handler as make_notifications
-from functions.notifications.sending import Postman
-from functions.notifications.service import Notifier, Rules
+from functions.notifications.worker import NotificationPlanner, Rules
 from functions.reports.handler import make_handler as make_reports
 from functions.tasks.corrective import Inbox
 from functions.tasks.handler import make_handler as make_tasks
@@ -73,12 +73,12 @@ class Town:
         writer = Writer(publisher, UTC)
         self.tasks = TaskService(self.db, self.ledger, writer, self.clock)
         channels = parse_channels("http://localhost/a?name=a")
-        notifier = Notifier(self.db, channels, Rules(), UTC, "Yard", self.clock)
-        postman = Postman(self.db, channels, {"webhook": self.recorder}, self.clock)
+        planner = NotificationPlanner(self.db, channels, Rules(), UTC, "Yard", self.clock)
+        delivery = MessageDelivery(self.db, channels, {"webhook": self.recorder}, self.clock)
         self.functions: dict[str, Consumer] = {
             "analytics": make_analytics(self.ledger, Intake(self.clock), events_for(QUEUE)),
             "detection": self.stage.handler(),
-            "notifications": make_notifications(self.ledger, notifier, postman),
+            "notifications": make_notifications(self.ledger, planner, delivery),
             "reports": make_reports(self.ledger, self.bench.service, self.bench.mailroom),
             "tasks": make_tasks(self.ledger, Inbox(self.ledger, writer, publisher)),
         }

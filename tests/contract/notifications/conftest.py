@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from functions.notifications.channels import Channel, Kind, parse_channels
+from functions.notifications.delivery import MessageDelivery
 from functions.notifications.handler import make_handler
-from functions.notifications.office import Office
 from functions.notifications.schemas import NotificationOut, NotificationQuery
 from functions.notifications.senders import Message, Sender
-from functions.notifications.sending import Postman
-from functions.notifications.service import Notifier, Rules
+from functions.notifications.service import NotificationService
+from functions.notifications.worker import NotificationPlanner, Rules
 from hearth.db import Database
 from hearth.ledger.events import Event, Publisher
 from hearth.ledger.ledger import Job, JobState, Ledger
@@ -36,7 +36,7 @@ ALICE, BOB = "01KASVZEBRY4C1W9T6P0X2K8A1", "01KASVZEBRY4C1W9T6P0X2K8B1"
 
 @dataclass
 class Recorder:
-    """A sender that keeps what it is given, or raises what it was told to, by channel."""
+    """A sender that records its messages, or raises the errors set for a channel."""
 
     sent: list[tuple[str, Message]] = field(default_factory=list)
     errors: dict[str, list[Exception]] = field(default_factory=dict)
@@ -52,8 +52,8 @@ class Recorder:
 
 
 @dataclass
-class Bench:
-    """The function on a real database, with a fake queue, clock and, unless told, channels."""
+class Harness:
+    """Notifications on a real database, with fake queues, clock and (by default) senders."""
 
     db: Database
     addresses: str = "http://localhost/a?name=a"
@@ -72,35 +72,37 @@ class Bench:
         return parse_channels(self.addresses)
 
     @property
-    def office(self) -> Office:
-        return Office(self.ledger, self.channels, self.clock)
+    def service(self) -> NotificationService:
+        return NotificationService(self.ledger, self.channels, self.clock)
 
     def deliver(self, *bodies: Any, remaining_s: float = 60) -> dict[str, Any]:
         """Invoke the function with these messages."""
         kinds: tuple[Kind, ...] = ("mail", "mqtt", "slack", "discord", "webhook")
         senders = self.senders or dict.fromkeys(kinds, self.recorder)
-        notifier = Notifier(self.db, self.channels, self.rules, BERLIN, "Yard", self.clock)
-        postman = Postman(self.db, self.channels, senders, self.clock)
-        handler = make_handler(self.ledger, notifier, postman)
+        planner = NotificationPlanner(
+            self.db, self.channels, self.rules, BERLIN, "Yard", self.clock
+        )
+        delivery = MessageDelivery(self.db, self.channels, senders, self.clock)
+        handler = make_handler(self.ledger, planner, delivery)
         event = sqs_event(*bodies, queue="notifications")
         return handler(event, LambdaContext(remaining_s))
 
     def run(self, rounds: int = 5) -> None:
-        """Deliver the hints that have come, in one batch a round, until there are none."""
+        """Deliver the queued job notifications, one batch a round, until there are none."""
         for _ in range(rounds):
-            hints = [m.body for m in self.queues.take("notifications") if m.delay_s == 0]
-            if not hints:
+            queued = [m.body for m in self.queues.take("notifications") if m.delay_s == 0]
+            if not queued:
                 return
-            assert self.deliver(*hints) == {"batchItemFailures": []}
+            assert self.deliver(*queued) == {"batchItemFailures": []}
 
     def pass_time(self, seconds: float) -> None:
-        """Move the clock and let the sweep send what is due then."""
+        """Advance the clock and announce the jobs that are due, as the sweep does."""
         self.clock.advance(seconds)
         self.queues.take()
         self.ledger.announce(self.ledger.due(100))
         self.run()
 
-    def tell(self, *events: Event, run: bool = True) -> list[Job]:
+    def publish(self, *events: Event, run: bool = True) -> list[Job]:
         """Publish events, as their producers do."""
         new = [
             job
@@ -113,13 +115,15 @@ class Bench:
             self.run()
         return jobs
 
-    def shown(self) -> list[NotificationOut]:
+    def notifications(self) -> list[NotificationOut]:
         """All notifications, newest event first, as an administrator sees them."""
-        return self.office.list(NotificationQuery(limit=100, cursor=None), caller()).notifications
+        return self.service.queries.list(
+            NotificationQuery(limit=100, cursor=None), caller()
+        ).notifications
 
     def states(self) -> list[str]:
         """The states of all deliveries, oldest event first."""
-        return [one.state for found in reversed(self.shown()) for one in found.deliveries]
+        return [one.state for found in reversed(self.notifications()) for one in found.deliveries]
 
     def jobs(self, kind: str) -> list[Job]:
         return self.ledger.list(kind=kind, limit=100).jobs[::-1]
@@ -201,7 +205,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(migrated_url: str) -> Iterator[Bench]:  # noqa: F811
+def harness(migrated_url: str) -> Iterator[Harness]:  # noqa: F811
     db = Database(migrated_url)
-    yield Bench(db)
+    yield Harness(db)
     db.close()

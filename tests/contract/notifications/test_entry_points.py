@@ -59,7 +59,7 @@ def test_an_entry_point_loads_and_imports_only_what_is_configured(
     assert result.stdout.strip() == loaded
 
 
-def test_a_wrong_channel_stops_the_function_and_tells_no_secret() -> None:
+def test_an_invalid_channel_stops_the_function_and_discloses_no_secret() -> None:
     result = load(
         "functions.notifications.main", NOTIFICATION_CHANNELS="https://b/t gopher://u:hush@b/"
     )

@@ -11,7 +11,7 @@ from functions.notifications.api import create_app
 from functions.notifications.senders import ChannelRefused
 from hearth.http.app import lambda_handler_for
 from hearth.http.auth import Principal, Role
-from tests.contract.notifications.conftest import ALICE, BOB, Bench
+from tests.contract.notifications.conftest import ALICE, BOB, Harness
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
@@ -23,7 +23,7 @@ HUSH = (
 
 
 def call(
-    bench: Bench,
+    harness: Harness,
     method: str = "GET",
     path: str = "",
     *,
@@ -39,29 +39,29 @@ def call(
         None if anonymous else principal or caller()
     ).get("authorizer")
     event["body"] = json.dumps(body) if body is not None else None
-    answer = lambda_handler_for(create_app(bench.office))(event, LambdaContext())
+    answer = lambda_handler_for(create_app(harness.service))(event, LambdaContext())
     return answer["statusCode"], json.loads(answer["body"])
 
 
 @pytest.mark.parametrize("name", ["http_api_list", "http_api_channels"])
-def test_the_recorded_events_are_answered(bench: Bench, name: str) -> None:
-    handler = lambda_handler_for(create_app(bench.office))
+def test_the_recorded_events_are_answered(harness: Harness, name: str) -> None:
+    handler = lambda_handler_for(create_app(harness.service))
     answer = handler(load_event(f"notifications/{name}"), LambdaContext())
     assert answer["statusCode"] == 200
-    assert bench.deliver("x") == {"batchItemFailures": []}
+    assert harness.deliver("x") == {"batchItemFailures": []}
     event = load_event("notifications/sqs_hint_of_a_message")
-    assert bench.deliver(event["Records"][0]["body"]) == {"batchItemFailures": []}
+    assert harness.deliver(event["Records"][0]["body"]) == {"batchItemFailures": []}
 
 
-def test_nothing_told_is_an_empty_list(bench: Bench) -> None:
-    assert call(bench) == (200, {"notifications": [], "next_cursor": None})
+def test_without_notifications_the_list_is_empty(harness: Harness) -> None:
+    assert call(harness) == (200, {"notifications": [], "next_cursor": None})
 
 
-def test_a_notification_is_shown_with_its_deliveries_and_attempts(bench: Bench) -> None:
-    bench.tell(bench.violation())
-    status, listed = call(bench)
+def test_a_notification_is_shown_with_its_deliveries_and_attempts(harness: Harness) -> None:
+    harness.publish(harness.violation())
+    status, listed = call(harness)
     [one] = listed["notifications"]
-    assert call(bench, path=f"/{one['id']}") == (200, one)
+    assert call(harness, path=f"/{one['id']}") == (200, one)
     assert status == 200
     assert one["type"] == "safety.violation.detected"
     [delivery] = one["deliveries"]
@@ -69,25 +69,25 @@ def test_a_notification_is_shown_with_its_deliveries_and_attempts(bench: Bench) 
     assert [a["outcome"] for a in delivery["attempts"]] == ["sent"]
 
 
-def test_the_list_pages_newest_first_and_is_filtered_by_type(bench: Bench) -> None:
+def test_the_list_pages_newest_first_and_is_filtered_by_type(harness: Harness) -> None:
     for n in range(5):
-        bench.tell(bench.due(reminder=str(n)))
-        bench.clock.advance(1)
-    bench.tell(bench.violation())
+        harness.publish(harness.due(reminder=str(n)))
+        harness.clock.advance(1)
+    harness.publish(harness.violation())
     seen, cursor = [], ""
     while True:
-        _, page = call(bench, query=f"type=task.due&limit=2{cursor}")
+        _, page = call(harness, query=f"type=task.due&limit=2{cursor}")
         seen += [one["details"]["reminder"] for one in page["notifications"]]
         if page["next_cursor"] is None:
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert seen == ["4", "3", "2", "1", "0"]
-    assert call(bench, query="cursor=nonsense")[0] == 400
+    assert call(harness, query="cursor=nonsense")[0] == 400
 
 
-def test_channels_are_listed_without_what_is_secret(bench: Bench) -> None:
-    bench.addresses = HUSH
-    status, answer = call(bench, path="/channels", principal=caller(Role.USER))
+def test_channels_are_listed_without_their_secrets(harness: Harness) -> None:
+    harness.addresses = HUSH
+    status, answer = call(harness, path="/channels", principal=caller(Role.USER))
     assert status == 200
     assert "hush" not in json.dumps(answer)
     assert answer["channels"] == [
@@ -102,44 +102,46 @@ def test_channels_are_listed_without_what_is_secret(bench: Bench) -> None:
     ]
 
 
-def test_a_test_message_goes_to_the_channel_that_is_named(bench: Bench) -> None:
-    bench.addresses = "http://localhost/a?name=a&events=task.due http://localhost/b?name=b"
-    status, answer = call(bench, "POST", "/test", body={"channel": "a"})
+def test_a_test_message_goes_to_the_named_channel(harness: Harness) -> None:
+    harness.addresses = "http://localhost/a?name=a&events=task.due http://localhost/b?name=b"
+    status, answer = call(harness, "POST", "/test", body={"channel": "a"})
     assert (status, [one["state"] for one in answer["deliveries"]]) == (202, ["queued"])
-    call(bench, "POST", "/test", body={})
-    bench.run()
-    assert bench.recorder.titles("a") == ["Test message from Hearth"] * 2
-    assert bench.recorder.titles("b") == ["Test message from Hearth"]
+    call(harness, "POST", "/test", body={})
+    harness.run()
+    assert harness.recorder.titles("a") == ["Test message from Hearth"] * 2
+    assert harness.recorder.titles("b") == ["Test message from Hearth"]
 
 
 @pytest.mark.parametrize(
     ("addresses", "body", "words"),
     [
-        ("http://localhost/a?name=a", {"channel": "x"}, "'x' is not a channel; there are a"),
+        ("http://localhost/a?name=a", {"channel": "x"}, "'x' does not exist; there are a"),
         ("", {}, "set NOTIFICATION_CHANNELS"),
         ("http://localhost/a?name=a", {"chanel": "a"}, "chanel"),
         ("http://localhost/a?name=a", [], ""),
     ],
     ids=str,
 )
-def test_a_test_of_nothing_is_refused(bench: Bench, addresses: str, body: Any, words: str) -> None:
-    bench.addresses = addresses
-    status, answer = call(bench, "POST", "/test", body=body)
+def test_a_test_of_no_channel_is_refused(
+    harness: Harness, addresses: str, body: Any, words: str
+) -> None:
+    harness.addresses = addresses
+    status, answer = call(harness, "POST", "/test", body=body)
     assert (status, answer["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert words in json.dumps(answer["error"])
 
 
-def test_what_failed_is_sent_again_on_demand(bench: Bench) -> None:
-    bench.addresses = "http://localhost/a?name=a http://localhost/b?name=b"
-    bench.recorder.errors["a"] = [ChannelRefused("404")]
-    bench.tell(bench.violation())
-    [found] = bench.shown()
-    status, answer = call(bench, "POST", f"/{found.id}/retry")
+def test_failed_deliveries_are_retried_on_demand(harness: Harness) -> None:
+    harness.addresses = "http://localhost/a?name=a http://localhost/b?name=b"
+    harness.recorder.errors["a"] = [ChannelRefused("404")]
+    harness.publish(harness.violation())
+    [found] = harness.notifications()
+    status, answer = call(harness, "POST", f"/{found.id}/retry")
     assert (status, [one["state"] for one in answer["deliveries"]]) == (202, ["queued", "sent"])
-    bench.run()
-    assert bench.states() == ["sent", "sent"]
-    assert len(bench.recorder.titles("b")) == 1
-    assert call(bench, "POST", f"/{found.id}/retry")[0] == 409
+    harness.run()
+    assert harness.states() == ["sent", "sent"]
+    assert len(harness.recorder.titles("b")) == 1
+    assert call(harness, "POST", f"/{found.id}/retry")[0] == 409
 
 
 @pytest.mark.parametrize(
@@ -158,10 +160,10 @@ def test_what_failed_is_sent_again_on_demand(bench: Bench) -> None:
     ],
 )
 def test_who_may_do_what(
-    bench: Bench, method: str, path: str, role: Role | None, status: int
+    harness: Harness, method: str, path: str, role: Role | None, status: int
 ) -> None:
     answer = call(
-        bench,
+        harness,
         method,
         path,
         body={} if method == "POST" else None,
@@ -171,15 +173,15 @@ def test_who_may_do_what(
     assert answer[0] == status
 
 
-def test_a_user_sees_of_notifications_about_tasks_only_their_own(bench: Bench) -> None:
+def test_a_user_sees_of_notifications_about_tasks_only_their_own(harness: Harness) -> None:
     carol = "01KASVZEBRY4C1W9T6P0X2K8C1"
-    bench.tell(bench.violation(), bench.created(), bench.due())
+    harness.publish(harness.violation(), harness.created(), harness.due())
     seen = {}
     for person, role in ((ALICE, "user"), (BOB, "user"), (carol, "user"), (carol, "developer")):
-        _, answer = call(bench, principal=caller(role, person))
+        _, answer = call(harness, principal=caller(role, person))
         seen[person, role] = {one["type"] for one in answer["notifications"]}
-        for one in bench.shown():
-            status, _ = call(bench, path=f"/{one.id}", principal=caller(role, person))
+        for one in harness.notifications():
+            status, _ = call(harness, path=f"/{one.id}", principal=caller(role, person))
             assert (status == 200) == (one.type in seen[person, role])
     everything = {"safety.violation.detected", "task.created", "task.due"}
     assert seen == {

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from functions.notifications.channels import parse_channel
-from functions.notifications.schemas import MessageContent, Told
+from functions.notifications.schemas import EventSummary, MessageContent
 from functions.notifications.senders import ChannelRefused, Message
 from functions.notifications.senders.mail import MailSender, build_message
 from functions.notifications.senders.mqtt import MqttSender
@@ -26,7 +26,7 @@ from tests.support.mosquitto import PASSWORD, USER, mosquitto
 from tests.support.smtp_server import Mailbox, self_signed, smtp_server
 
 WHEN = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
-TOLD = Told(
+TOLD = EventSummary(
     type="safety.violation.detected",
     id="1:1",
     subject="1",
@@ -37,7 +37,7 @@ TOLD = Told(
 )
 MESSAGE = Message(
     "01KASVZEBRY4C1W9T6P0X2K8M1",
-    MessageContent(title=TOLD.title, total=1, told=(TOLD,)),
+    MessageContent(title=TOLD.title, total=1, events=(TOLD,)),
     WHEN,
 )
 OPS = parse_channel("mailto:ops@example.org")
@@ -75,7 +75,7 @@ def test_the_same_message_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     ("answer", "error"), [("550 no such user", ChannelRefused), ("451 greylisted", Unavailable)]
 )
-def test_what_the_server_says_of_the_address_decides(answer: str, error: type[Exception]) -> None:
+def test_the_server_s_answer_about_the_address_decides(answer: str, error: type[Exception]) -> None:
     with smtp_server() as mailbox:
         mailbox.rcpt["ops@example.org"] = answer
         with pytest.raises(error, match=answer):
@@ -85,7 +85,7 @@ def test_what_the_server_says_of_the_address_decides(answer: str, error: type[Ex
 @pytest.mark.parametrize(
     ("answer", "error"), [("554 spam", ChannelRefused), ("452 full", Unavailable)]
 )
-def test_what_the_server_says_of_the_message_decides(answer: str, error: type[Exception]) -> None:
+def test_the_server_s_answer_about_the_message_decides(answer: str, error: type[Exception]) -> None:
     with smtp_server() as mailbox:
         mailbox.data = [answer]
         with pytest.raises(error, match=answer):
@@ -95,7 +95,7 @@ def test_what_the_server_says_of_the_message_decides(answer: str, error: type[Ex
 # ---- MQTT ----
 
 
-def test_mqtt_gets_a_short_text_and_ids_for_automations(tmp_path: Path) -> None:
+def test_mqtt_receives_a_short_text_and_ids_for_automations(tmp_path: Path) -> None:
     with mosquitto(tmp_path) as broker:
         channel = parse_channel(f"mqtt://127.0.0.1:{broker.port}/hearth/alerts")
         said = MqttSender(5).send(channel, MESSAGE)
@@ -108,7 +108,7 @@ def test_mqtt_gets_a_short_text_and_ids_for_automations(tmp_path: Path) -> None:
     assert body["events"][0]["details"] == {"camera_id": "gate"}
 
 
-def test_mqtt_logs_in_and_publishes_where_it_may(tmp_path: Path) -> None:
+def test_mqtt_logs_in_and_publishes_to_an_authorized_topic(tmp_path: Path) -> None:
     word = quote(PASSWORD, safe="")
     with mosquitto(tmp_path, password=True) as broker:
         place = f"{USER}:{word}@127.0.0.1:{broker.port}"
@@ -120,7 +120,7 @@ def test_mqtt_logs_in_and_publishes_where_it_may(tmp_path: Path) -> None:
             broker.heard.get_nowait()
 
 
-def test_a_wrong_password_is_refused_and_not_told(tmp_path: Path) -> None:
+def test_a_wrong_password_is_refused_and_not_disclosed(tmp_path: Path) -> None:
     with mosquitto(tmp_path, password=True) as broker:
         channel = parse_channel(f"mqtt://{USER}:hush@127.0.0.1:{broker.port}/hearth/alerts")
         with pytest.raises(ChannelRefused, match="did not let us in: Not authorized") as raised:
@@ -131,7 +131,7 @@ def test_a_wrong_password_is_refused_and_not_told(tmp_path: Path) -> None:
 # The library leaves the socket of a failed handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_mqtt_over_tls_trusts_no_certificate_that_it_does_not_know(
+def test_mqtt_over_tls_rejects_an_untrusted_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = self_signed(tmp_path)
@@ -144,12 +144,12 @@ def test_mqtt_over_tls_trusts_no_certificate_that_it_does_not_know(
         assert broker.next()[0] == "hearth/alerts"
 
 
-def test_a_broker_that_is_away_is_tried_again() -> None:
+def test_an_unavailable_broker_is_retried() -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         MqttSender(1).send(parse_channel(f"mqtt://127.0.0.1:{free_port()}/t"), MESSAGE)
 
 
-def test_a_broker_that_says_nothing_is_tried_again() -> None:
+def test_a_silent_broker_is_retried() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -17,13 +17,13 @@ from functions.reports.repository.tables import metadata as reports_metadata
 from functions.reports.repository.tables import reports
 from hearth import migrations
 from hearth.db import Database
-from tests.contract.notifications.conftest import Bench
+from tests.contract.notifications.conftest import Harness
 
 
 @pytest.mark.parametrize(
     "described", [metadata, detection, reports_metadata], ids=["own", "detection", "reports"]
 )
-def test_the_tables_are_what_the_code_says(bench: Bench, described: MetaData) -> None:
+def test_the_tables_match_the_code(harness: Harness, described: MetaData) -> None:
     def differences(tx: Connection) -> list[object]:
         context = MigrationContext.configure(
             tx,
@@ -34,24 +34,24 @@ def test_the_tables_are_what_the_code_says(bench: Bench, described: MetaData) ->
         )
         return list(compare_metadata(context, described))
 
-    assert bench.db.read(differences) == []
+    assert harness.db.read(differences) == []
 
 
-def test_a_database_with_notifications_and_links_goes_down_and_up_again(bench: Bench) -> None:
-    bench.tell(bench.violation())
-    now = bench.clock()
+def test_a_database_with_notifications_and_links_goes_down_and_up_again(harness: Harness) -> None:
+    harness.publish(harness.violation())
+    now = harness.clock()
     texts = ("id", "incident_id", "camera_id", "narrative_source", "pdf_key", "pdf_sha256")
     row = dict.fromkeys(texts, "1") | {"revision": 1, "task_id": "2", "classes": [], "site": {}}
     row |= {"narrative": {}} | dict.fromkeys(
         ("first_seen", "last_seen", "created_at", "updated_at"), now
     )
-    bench.db.write(lambda tx: tx.execute(insert(reports), row))
-    bench.db.close()
-    downgrade(bench.db, "0008")
-    migrations.upgrade(bench.db.engine.url.render_as_string(hide_password=False))
+    harness.db.write(lambda tx: tx.execute(insert(reports), row))
+    harness.db.close()
+    downgrade(harness.db, "0008")
+    migrations.upgrade(harness.db.engine.url.render_as_string(hide_password=False))
     query = select(reports.c.id, reports.c.task_id)
-    assert bench.db.read(lambda tx: tx.execute(query).all()) == [("1", None)]
-    assert bench.shown() == []
+    assert harness.db.read(lambda tx: tx.execute(query).all()) == [("1", None)]
+    assert harness.notifications() == []
 
 
 def downgrade(db: Database, revision: str) -> None:

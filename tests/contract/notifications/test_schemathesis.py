@@ -14,11 +14,10 @@ from schemathesis.core.parameters import ParameterLocation
 from starlette.types import Receive, Scope, Send
 
 from functions.notifications.api import create_app
-from functions.notifications.schemas import NotificationQuery
 from hearth.db import Database
 from hearth.migrations import upgrade
 from hearth.paging import encode_cursor
-from tests.contract.notifications.conftest import Bench
+from tests.contract.notifications.conftest import Harness
 from tests.support.callers import acting_as, caller
 
 load_all_checks()
@@ -35,8 +34,8 @@ class Later:
         return getattr(self.service, name)
 
 
-OFFICE = Later()
-APP = create_app(OFFICE)  # type: ignore[arg-type]
+SERVICE = Later()
+APP = create_app(SERVICE)  # type: ignore[arg-type]
 
 
 async def behind_the_gateway(scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,17 +56,15 @@ document = document_of()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One channel, and somebody was told of a violation."""
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One channel, and a violation that was sent on it."""
     url = f"sqlite:///{tmp_path_factory.mktemp('notifications')}/hearth.db"
     upgrade(url)
     db = Database(url)
-    bench = Bench(db)
-    bench.tell(bench.violation())
-    OFFICE.service = bench.office
-    IDS["notification_id"] = (
-        bench.office.list(NotificationQuery(limit=1, cursor=None), caller()).notifications[0].id
-    )
+    harness = Harness(db)
+    harness.publish(harness.violation())
+    SERVICE.service = harness.service
+    IDS["notification_id"] = harness.notifications()[0].id
     yield
     db.close()
 

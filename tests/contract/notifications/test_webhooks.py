@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from functions.notifications.channels import Channel, parse_channel
-from functions.notifications.schemas import MessageContent, Told
+from functions.notifications.schemas import EventSummary, MessageContent
 from functions.notifications.senders import ChannelRefused, Message, SlowDown
 from functions.notifications.senders.webhook import WebhookSender
 from hearth.errors import Unavailable
@@ -22,7 +22,7 @@ from tests.support.hook_server import Answer, Hooks, hook_server
 KEY = b"0123456789abcdef01234567"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 WHEN = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
-TOLD = Told(
+TOLD = EventSummary(
     type="task.created",
     id="1:1",
     subject="1",
@@ -33,7 +33,7 @@ TOLD = Told(
 )
 MESSAGE = Message(
     "01KASVZEBRY4C1W9T6P0X2K8M1",
-    MessageContent(title=TOLD.title, total=1, told=(TOLD,)),
+    MessageContent(title=TOLD.title, total=1, events=(TOLD,)),
     WHEN,
 )
 
@@ -53,7 +53,7 @@ def channel(hooks: Hooks, kind: str = "", rest: str = "/hook?token=t") -> Channe
     return parse_channel(f"{kind}http://{hooks.host}{rest}")
 
 
-def test_a_webhook_gets_json_and_the_id_under_which_a_repeat_can_be_dropped(
+def test_a_webhook_receives_json_and_an_id_for_dropping_repeats(
     hooks: Hooks, sender: WebhookSender
 ) -> None:
     said = sender.send(channel(hooks), MESSAGE)
@@ -80,13 +80,13 @@ def test_a_secret_signs_the_webhook_as_the_standard_says(
     assert taken.headers["webhook-timestamp"] == str(int(WHEN.timestamp()))
 
 
-def test_slack_calls_nobody_who_is_named_in_a_title(hooks: Hooks, sender: WebhookSender) -> None:
+def test_a_title_mentions_nobody_on_slack(hooks: Hooks, sender: WebhookSender) -> None:
     sender.send(channel(hooks, "slack+"), MESSAGE)
     text = hooks.taken[0].json["text"]
     assert text == "New task: &lt;!channel&gt; @everyone &amp; *bold*\nPriority: high"
 
 
-def test_discord_calls_nobody_who_is_named_in_a_title(hooks: Hooks, sender: WebhookSender) -> None:
+def test_a_title_mentions_nobody_on_discord(hooks: Hooks, sender: WebhookSender) -> None:
     hooks.answers = [Answer(204, body=b"")]
     assert sender.send(channel(hooks, "discord+"), MESSAGE) == "127.0.0.1 answered 204"
     body = hooks.taken[0].json
@@ -95,11 +95,11 @@ def test_discord_calls_nobody_who_is_named_in_a_title(hooks: Hooks, sender: Webh
 
 
 @pytest.mark.parametrize("kind", ["slack+", "discord+"])
-def test_a_long_digest_is_cut_to_what_the_service_takes(
+def test_a_long_digest_is_cut_to_the_service_s_limit(
     hooks: Hooks, sender: WebhookSender, kind: str
 ) -> None:
     long = TOLD.model_copy(update={"lines": ("*" * 500,) * 12})
-    content = MessageContent(title="50 notifications", total=50, told=(long,) * 50)
+    content = MessageContent(title="50 notifications", total=50, events=(long,) * 50)
     sender.send(channel(hooks, kind), Message("1", content, WHEN))
     [text] = [value for value in hooks.taken[0].json.values() if isinstance(value, str)]
     assert len(text) <= (3_000 if kind == "slack+" else 2_000)
@@ -107,18 +107,14 @@ def test_a_long_digest_is_cut_to_what_the_service_takes(
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_an_answer_that_passes_is_tried_again(
-    hooks: Hooks, sender: WebhookSender, status: int
-) -> None:
+def test_a_temporary_error_is_retried(hooks: Hooks, sender: WebhookSender, status: int) -> None:
     hooks.answers = [Answer(status)]
     with pytest.raises(Unavailable, match=f"answered {status}"):
         sender.send(channel(hooks), MESSAGE)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 422])
-def test_an_answer_that_does_not_pass_is_not_tried_again(
-    hooks: Hooks, sender: WebhookSender, status: int
-) -> None:
+def test_a_permanent_error_is_not_retried(hooks: Hooks, sender: WebhookSender, status: int) -> None:
     hooks.answers = [Answer(status, body=b"no_service\nat all")]
     with pytest.raises(ChannelRefused, match=f"answered {status}: no_service at all"):
         sender.send(channel(hooks), MESSAGE)
@@ -136,7 +132,7 @@ def test_an_answer_that_does_not_pass_is_not_tried_again(
         ("Mon, 02 Nov 2020 07:31:30 GMT", 1),
     ],
 )
-def test_a_time_to_wait_is_kept_within_bounds(
+def test_retry_after_is_kept_within_bounds(
     hooks: Hooks, sender: WebhookSender, retry_after: str, seconds: float
 ) -> None:
     hooks.answers = [Answer(429, (("Retry-After", retry_after),))]
@@ -146,7 +142,7 @@ def test_a_time_to_wait_is_kept_within_bounds(
 
 
 @pytest.mark.parametrize("nonsense", ["soon", "-5", "", "1e9", "nan", "٣"])
-def test_a_time_to_wait_that_makes_no_sense_is_the_usual_back_off(
+def test_an_invalid_retry_after_gives_the_usual_back_off(
     hooks: Hooks, sender: WebhookSender, nonsense: str
 ) -> None:
     hooks.answers = [Answer(503, (("Retry-After", nonsense.encode().decode("latin-1")),))]
@@ -165,7 +161,7 @@ def test_a_redirect_is_not_followed(hooks: Hooks, sender: WebhookSender, status:
 
 
 @pytest.mark.parametrize("manner", ["drip", "silence"])
-def test_an_attempt_ends_in_time_however_slowly_the_answer_comes(
+def test_an_attempt_ends_in_time_however_slowly_the_answer_arrives(
     hooks: Hooks, sender: WebhookSender, manner: str
 ) -> None:
     hooks.answers = [Answer(manner=manner)]
@@ -173,28 +169,28 @@ def test_an_attempt_ends_in_time_however_slowly_the_answer_comes(
         sender.send(channel(hooks), MESSAGE)
 
 
-def test_an_answer_that_never_ends_is_not_read_to_its_end(
-    hooks: Hooks, sender: WebhookSender
-) -> None:
+def test_an_endless_answer_is_not_read_to_its_end(hooks: Hooks, sender: WebhookSender) -> None:
     hooks.answers = [Answer(manner="endless")]
     assert len(sender.send(channel(hooks), MESSAGE)) < 300
 
 
 @pytest.mark.parametrize("manner", ["garbage", "hang up"])
-def test_what_is_no_http_is_tried_again(hooks: Hooks, sender: WebhookSender, manner: str) -> None:
+def test_an_answer_that_is_not_http_is_retried(
+    hooks: Hooks, sender: WebhookSender, manner: str
+) -> None:
     hooks.answers = [Answer(manner=manner)]
     with pytest.raises(Unavailable, match="does not answer"):
         sender.send(channel(hooks), MESSAGE)
 
 
-def test_a_server_that_is_away_is_tried_again(sender: WebhookSender) -> None:
+def test_an_unavailable_server_is_retried(sender: WebhookSender) -> None:
     with hook_server() as gone:
         port = gone.port
     with pytest.raises(Unavailable, match="does not answer"):
         sender.send(parse_channel(f"http://127.0.0.1:{port}/"), MESSAGE)
 
 
-def test_a_proxy_of_the_environment_is_not_asked(
+def test_a_proxy_of_the_environment_is_not_used(
     hooks: Hooks, sender: WebhookSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
@@ -203,7 +199,7 @@ def test_a_proxy_of_the_environment_is_not_asked(
     assert len(hooks.taken) == 1
 
 
-def test_no_error_and_no_answer_names_what_is_secret(hooks: Hooks, sender: WebhookSender) -> None:
+def test_no_error_and_no_answer_contains_a_secret(hooks: Hooks, sender: WebhookSender) -> None:
     place = channel(hooks, rest=f"/T0/B0/hush?token=hush&secret={SECRET}")
     hooks.answers = [Answer(500), Answer(404), Answer(manner="garbage"), Answer(302)]
     texts: list[Any] = [repr(place)]
@@ -215,7 +211,7 @@ def test_no_error_and_no_answer_names_what_is_secret(hooks: Hooks, sender: Webho
     assert not any("hush" in text or SECRET in text for text in texts)
 
 
-def test_a_certificate_that_is_not_trusted_is_said_and_not_tried_again(
+def test_an_untrusted_certificate_is_reported_and_not_retried(
     sender: WebhookSender, tmp_path: Any
 ) -> None:
     import ssl

@@ -16,7 +16,7 @@ def settings(**changes: str) -> Settings:
     return Settings(database_url="sqlite:////x.db", **changes)  # type: ignore[arg-type]
 
 
-def test_no_address_is_no_channel() -> None:
+def test_no_address_gives_no_channel() -> None:
     assert parse_channels("") == parse_channels("  \n ") == ()
 
 
@@ -48,7 +48,7 @@ def test_an_mqtt_address_names_broker_user_and_topic() -> None:
     assert parse_channel("mqtt://b/t").target == Broker("b", 1883, "t")
 
 
-def test_our_words_are_taken_off_the_address_and_the_others_stay_as_they_are() -> None:
+def test_our_parameters_are_removed_from_the_address_and_the_others_stay() -> None:
     channel = parse_channel(
         f"https://example.org/h?a=1%2B+2&name=ops&events=safety.*,task.due&b&secret={KEY}"
         "&urgent=safety.violation.*"
@@ -57,8 +57,8 @@ def test_our_words_are_taken_off_the_address_and_the_others_stay_as_they_are() -
     assert (channel.name, channel.urgent) == ("ops", ("safety.violation.*",))
     wanted = ["safety.report.ready", "task.due", "task.created"]
     assert [channel.wants(one) for one in wanted] == [True, True, False]
-    assert channel.hurries("safety.violation.detected")
-    assert not channel.hurries("task.due")
+    assert channel.is_urgent("safety.violation.detected")
+    assert not channel.is_urgent("task.due")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_our_words_are_taken_off_the_address_and_the_others_stay_as_they_are() -
         (f"mqtt://broker.lan/t?secret={KEY}", "a secret signs https"),
     ],
 )
-def test_what_is_wrong_with_an_address_is_said_with_its_number(address: str, words: str) -> None:
+def test_an_invalid_address_is_reported_with_its_number(address: str, words: str) -> None:
     with pytest.raises(ValueError, match=f"channel 2 of NOTIFICATION_CHANNELS: .*({words})"):
         parse_channels(f"https://example.org/ok {address}")
 
@@ -102,14 +102,14 @@ def test_what_is_wrong_with_an_address_is_said_with_its_number(address: str, wor
         f"https://{HUSH}@/x",
     ],
 )
-def test_no_message_about_an_address_holds_what_may_be_secret(address: str) -> None:
+def test_no_message_about_an_address_contains_a_secret(address: str) -> None:
     with pytest.raises(ValidationError) as raised:
         ApiSettings(database_url="sqlite:////x.db", notification_channels=address)  # type: ignore[arg-type]
     assert HUSH not in str(raised.value)
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_channels_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         channels = parse_channels(text)
     except ValueError:
@@ -117,7 +117,7 @@ def test_any_text_is_channels_or_refused(text: str) -> None:
     assert len(channels) == len(text.split())
 
 
-def test_two_channels_of_one_name_are_refused() -> None:
+def test_two_channels_with_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match=r"two channels .* are called 'a'"):
         parse_channels("https://example.org/?name=a mqtt://b/t?name=a")
     with pytest.raises(ValueError, match="two channels"):
@@ -142,7 +142,7 @@ def test_a_mail_channel_needs_a_server_and_a_sender() -> None:
     assert [channel.kind for channel in whole.channels] == ["mail"]
 
 
-def test_what_is_not_set_has_its_default() -> None:
+def test_settings_have_defaults() -> None:
     plain = settings()
     assert (plain.channels, plain.quiet, plain.smtp) == ((), None, None)
     assert plain.cooldown.total_seconds() == 900

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from functions.notifications.messages import digest_content, single_content
 from functions.notifications.notices import EVENTS, MAX_LINE, MAX_TITLE, notice_of
-from functions.notifications.render import html, machine, plain
-from functions.notifications.schemas import Told
+from functions.notifications.render import render_html, render_json, render_text
+from functions.notifications.schemas import EventSummary
 from hearth.errors import InvalidInput
 from hearth.ledger.events import Event
 from tests.support.report_events import payload
@@ -34,12 +34,12 @@ def event(data: dict[str, Any], name: str = "task.created", version: int = 1) ->
     return Event(name, "1:1", WHEN, "1", data, version)
 
 
-def test_a_violation_is_told_in_the_site_s_time_and_says_that_nobody_verified_it() -> None:
+def test_a_violation_is_shown_in_the_site_s_time_and_as_not_verified() -> None:
     notice = notice_of(event(payload(), "safety.violation.detected", 2), BERLIN)
     assert notice.title == "No helmet, no vest at gate, yard, North Yard"
     assert "Found automatically and verified by nobody." in notice.lines
     assert any("CET" in line for line in notice.lines)
-    assert notice.people is None
+    assert notice.user_ids is None
 
 
 def test_a_fallback_detector_is_named_as_one() -> None:
@@ -49,9 +49,9 @@ def test_a_fallback_detector_is_named_as_one() -> None:
     assert "Found by the fallback detector hog, not by a trained model." in notice.lines
 
 
-def test_a_task_concerns_those_who_made_it_and_who_do_it() -> None:
+def test_a_task_concerns_its_creator_and_its_assignee() -> None:
     notice = notice_of(event(CREATED | {"assignee": "bob"}), BERLIN)
-    assert notice.people == {"alice", "bob"}
+    assert notice.user_ids == {"alice", "bob"}
     assert notice.lines == ("All of them", "Priority: high", "Due: 2026-11-03 08:30 CET")
 
 
@@ -65,13 +65,13 @@ def test_a_task_concerns_those_who_made_it_and_who_do_it() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "event",
 )
-def test_what_cannot_be_told_is_refused_with_the_reason(broken: Event, words: str) -> None:
+def test_an_event_without_a_notice_is_refused_with_the_reason(broken: Event, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         notice_of(broken, BERLIN)
 
 
 @given(title=st.text(max_size=400), description=st.text(max_size=2_000))
-def test_any_words_make_one_line_that_can_be_shown_anywhere(title: str, description: str) -> None:
+def test_any_text_becomes_one_line_without_control_characters(title: str, description: str) -> None:
     notice = notice_of(event(CREATED | {"title": title, "description": description}), BERLIN)
     for line in (notice.title, *notice.lines):
         assert not any(ord(sign) < 32 or ord(sign) == 127 for sign in line)
@@ -79,40 +79,40 @@ def test_any_words_make_one_line_that_can_be_shown_anywhere(title: str, descript
     assert all(len(line) <= MAX_LINE for line in notice.lines)
 
 
-def told(n: int) -> Told:
-    return Told(
+def summary(n: int) -> EventSummary:
+    return EventSummary(
         type="task.due", id=str(n), subject="1", time=WHEN, title=f"T{n}", lines=("a",), details={}
     )
 
 
-def test_one_event_and_several_are_written_as_text() -> None:
+def test_one_event_and_several_are_rendered_as_text() -> None:
     one = single_content(event(CREATED), notice_of(event(CREATED), BERLIN))
-    assert plain(one).splitlines()[0] == "New task: Hand out helmets"
-    several = digest_content(3, [told(1), told(2)], "Yard")
-    assert plain(several) == ("3 notifications at Yard\n\nT1\na\n\nT2\na\n\nand 1 more")
-    assert plain(digest_content(1, [told(1)], "Yard")) == "T1\na"
+    assert render_text(one).splitlines()[0] == "New task: Hand out helmets"
+    several = digest_content(3, [summary(1), summary(2)], "Yard")
+    assert render_text(several) == ("3 notifications at Yard\n\nT1\na\n\nT2\na\n\nand 1 more")
+    assert render_text(digest_content(1, [summary(1)], "Yard")) == "T1\na"
 
 
 def test_text_that_is_too_long_is_cut_at_a_line() -> None:
-    text = plain(digest_content(9, [told(n) for n in range(9)], ""), 30)
+    text = render_text(digest_content(9, [summary(n) for n in range(9)], ""), 30)
     assert len(text) <= 30
     assert text.endswith("\n…")
 
 
-def test_html_escapes_what_others_wrote() -> None:
-    evil = told(1).model_copy(update={"title": "<script>", "lines": ('"><img src=x>',)})
-    text = html(digest_content(1, [evil], ""))
+def test_html_escapes_text_of_events() -> None:
+    evil = summary(1).model_copy(update={"title": "<script>", "lines": ('"><img src=x>',)})
+    text = render_html(digest_content(1, [evil], ""))
     assert "<script>" not in text
     assert "<img" not in text
 
 
-def test_the_machine_s_form_names_each_event() -> None:
-    body = machine(digest_content(2, [told(1), told(2)], ""), "m", WHEN)
+def test_the_json_body_lists_each_event() -> None:
+    body = render_json(digest_content(2, [summary(1), summary(2)], ""), "m", WHEN)
     assert (body["type"], body["data"]["id"]) == ("notifications.digest", "m")
     assert [one["id"] for one in body["data"]["events"]] == ["1", "2"]
 
 
-def test_every_type_that_comes_here_can_be_told() -> None:
+def test_every_subscribed_event_has_a_notice() -> None:
     assert set(EVENTS) == {
         "safety.violation.detected",
         "safety.report.ready",

@@ -1,21 +1,23 @@
-"""Messages and the attempts to send them. Every function takes the caller's transaction."""
+"""The tables of messages and of the attempts to send them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
-from functions.notifications.repository.tables import attempts, messages
+from functions.notifications.repository.tables import attempts, channels, messages
 from functions.notifications.schemas import MessageContent
 from hearth.db import insert_for
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """One message as it is stored."""
+    """A stored message."""
 
     id: str
     channel: str
@@ -25,14 +27,44 @@ class MessageRow:
     created_at: datetime
 
 
+def add_message(
+    tx: Connection, message_id: str, channel: str, content: MessageContent, now: datetime
+) -> None:
+    """Store a message to send, and count it in the channel's window."""
+    tx.execute(
+        insert_for(tx.dialect.name)(messages).values(
+            id=message_id,
+            channel=channel,
+            content=content.model_dump(mode="json", by_alias=True),
+            carries=content.total,
+            state="queued",
+            attempts=0,
+            error=None,
+            created_at=now,
+            finished_at=None,
+        )
+    )
+    tx.execute(
+        update(channels).where(channels.c.channel == channel).values(told=channels.c.told + 1)
+    )
+
+
+def message_exists(tx: Connection, message_id: str) -> bool:
+    query = select(messages.c.id).where(messages.c.id == message_id)
+    return tx.execute(query).scalar_one_or_none() is not None
+
+
 def channels_of(tx: Connection, message_ids: Collection[str]) -> dict[str, str]:
-    """Message id → channel, of those that exist."""
+    """Return the channel of each message that exists."""
     query = select(messages.c.id, messages.c.channel).where(messages.c.id.in_(message_ids))
     return {row.id: row.channel for row in tx.execute(query)}
 
 
 def begin_attempt(tx: Connection, message_id: str, now: datetime) -> MessageRow | None:
-    """Count an attempt before it is made; None: no such message. A sent one is left as it is."""
+    """Count an attempt before it is made; None when the message does not exist.
+
+    A message that is sent is left as it is.
+    """
     m = messages.c
     tx.execute(
         update(messages)
@@ -66,7 +98,7 @@ def end_attempt(
     outcome: str,
     detail: str,
 ) -> None:
-    """Record how an attempt ended; a message that is sent stays sent."""
+    """Record the end of an attempt; a message that is sent stays sent."""
     tx.execute(
         update(attempts)
         .where(attempts.c.message_id == message.id, attempts.c.number == message.attempts)
@@ -81,3 +113,15 @@ def end_attempt(
             finished_at=None if state == "queued" else now,
         )
     )
+
+
+def attempts_of(tx: Connection, message_ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+    """Return the attempts of each message, in order."""
+    a = attempts.c
+    rows = tx.execute(
+        select(attempts).where(a.message_id.in_(message_ids)).order_by(a.message_id, a.number)
+    )
+    found: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        found[row.message_id].append(row)
+    return found

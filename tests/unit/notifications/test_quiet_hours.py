@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.notifications.quiet import QuietHours
+from functions.notifications.quiet_hours import QuietHours
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -17,7 +17,7 @@ def at(text: str) -> datetime:
 
 
 @pytest.mark.parametrize("text", ["", "22:00", "22:00-22:00", "24:00-07:00", "22-7", "2:00-07:00"])
-def test_what_is_not_two_times_is_refused_with_the_form(text: str) -> None:
+def test_hours_that_are_not_two_times_are_refused_with_the_format(text: str) -> None:
     with pytest.raises(ValueError, match="such as 22:00-07:00"):
         QuietHours.parse(text, BERLIN)
 
@@ -40,8 +40,8 @@ def test_what_is_not_two_times_is_refused_with_the_form(text: str) -> None:
         ("02:15-02:45", "2026-03-29T01:59:00+01:00", "2026-03-29T01:59:00+01:00"),
     ],
 )
-def test_quiet_hours_end_when_the_site_s_clocks_say_so(hours: str, when: str, until: str) -> None:
-    assert QuietHours.parse(hours, BERLIN).over_at(at(when)) == at(until)
+def test_quiet_hours_end_by_the_site_s_local_time(hours: str, when: str, until: str) -> None:
+    assert QuietHours.parse(hours, BERLIN).end_after(at(when)) == at(until)
 
 
 @given(
@@ -58,11 +58,11 @@ def test_the_end_is_the_first_minute_that_is_not_quiet(
     when = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC) + timedelta(minutes=minute)
     end = (datetime.combine(when.date(), begin) + timedelta(minutes=minutes)).time()
     quiet = QuietHours(begin, end, zone)
-    over = quiet.over_at(when)
+    over = quiet.end_after(when)
     assert when <= over <= when + timedelta(hours=25)
-    assert not quiet.include(over)
+    assert not quiet.contains(over)
     assert (
         over == when
-        or quiet.include(over - timedelta(minutes=1))
+        or quiet.contains(over - timedelta(minutes=1))
         or over - when < timedelta(minutes=1)
     )

@@ -1,4 +1,4 @@
-"""Decides what a send job does: note the attempt, make it, note how it ended."""
+"""Queue work: delivers messages; each attempt is recorded before and after it is made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from functions.notifications.channels import Channel, Kind
 from functions.notifications.messages import read_payload
-from functions.notifications.repository.sending import (
+from functions.notifications.repository.messages import (
     MessageRow,
     begin_attempt,
     channels_of,
@@ -26,24 +26,17 @@ from hearth.ledger.consumer import Crashed, Deadline, Done, Failed, Outcome, Pos
 from hearth.ledger.ledger import Job
 from hearth.logging import logger
 
-LONGEST_S: Final = 25.0
-"""An attempt is not begun with less time left; an e-mail takes several steps of five seconds."""
-CHANNELS_AT_ONCE: Final = 4
-PAUSE: Final = timedelta(seconds=30)
-"""Messages behind one that a channel did not take wait so long, untried."""
+MAX_ATTEMPT_S: Final = 25.0
+"""No attempt begins with less time left; an e-mail takes several steps of five seconds."""
+MAX_PARALLEL_CHANNELS: Final = 4
+CHANNEL_PAUSE: Final = timedelta(seconds=30)
+"""How long the other messages of a channel wait, untried, after it has failed."""
 MAX_ATTEMPTS: Final = 100
-"""Of one message, those after which it was asked to slow down among them."""
+"""Most attempts of one message, including those after which the channel asked to slow down."""
 
 
-class Postman:
-    """Sends messages, those of different channels at once and those of one in order.
-
-    Args:
-        db: Database.
-        channels: Those that are configured.
-        senders: Who speaks what.
-        now: The present, UTC.
-    """
+class MessageDelivery:
+    """Sends messages: different channels in parallel, those of one channel in order."""
 
     def __init__(
         self,
@@ -58,40 +51,38 @@ class Postman:
         self._now = now
 
     def send(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
-        """A `Work`: the messages of one batch.
-
-        Threads, so that a channel that does not answer delays no other one.
-        """
-        asked: dict[str, Job] = {}
+        """Send the messages of one batch; a thread a channel, so that none delays another one."""
+        jobs_by_message: dict[str, Job] = {}
         for job in jobs:
             try:
-                asked[read_payload(SendJob, job.payload, "the send job").message_id] = job
+                payload = read_payload(SendJob, job.payload, "the send job")
+                jobs_by_message[payload.message_id] = job
             except HearthError as error:
                 yield job, Failed(error)
-        if not asked:
+        if not jobs_by_message:
             return
-        names = self._db.read(lambda tx: channels_of(tx, list(asked)))
+        names = self._db.read(lambda tx: channels_of(tx, list(jobs_by_message)))
         groups: defaultdict[str, list[tuple[str, Job]]] = defaultdict(list)
-        for message_id, job in asked.items():
+        for message_id, job in jobs_by_message.items():
             if message_id in names:
                 groups[names[message_id]].append((message_id, job))
             else:
                 yield job, Failed(NotFound(f"message {message_id} does not exist"))
-        with ThreadPoolExecutor(CHANNELS_AT_ONCE, thread_name_prefix="channel") as pool:
+        with ThreadPoolExecutor(MAX_PARALLEL_CHANNELS, thread_name_prefix="channel") as pool:
             running = [
-                pool.submit(self._of_channel, members, deadline) for members in groups.values()
+                pool.submit(self._send_in_order, group, deadline) for group in groups.values()
             ]
             for future in as_completed(running):
                 yield from future.result()
 
-    def _of_channel(
-        self, members: Sequence[tuple[str, Job]], deadline: Deadline
+    def _send_in_order(
+        self, messages: Sequence[tuple[str, Job]], deadline: Deadline
     ) -> list[tuple[Job, Outcome]]:
-        """Send what goes over one channel, until it does not take one."""
+        """Send the messages of one channel until one fails."""
         outcomes: list[tuple[Job, Outcome]] = []
         pause = timedelta(0)
-        for message_id, job in members:
-            if pause or not deadline.allows(LONGEST_S):
+        for message_id, job in messages:
+            if pause or not deadline.allows(MAX_ATTEMPT_S):
                 outcomes.append((job, Postpone(self._now() + pause)))
                 continue
             outcome = guarded(partial(self._send, message_id=message_id), job)
@@ -99,7 +90,7 @@ class Postman:
             if isinstance(outcome, Postpone):
                 pause = outcome.until - self._now()
             elif isinstance(outcome, Failed) and outcome.error.retryable:
-                pause = PAUSE
+                pause = CHANNEL_PAUSE
         return outcomes
 
     def _send(self, job: Job, *, message_id: str) -> Outcome:
@@ -109,7 +100,7 @@ class Postman:
         if message.state == "sent":
             return Done()
         try:
-            said = self._handed_over(message)
+            answer = self._hand_over(message)
         except SlowDown as error:
             if message.attempts >= MAX_ATTEMPTS:
                 return self._failed(job, message, ChannelRefused(error.message))
@@ -121,12 +112,12 @@ class Postman:
             logger.exception("a channel crashed", channel=message.channel)
             reason = f"the channel crashed with {type(error).__name__}; see the log"
             return self._failed(job, message, Crashed(reason))
-        # Not left to the job's own commit: that comes after the whole batch, and the window in
-        # which a message could be sent again should be as short as it can be.
-        self._end(message, "sent", "sent", said)
+        # Recorded at once, not with the job, whose commit comes after the whole batch: this keeps
+        # the window short in which a crash would send the message again.
+        self._end(message, "sent", "sent", answer)
         return Done()
 
-    def _handed_over(self, message: MessageRow) -> str:
+    def _hand_over(self, message: MessageRow) -> str:
         channel = self._channels.get(message.channel)
         if channel is None:
             raise InvalidInput(
@@ -137,9 +128,9 @@ class Postman:
         return sender.send(channel, Message(message.id, message.content, message.created_at))
 
     def _failed(self, job: Job, message: MessageRow, error: HearthError) -> Outcome:
-        again = error.retryable and job.attempts < job.max_attempts
+        will_retry = error.retryable and job.attempts < job.max_attempts
         outcome = "deferred" if error.retryable else "refused"
-        self._end(message, "queued" if again else "failed", outcome, error.message)
+        self._end(message, "queued" if will_retry else "failed", outcome, error.message)
         return Failed(error)
 
     def _end(self, message: MessageRow, state: str, outcome: str, detail: str) -> None:

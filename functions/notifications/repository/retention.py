@@ -1,4 +1,4 @@
-"""Forgets what people were told long ago."""
+"""Deletes notifications and messages that are older than their retention."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from functions.notifications.repository.tables import (
 )
 from hearth.ids import first_ulid
 
-AT_ONCE: Final = 20
-"""More than one new notification brings, so that none are left over."""
+BATCH: Final = 20
+"""More than one new notification adds, so that a backlog shrinks."""
 
 
-def forget(tx: Connection, before: datetime) -> None:
-    """Delete some notifications of events before a time, and some messages; the oldest first.
+def delete_expired(tx: Connection, before: datetime) -> None:
+    """Delete some notifications of events before a time, and some messages, the oldest first.
 
-    A digest is as old as its end, so it goes after what it tells. One that waits to be sent stays.
+    Messages that are not sent yet stay.
     """
     first = first_ulid(before)
     n, m = notifications.c, messages.c
-    old = select(n.id).where(n.id < first).order_by(n.id).limit(AT_ONCE)
+    old = select(n.id).where(n.id < first).order_by(n.id).limit(BATCH)
     if ids := tx.execute(old).scalars().all():
         tx.execute(delete(deliveries).where(deliveries.c.notification_id.in_(ids)))
         tx.execute(delete(notifications).where(n.id.in_(ids)))
@@ -34,7 +34,7 @@ def forget(tx: Connection, before: datetime) -> None:
         select(m.id)
         .where(m.id < first, m.state.in_(("sent", "failed")))
         .order_by(m.id)
-        .limit(AT_ONCE)
+        .limit(BATCH)
     )
     if ids := tx.execute(over).scalars().all():
         tx.execute(delete(attempts).where(attempts.c.message_id.in_(ids)))

@@ -1,0 +1,207 @@
+"""Queue work: plans which event is sent on which channel, and when.
+
+An event becomes one notification, and for each channel that wants it one decision:
+
+    all its topics were sent within the cooldown  → suppressed
+    quiet hours, and the event is not urgent      → waits for their end
+    the channel's hour is full (burst)            → waits for the next hour
+    else                                          → a message of its own
+
+Notifications that wait for the same time become one message, a digest. All of that is one
+transaction with the event's job; each message is then a job of its own (`delivery`), so a broken
+channel delays no other one and is retried alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from functions.notifications.channels import Channel
+from functions.notifications.messages import (
+    digest_content,
+    digest_job,
+    read_payload,
+    send_job,
+    single_content,
+)
+from functions.notifications.notices import Notice, notice_of
+from functions.notifications.quiet_hours import QuietHours
+from functions.notifications.repository.channel_windows import Window, claim_topics, lock_channel
+from functions.notifications.repository.deliveries import (
+    add_delivery,
+    assign_message,
+    list_waiting,
+)
+from functions.notifications.repository.messages import add_message, message_exists
+from functions.notifications.repository.notifications import add_notification
+from functions.notifications.repository.retention import delete_expired
+from functions.notifications.schemas import DigestJob
+from hearth.errors import InvalidInput
+from hearth.ids import format_time, ulid_from, utc_now
+from hearth.ledger.consumer import Done, Outcome
+from hearth.ledger.events import Event, received
+from hearth.ledger.ledger import Job, NewJob
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from hearth.db import Database
+
+WINDOW: Final = timedelta(hours=1)
+DIGEST_EVENTS: Final = 50
+"""Most events that a digest lists; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When a notification is sent at once, later or not at all.
+
+    Args:
+        cooldown: Minimum time between two messages of a channel about the same topic.
+        burst: Most messages of a channel in an hour.
+        quiet: Hours in which messages that are not urgent wait.
+        retention: Age at which notifications are deleted.
+    """
+
+    cooldown: timedelta = timedelta(minutes=15)
+    burst: int = 30
+    quiet: QuietHours | None = None
+    retention: timedelta = timedelta(days=90)
+
+
+class NotificationPlanner:
+    """Turns domain events into messages to send.
+
+    Args:
+        zone: The site's time zone, for times in texts.
+        site_name: Named in the titles of digests; may be empty.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        channels: Sequence[Channel],
+        rules: Rules,
+        zone: ZoneInfo,
+        site_name: str = "",
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._db = db
+        # Channels are locked in one order everywhere, or two transactions could deadlock.
+        self._channels = sorted(channels, key=lambda channel: channel.name)
+        self._rules = rules
+        self._zone = zone
+        self._site_name = site_name
+        self._now = now
+
+    def plan_event(self, job: Job) -> Outcome:
+        """Plan the deliveries of a domain event.
+
+        Raises:
+            InvalidInput: The event has no notification, or its data is not valid.
+        """
+        event = received(job.payload)
+        notice = notice_of(event, self._zone)
+        wanted = [channel for channel in self._channels if channel.wants(event.type)]
+        if not wanted:
+            return Done()
+        notification_id = notification_id_of(event)
+        return Done(lambda tx: self._plan_event(tx, notification_id, event, notice, wanted))
+
+    def build_digest(self, job: Job) -> Outcome:
+        """Put the notifications that waited on a channel into one message.
+
+        Raises:
+            InvalidInput: The job's payload is not valid.
+        """
+        digest = read_payload(DigestJob, job.payload, "the digest job")
+        return Done(lambda tx: self._build_digest(tx, digest.channel, digest.until))
+
+    def _plan_event(
+        self,
+        tx: Connection,
+        notification_id: str,
+        event: Event,
+        notice: Notice,
+        wanted: Sequence[Channel],
+    ) -> list[NewJob]:
+        now = self._now()
+        if not add_notification(tx, notification_id, event, notice, now):
+            return []
+        delete_expired(tx, now - self._rules.retention)
+        return [
+            job
+            for channel in wanted
+            for job in self._decide(tx, notification_id, event, notice, channel, now)
+        ]
+
+    def _decide(
+        self,
+        tx: Connection,
+        notification_id: str,
+        event: Event,
+        notice: Notice,
+        channel: Channel,
+        now: datetime,
+    ) -> list[NewJob]:
+        add = partial(add_delivery, tx, notification_id, channel.name, now)
+        window = lock_channel(tx, channel.name, now, WINDOW)
+        if not claim_topics(
+            tx, channel.name, notice.topics, notice.covers, now, self._rules.cooldown
+        ):
+            add(state="suppressed", reason="cooldown")
+            return []
+        until, reason = self._wait_until(channel, event.type, window, now)
+        # Another worker, whose clock is ahead, may have closed the digest already.
+        if until and not message_exists(tx, digest_id(channel.name, until)):
+            add(state="waiting", reason=reason, not_before=until)
+            return [digest_job(channel.name, until)]
+        message_id = ulid_from(event.time, notification_id, channel.name)
+        add_message(tx, message_id, channel.name, single_content(event, notice), now)
+        add(state="sent", message_id=message_id)
+        return [send_job(message_id)]
+
+    def _wait_until(
+        self, channel: Channel, event_type: str, window: Window, now: datetime
+    ) -> tuple[datetime | None, str]:
+        """Until when an event waits on a channel, and why; None when it is sent at once."""
+        quiet = None if channel.is_urgent(event_type) else self._rules.quiet
+        if quiet is not None and quiet.contains(now):
+            return quiet.end_after(now), "quiet hours"
+        if window.messages < self._rules.burst:
+            return None, ""
+        window_end = window.began_at + WINDOW
+        return (quiet.end_after(window_end) if quiet is not None else window_end), "burst"
+
+    def _build_digest(self, tx: Connection, channel: str, until: datetime) -> list[NewJob]:
+        now = self._now()
+        lock_channel(tx, channel, now, WINDOW)
+        total, events = list_waiting(tx, channel, until, DIGEST_EVENTS)
+        if not total:
+            return []
+        message_id = digest_id(channel, until)
+        add_message(tx, message_id, channel, digest_content(total, events, self._site_name), now)
+        assign_message(tx, channel, until, message_id)
+        return [send_job(message_id)]
+
+
+def notification_id_of(event: Event) -> str:
+    """Return the id of an event's notification: deterministic, and sorted by the event's time.
+
+    Raises:
+        InvalidInput: The event's time is out of range.
+    """
+    try:
+        return ulid_from(event.time, event.type, event.id)
+    except ValueError as error:
+        raise InvalidInput(f"the event's time {format_time(event.time)} is out of range") from error
+
+
+def digest_id(channel: str, until: datetime) -> str:
+    """Return the id of the digest of a channel that is due at `until`."""
+    return ulid_from(until, "digest", channel)
