@@ -17,6 +17,7 @@ from hearth_runtime.commands import (
     logs,
     models,
     run,
+    service,
     stack,
     watch,
 )
@@ -75,6 +76,7 @@ app.command()(invoke.invoke)
 app.command()(watch.watch)
 app.add_typer(cameras.app, name="cameras")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(service.app, name="service")
 app.command()(logs.logs)
 app.command()(doctor.doctor)
 app.command(context_settings=models.PASSED_ON)(models.models)
