@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.support.dsql", "tests.support.postgres"]
+pytest_plugins = ["tests.support.servers", "tests.support.databases", "tests.support.dsql"]

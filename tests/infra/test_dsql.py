@@ -46,6 +46,7 @@ def as_dsql(url: str) -> str:
 def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it remembers those of other tests
 
 
 @dataclass

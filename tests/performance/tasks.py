@@ -44,11 +44,11 @@ from hearth.ledger.events import Publisher
 from hearth.ledger.ledger import Ledger
 from hearth.migrations import upgrade
 from tests.performance.whole_stack import memory_mb
-from tests.support import postgres
 from tests.support.callers import acting_as
 from tests.support.chaos import descendants
 from tests.support.daemons import free_port
 from tests.support.fakes import MemoryQueues
+from tests.support.postgres import postgres_server
 from tests.support.stack_process import ROOT, small_stack
 
 BASE = "/api/v1/tasks"
@@ -109,12 +109,8 @@ def database(engine: str, folder: Path) -> Iterator[str]:
     if engine == "sqlite":
         yield f"sqlite:///{folder}/tasks.db"
         return
-    # pytest keeps the function behind a fixture.
-    server = postgres.postgres_server.__wrapped__()
-    try:
-        yield f"{next(server)}/postgres"
-    finally:
-        server.close()
+    with postgres_server() as server:
+        yield f"{server}/postgres"
 
 
 @contextlib.contextmanager

@@ -1,55 +1,69 @@
-"""A real PostgreSQL for the tests: one server a session, one fresh database a test."""
+"""A real PostgreSQL, started for the tests and stopped for certain."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
-import pytest
+
+from tests.support.daemons import free_port
 
 _START_S = 30
+_MEMORY = 2**30
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-@pytest.fixture(scope="session")
+class Missing(RuntimeError):
+    """PostgreSQL cannot be started on this machine."""
+
+
+@contextlib.contextmanager
 def postgres_server() -> Iterator[str]:
-    """The URL of a server on a free loopback port, without a database name."""
+    """A PostgreSQL server on a free loopback port; yields its URL without a database name.
+
+    Raises:
+        Missing: It is not installed, or there is no account to run it as.
+    """
     initdb, postgres = _binaries()
     account = _account()
-    folder = Path(tempfile.mkdtemp(prefix="hearth-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="hearth-postgres-", dir=_fast_folder()))
     process: subprocess.Popen[bytes] | None = None
     try:
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
         data = folder / "data"
         subprocess.run(
-            [initdb, "-D", data, "-U", "hearth", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+            [
+                *(initdb, "-D", data, "-U", "hearth", "-A", "trust", "-E", "UTF8", "--no-sync"),
+                "--locale=C.UTF-8",
+            ],
             check=True,
             capture_output=True,
             cwd=folder,
             env=_environment(folder),
             **_as(account),
         )
-        port = _free_port()
+        port = free_port()
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [
                     postgres,
                     *("-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""),
                     # Nothing here survives the test anyway, so the disk need not be waited for.
-                    *("-c", "fsync=off", "-c", "max_connections=60", "-c", "shared_buffers=16MB"),
+                    *("-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB"),
+                    # Tests that compare query plans run ANALYZE themselves.
+                    *("-c", "autovacuum=off", "-c", "max_wal_size=64MB"),
                 ],
                 stdout=log,
                 stderr=log,
@@ -74,32 +88,12 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of an empty database that is dropped after the test."""
-    name = f"t_{uuid4().hex}"
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        yield f"{postgres_server}/{name}"
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database; the test runs once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'hearth.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
-@pytest.fixture
-def migrated_url(database_url: str) -> str:
-    """`database_url` with the newest schema."""
-    from hearth import migrations
-
-    migrations.upgrade(database_url)
-    return database_url
+def _fast_folder() -> Path | None:
+    """Memory where there is plenty: creating a database copies hundreds of files."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK):
+        return memory if shutil.disk_usage(memory).free > _MEMORY else None
+    return None
 
 
 def _binaries() -> tuple[str, str]:
@@ -110,12 +104,14 @@ def _binaries() -> tuple[str, str]:
     path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")])
     initdb, postgres = shutil.which("initdb", path=path), shutil.which("postgres", path=path)
     if initdb is None or postgres is None:
-        pytest.skip("no PostgreSQL here (initdb, postgres); on Debian: apt-get install postgresql")
+        raise Missing(
+            "no PostgreSQL here (initdb, postgres); on Debian: apt-get install postgresql"
+        )
     return initdb, postgres
 
 
 def _account() -> pwd.struct_passwd | None:
-    """Whom to run as: PostgreSQL refuses root. None means as we are."""
+    """The account to run as: PostgreSQL does not run as root. None means the current one."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -123,7 +119,7 @@ def _account() -> pwd.struct_passwd | None:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
+    raise Missing("PostgreSQL does not run as root, and there is no user postgres or nobody")
 
 
 def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
@@ -138,12 +134,6 @@ def _die_with_parent() -> None:
 
 def _environment(folder: Path) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "TZ": "UTC", "LANG": "C.UTF-8"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -17,7 +17,6 @@ from functions.analytics.machine import Load
 from functions.analytics.messages import QUEUE, Intake
 from functions.analytics.rollup import Rollup
 from functions.analytics.service import AnalyticsService
-from hearth import migrations
 from hearth.cloudwatch import FunctionFigures
 from hearth.db import Database
 from hearth.http.app import lambda_handler_for
@@ -26,6 +25,7 @@ from hearth.ledger.events import Event, Publisher
 from hearth.ledger.ledger import Job, Ledger
 from hearth.ledger.queues import QueueDepth
 from tests.support.callers import caller, request_context
+from tests.support.databases import migrated_sqlite
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 
@@ -158,8 +158,7 @@ def desk(migrated_url: str) -> Iterator[Desk]:
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Desk]:
     """On SQLite alone: for what is refused before any database is asked."""
-    url = f"sqlite:///{tmp_path / 'home.db'}"
-    migrations.upgrade(url)
+    url = migrated_sqlite(tmp_path / "home.db")
     db = Database(url)
     yield Desk(db)
     db.close()

@@ -17,27 +17,13 @@ from hearth.settings import AwsSettings
 from hearth_runtime.aws.cloudwatch import MAX_VALUES, Activity, MetricsPublisher
 from hearth_runtime.aws.endpoint import AwsEndpoint
 from hearth_runtime.observe.logs import LogStream
-from tests.support.ministack import ministack
-from tests.support.moto_server import moto_server
 from tests.support.stack_process import small_stack
 
 
 @pytest.fixture(scope="module", params=["moto", "ministack"])
-def endpoint(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with (
-        moto_server()
-        if request.param == "moto"
-        else ministack(tmp_path_factory.mktemp("ministack"))
-    ) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("emulator")) as url:
-        yield url
+def endpoint(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"{request.param}_endpoint")
+    return url
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +55,13 @@ def test_a_function_that_nobody_used_has_no_figures(endpoint: str) -> None:
     assert figures(endpoint) == {}
 
 
-def test_what_functions_did_is_read_as_it_was_told(emulator: str, logs: LogStream) -> None:
+def test_what_functions_did_is_read_as_it_was_told(
+    ministack_endpoint: str, logs: LogStream
+) -> None:
     first, second = Activity(), Activity()
-    publisher = MetricsPublisher({"h-a": first, "h-b": second}, AwsEndpoint.local(emulator), logs)
+    publisher = MetricsPublisher(
+        {"h-a": first, "h-b": second}, AwsEndpoint.local(ministack_endpoint), logs
+    )
     for number in range(1, 101):
         first.ended(number / 1000, failed=number > 98)
     publisher.publish()
@@ -79,7 +69,7 @@ def test_what_functions_did_is_read_as_it_was_told(emulator: str, logs: LogStrea
         second.throttled()
     publisher.publish()
     publisher.publish()
-    found = figures(emulator, "h-a", "h-b")
+    found = figures(ministack_endpoint, "h-a", "h-b")
     assert found["h-b"] == FunctionFigures(throttles=3)
     told = found["h-a"]
     assert (told.invocations, told.errors, told.throttles) == (100, 2, 0)
@@ -87,17 +77,19 @@ def test_what_functions_did_is_read_as_it_was_told(emulator: str, logs: LogStrea
     assert told.p95_ms == pytest.approx(95, abs=2)
 
 
-def test_the_figures_of_many_functions_come_in_one_answer(emulator: str, logs: LogStream) -> None:
+def test_the_figures_of_many_functions_come_in_one_answer(
+    ministack_endpoint: str, logs: LogStream
+) -> None:
     activities = {f"many-{number}": Activity() for number in range(110)}
     for activity in activities.values():
         activity.ended(0.01, failed=False)
-    MetricsPublisher(activities, AwsEndpoint.local(emulator), logs).publish()
-    found = figures(emulator, *activities)
+    MetricsPublisher(activities, AwsEndpoint.local(ministack_endpoint), logs).publish()
+    found = figures(ministack_endpoint, *activities)
     assert {one.invocations for one in found.values()} == {1}
 
 
 def test_more_durations_than_cloudwatch_takes_are_told_less_exactly(
-    emulator: str, logs: LogStream
+    ministack_endpoint: str, logs: LogStream
 ) -> None:
     activity = Activity()
     for number in range(1, 60_000, 7):
@@ -107,8 +99,8 @@ def test_more_durations_than_cloudwatch_takes_are_told_less_exactly(
     for value, number in durations.items():
         for _ in range(number):
             activity.ended(value / 1000, failed=False)
-    MetricsPublisher({"h-wide": activity}, AwsEndpoint.local(emulator), logs).publish()
-    told = figures(emulator, "h-wide")["h-wide"]
+    MetricsPublisher({"h-wide": activity}, AwsEndpoint.local(ministack_endpoint), logs).publish()
+    told = figures(ministack_endpoint, "h-wide")["h-wide"]
     assert told.invocations == counts["Invocations"]
     assert told.p50_ms == pytest.approx(3000, rel=0.2)
 

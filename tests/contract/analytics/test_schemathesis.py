@@ -15,10 +15,10 @@ from schemathesis.core.parameters import ParameterLocation
 from starlette.types import Receive, Scope, Send
 
 from functions.analytics.api import create_app
-from hearth import migrations
 from hearth.db import Database
 from tests.contract.analytics.conftest import Desk
 from tests.support.callers import acting_as, caller
+from tests.support.databases import migrated_sqlite
 
 load_all_checks()
 
@@ -59,8 +59,7 @@ schema = document()
 
 @pytest.fixture(scope="module", autouse=True)
 def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('http')}/hearth.db"
-    migrations.upgrade(url)
+    url = migrated_sqlite(tmp_path_factory.mktemp("http") / "hearth.db")
     db = Database(url)
     desk = Desk(db)
     SERVICE.service = desk.service

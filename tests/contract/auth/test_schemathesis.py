@@ -19,10 +19,10 @@ from functions.auth import limits
 from functions.auth.api import create_app
 from hearth.db import Database
 from hearth.http.auth import LOCAL_OWNER
-from hearth.migrations import upgrade
 from hearth.paging import encode_cursor
 from tests.support.auth import ADMIN, PASSWORD, Porter
 from tests.support.callers import acting_as
+from tests.support.databases import migrated_sqlite
 
 load_all_checks()
 
@@ -63,8 +63,7 @@ document = schemathesis.openapi.from_asgi("/openapi.json", behind_the_gateway, c
 @pytest.fixture(scope="module", autouse=True)
 def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A site with an administrator and one of each thing."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('auth')}/hearth.db"
-    upgrade(url)
+    url = migrated_sqlite(tmp_path_factory.mktemp("auth") / "hearth.db")
     db = Database(url)
     porter = Porter(db)
     IDS["user_id"] = porter.set_up()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
@@ -15,8 +14,6 @@ from hearth.ledger.queues import Queues, SqsQueues
 from hearth.settings import AwsSettings
 from hearth.storage import ObjectStore, S3Store
 from tests.support.fakes import MemoryQueues, MemoryStore
-from tests.support.ministack import ministack
-from tests.support.moto_server import moto_server
 
 BACKENDS = ("fakes", "moto", "ministack")
 
@@ -63,18 +60,6 @@ class SqsMailbox:
                 bodies.append(json.loads(message["Body"]))
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
-
-
-@pytest.fixture(scope="session")
-def moto_endpoint() -> Iterator[str]:
-    with moto_server() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="session")
-def ministack_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(params=BACKENDS)

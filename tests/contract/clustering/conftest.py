@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hearth.db import Database
-from hearth.migrations import upgrade
 from tests.contract.clustering.bench import Bench
+from tests.support.databases import migrated_sqlite
 
 
 @pytest.fixture
@@ -21,8 +21,7 @@ def bench(migrated_url: str) -> Iterator[Bench]:
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Bench]:
     """Where the engine does not matter."""
-    url = f"sqlite:///{tmp_path}/hearth.db"
-    upgrade(url)
+    url = migrated_sqlite(tmp_path / "hearth.db")
     db = Database(url)
     yield Bench(db)
     db.close()

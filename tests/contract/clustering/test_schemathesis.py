@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from functions.clustering.api import create_app
 from hearth.db import Database
-from hearth.migrations import upgrade
 from tests.contract.clustering.bench import BOSS, BUCKET, Bench, blobs
 from tests.support.callers import acting_as
+from tests.support.databases import migrated_sqlite
 
 load_all_checks()
 
@@ -43,8 +43,7 @@ ROWS = blobs(12, 2, 2).tolist()
 @pytest.fixture(scope="module", autouse=True)
 def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Some models, one of them promoted over another, and jobs in every state."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('clustering')}/hearth.db"
-    upgrade(url)
+    url = migrated_sqlite(tmp_path_factory.mktemp("clustering") / "hearth.db")
     db = Database(url)
     bench = Bench(db)
     SERVICE.part, DESK.part = bench.service, bench.desk

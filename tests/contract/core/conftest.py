@@ -4,16 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from hearth import migrations
 from hearth.db import Database
 from hearth.ledger.ledger import Ledger
 from tests.support.fakes import Clock, MemoryQueues
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    migrations.upgrade(database_url, "0001")
-    database = Database(database_url)
+def db(migrated_url: str) -> Iterator[Database]:
+    database = Database(migrated_url)
     yield database
     database.close()
 

@@ -53,14 +53,14 @@ def _outputs(db: Database) -> None:
 
 @pytest.mark.parametrize("lease_s", [30, 0], ids=["long leases", "leases that end at once"])
 def test_racing_workers_do_each_job_exactly_once(
-    db: Database, database_url: str, lease_s: float
+    db: Database, migrated_url: str, lease_s: float
 ) -> None:
     if lease_s == 0:  # every claim steals, so attempts must not run out
         ledger = Ledger(db, MemoryQueues())
         many = [NewJob("test.job", "test", name, {}, max_attempts=10_000) for name in JOBS]
         db.write(lambda tx: ledger.add(tx, many))
     workers = [
-        _PROCESSES.Process(target=work_through, args=(database_url, f"w{n}", lease_s))
+        _PROCESSES.Process(target=work_through, args=(migrated_url, f"w{n}", lease_s))
         for n in range(3)
     ]
     for worker in workers:
@@ -71,8 +71,8 @@ def test_racing_workers_do_each_job_exactly_once(
     assert recorded(db) == Counter(JOBS)
 
 
-def test_a_killed_worker_leaves_nothing_half_done(db: Database, database_url: str) -> None:
-    victim = _PROCESSES.Process(target=work_through, args=(database_url, "victim", 1))
+def test_a_killed_worker_leaves_nothing_half_done(db: Database, migrated_url: str) -> None:
+    victim = _PROCESSES.Process(target=work_through, args=(migrated_url, "victim", 1))
     victim.start()
     count = select(func.count()).select_from(outputs)
     deadline = time.monotonic() + 30
@@ -85,5 +85,5 @@ def test_a_killed_worker_leaves_nothing_half_done(db: Database, database_url: st
 
     done = text("SELECT count(*) FROM jobs WHERE state = 'done'")
     assert db.read(lambda tx: tx.execute(done).scalar_one()) == sum(recorded(db).values())
-    work_through(database_url, "heir", 1)
+    work_through(migrated_url, "heir", 1)
     assert recorded(db) == Counter(JOBS)

@@ -13,16 +13,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, func, select
 
-from hearth import migrations
 from hearth.db import Database
 from hearth.http.rate_limits import WINDOW_S, Quota, RateLimits, metadata, rate_limits
 from tests.support.fakes import Clock
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    migrations.upgrade(database_url)
-    database = Database(database_url)
+def db(migrated_url: str) -> Iterator[Database]:
+    database = Database(migrated_url)
     yield database
     database.close()
 

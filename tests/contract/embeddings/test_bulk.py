@@ -15,12 +15,12 @@ from functions.embeddings import bulk
 from functions.embeddings.bulk import BulkEmbedding
 from functions.embeddings.handler import EMBED, make_handler
 from functions.embeddings.service import EmbeddingService, Encoded
-from hearth import migrations
 from hearth.db import Database
 from hearth.errors import Unavailable
 from hearth.ledger.ledger import Job, JobState, Ledger
 from hearth_text.models import MINILM
 from hearth_text.store import ModelStore
+from tests.support.databases import migrated_sqlite
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
 from tests.support.text_models import installed, minilm
@@ -90,8 +90,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(bulk, "PART", 4)
-    url = f"sqlite:///{tmp_path / 'home.db'}"
-    migrations.upgrade(url)
+    url = migrated_sqlite(tmp_path / "home.db")
     db = Database(url)
     yield Desk(db)
     db.close()

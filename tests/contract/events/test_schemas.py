@@ -16,7 +16,6 @@ from jsonschema import Draft202012Validator
 from functions.detection.schemas import CompletedTask
 from functions.notifications.notices import EVENTS, notice_of
 from functions.reports.messages import read_event, read_task
-from hearth import migrations
 from hearth.db import Database
 from hearth.ledger.events import Event, received
 from hearth.ledger.ledger import Job
@@ -24,6 +23,7 @@ from scripts import event_schemas
 from tests.contract.detection.stage import Stage, picture
 from tests.contract.reports.conftest import Bench
 from tests.contract.tasks.desk import BOSS, Desk
+from tests.support.databases import migrated_sqlite
 
 TYPES = sorted(event_schemas.MODELS)
 
@@ -31,8 +31,7 @@ TYPES = sorted(event_schemas.MODELS)
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[Job]]]:
     """What the producers' own code publishes, by `dataschema`."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('events')}/hearth.db"
-    migrations.upgrade(url)
+    url = migrated_sqlite(tmp_path_factory.mktemp("events") / "hearth.db")
     db = Database(url)
     _detect(Stage(db))
     bench = Bench(db)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from hearth import migrations
 from hearth.aws import client
 from hearth.db import Database
 from hearth.ledger.ledger import JobState
 from hearth.ledger.queues import SqsQueues
 from hearth.settings import AwsSettings
 from tests.contract.events.town import QUEUES, Town
-from tests.support.ministack import ministack
 
 
 class RealPost:
@@ -49,14 +46,13 @@ class RealPost:
 
 
 @pytest.fixture
-def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+def town(
+    sqlite_url: str, ministack_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Town]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    url = f"sqlite:///{tmp_path}/hearth.db"
-    migrations.upgrade(url)
-    db = Database(url)
-    with ministack(tmp_path / "ministack") as endpoint:
-        yield Town(db, RealPost(client("sqs", AwsSettings(aws_endpoint_url=endpoint))))
+    db = Database(sqlite_url)
+    yield Town(db, RealPost(client("sqs", AwsSettings(aws_endpoint_url=ministack_endpoint))))
     db.close()
 
 

@@ -31,11 +31,11 @@ from functions.jobs.service import JobsService
 from functions.reports.api import create_app as reports_app
 from functions.reports.archive import ReportArchive
 from hearth.db import Database
-from hearth.migrations import upgrade
 from hearth.paging import encode_cursor
 from tests.contract.detection.stage import Stage, picture
 from tests.contract.reports.conftest import Bench
 from tests.support.callers import acting_as, caller
+from tests.support.databases import migrated_sqlite
 from tests.support.report_events import payload
 
 load_all_checks()
@@ -44,8 +44,7 @@ load_all_checks()
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One site after a morning's work: incidents ended and open, reports, jobs done and failed."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('http')}/hearth.db"
-    upgrade(url)
+    url = migrated_sqlite(tmp_path_factory.mktemp("http") / "hearth.db")
     db = Database(url)
     stage = Stage(db)
     for n in range(6):

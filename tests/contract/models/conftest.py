@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import boto3
 import numpy as np
@@ -13,24 +14,10 @@ from typer.testing import CliRunner, Result
 from hearth_models.cli import app
 from hearth_vision.images import encode_jpeg
 from tests.contract.vision.graphs import BrightCells
-from tests.support.ministack import ministack
-from tests.support.moto_server import moto_server
 
 Call = Callable[..., Result]
 NAMES = "{0: 'red', 1: 'green', 2: 'person'}"
 LICENSED = {"names": NAMES, "license": "Apache-2.0"}
-
-
-@pytest.fixture(scope="session")
-def moto_endpoint() -> Iterator[str]:
-    with moto_server() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="session")
-def ministack_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
-        yield endpoint
 
 
 SERVERS = ("moto", "ministack")
@@ -60,7 +47,7 @@ def _bucket(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    name = f"models-{abs(hash(str(tmp_path))):x}"[:60]
+    name = f"models-{uuid4().hex}"
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     client.create_bucket(Bucket=name)
     client.close()

@@ -20,12 +20,6 @@ from hearth.ledger.events import Event, Publisher
 from hearth.ledger.ledger import Job, JobState, Ledger
 from tests.support.callers import caller
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
-from tests.support.postgres import (  # noqa: F401  # fixtures
-    database_url,
-    migrated_url,
-    postgres_server,
-    postgres_url,
-)
 from tests.support.report_events import payload
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -205,7 +199,7 @@ class Harness:
 
 
 @pytest.fixture
-def harness(migrated_url: str) -> Iterator[Harness]:  # noqa: F811
+def harness(migrated_url: str) -> Iterator[Harness]:
     db = Database(migrated_url)
     yield Harness(db)
     db.close()

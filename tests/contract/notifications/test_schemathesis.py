@@ -15,10 +15,10 @@ from starlette.types import Receive, Scope, Send
 
 from functions.notifications.api import create_app
 from hearth.db import Database
-from hearth.migrations import upgrade
 from hearth.paging import encode_cursor
 from tests.contract.notifications.conftest import Harness
 from tests.support.callers import acting_as, caller
+from tests.support.databases import migrated_sqlite
 
 load_all_checks()
 SHOWN = {"Authorization": "Bearer token-of-an-administrator"}
@@ -58,8 +58,7 @@ document = document_of()
 @pytest.fixture(scope="module", autouse=True)
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One channel, and a violation that was sent on it."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('notifications')}/hearth.db"
-    upgrade(url)
+    url = migrated_sqlite(tmp_path_factory.mktemp("notifications") / "hearth.db")
     db = Database(url)
     harness = Harness(db)
     harness.publish(harness.violation())

@@ -18,9 +18,9 @@ from functions.jobs.schemas import JobOut
 from functions.reports.handler import make_handler
 from hearth.db import Database
 from hearth.ledger.ledger import JobState, Ledger
-from hearth.migrations import upgrade
 from tests.contract.detection.stage import Stage, notification
 from tests.contract.reports.conftest import Bench
+from tests.support.databases import migrated_sqlite
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext, sqs_event
 from tests.support.report_events import payload
@@ -86,8 +86,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('queues')}/hearth.db"
-    upgrade(url)
+    url = migrated_sqlite(tmp_path_factory.mktemp("queues") / "hearth.db")
     database = Database(url)
     yield database
     database.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,16 +12,12 @@ from hearth_runtime.aws.provision import provision
 from hearth_runtime.stack_state import SetupError
 from hearth_runtime.template.model import Template
 from hearth_runtime.template.reader import Place, TemplateSource
-from tests.support.ministack import ministack
-from tests.support.moto_server import moto_server
 from tests.support.stack_process import SMALL
 
 
 @pytest.fixture(scope="module", params=["moto", "ministack"])
-def endpoint(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[AwsEndpoint]:
-    folder: Path = tmp_path_factory.mktemp("aws")
-    with moto_server() if request.param == "moto" else ministack(folder) as url:
-        yield AwsEndpoint.local(url, {})
+def endpoint(request: pytest.FixtureRequest) -> AwsEndpoint:
+    return AwsEndpoint.local(request.getfixturevalue(f"{request.param}_endpoint"), {})
 
 
 def template(stack: str = "home") -> Template:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hearth.db import Database
-from hearth.migrations import upgrade
 from tests.contract.tasks.desk import Desk
+from tests.support.databases import migrated_sqlite
 
 
 @pytest.fixture
@@ -21,8 +21,7 @@ def desk(migrated_url: str) -> Iterator[Desk]:
 @pytest.fixture
 def sqlite_desk(tmp_path: Path) -> Iterator[Desk]:
     """Where the engine does not matter."""
-    url = f"sqlite:///{tmp_path}/hearth.db"
-    upgrade(url)
+    url = migrated_sqlite(tmp_path / "hearth.db")
     db = Database(url)
     yield Desk(db)
     db.close()

@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from functions.tasks.api import create_app
 from hearth.db import Database
-from hearth.migrations import upgrade
 from tests.contract.tasks.desk import ANA, Desk
 from tests.support.callers import acting_as
+from tests.support.databases import migrated_sqlite
 
 load_all_checks()
 
@@ -40,8 +40,7 @@ IDS: dict[str, list[str]] = {}
 @pytest.fixture(scope="module", autouse=True)
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A few tasks of somebody."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('tasks')}/hearth.db"
-    upgrade(url)
+    url = migrated_sqlite(tmp_path_factory.mktemp("tasks") / "hearth.db")
     db = Database(url)
     desk = Desk(db)
     tasks = [desk.make(str(number), due_date="2026-12-01") for number in range(200)]

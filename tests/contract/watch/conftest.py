@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import cv2
@@ -13,16 +14,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.daemons import free_port
-from tests.support.ministack import ministack
 
 BUCKET = "hearth-frames"
 
 
 class S3:
-    """What a test asks the bucket."""
+    """What a test asks one bucket of a server."""
 
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
+    def __init__(self, endpoint: str, bucket: str = BUCKET) -> None:
+        self.endpoint, self.bucket = endpoint, bucket
         self.client: Any = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -32,11 +32,13 @@ class S3:
         )
 
     def listing(self, prefix: str = "") -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
         return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     def get(self, key: str) -> bytes:
-        data: bytes = self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        data: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return data
 
     def close(self) -> None:
@@ -44,12 +46,12 @@ class S3:
 
 
 @pytest.fixture
-def s3(tmp_path: Path) -> Iterator[S3]:
-    with ministack(tmp_path / "ministack") as endpoint:
-        server = S3(endpoint)
-        server.client.create_bucket(Bucket=BUCKET)
-        yield server
-        server.close()
+def s3(ministack_endpoint: str) -> Iterator[S3]:
+    """An empty bucket."""
+    server = S3(ministack_endpoint, f"frames-{uuid4().hex}")
+    server.client.create_bucket(Bucket=server.bucket)
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ import pytest
 
 from hearth_runtime.watch.errors import SourceError, StoreError
 from hearth_runtime.watch.watcher import WatchConfig, WatchSummary, watch
-from tests.contract.watch.conftest import BUCKET, S3, scene
+from tests.contract.watch.conftest import S3, scene
 
 CHANGED_AT = datetime(2026, 3, 1, 8, 0, 0, 250_000, tzinfo=UTC)
 
 
 def run(s3: S3, source: Path, tmp_path: Path, **options: Any) -> WatchSummary:
     config = WatchConfig(
-        str(source), BUCKET, tmp_path / "spool", endpoint_url=s3.endpoint, **options
+        str(source), s3.bucket, tmp_path / "spool", endpoint_url=s3.endpoint, **options
     )
     return watch(config)
 
@@ -54,7 +54,7 @@ def test_a_video_becomes_five_frames_a_second_and_an_end_marker(
     assert (summary.frames_read, summary.frames_sent, summary.frames_gated) == (40, 20, 0)
     stored = cv2.imdecode(np.frombuffer(s3.get(frames[3]), np.uint8), cv2.IMREAD_COLOR)
     assert np.abs(stored.astype(int) - scene(6)).mean() < 6
-    head = s3.client.head_object(Bucket=BUCKET, Key=frames[0])
+    head = s3.client.head_object(Bucket=s3.bucket, Key=frames[0])
     assert head["ContentType"] == "image/jpeg"
 
 
@@ -99,7 +99,7 @@ def test_pictures_are_stored_untouched_and_broken_ones_too(s3: S3, tmp_path: Pat
     for name, data in contents.items():
         (folder / name).write_bytes(data)
     events: list[dict[str, Any]] = []
-    config = WatchConfig(str(folder), BUCKET, tmp_path / "spool", endpoint_url=s3.endpoint)
+    config = WatchConfig(str(folder), s3.bucket, tmp_path / "spool", endpoint_url=s3.endpoint)
     summary = watch(config, lambda event: events.append(dict(event)))
     frames = [key for key in s3.listing("frames/yard/") if key.endswith(".jpg")]
     assert [s3.get(key) for key in frames] == list(contents.values())
@@ -140,7 +140,7 @@ def test_progress_is_told_from_start_to_end(
 ) -> None:
     events: list[dict[str, Any]] = []
     config = WatchConfig(
-        str(clip(40)), BUCKET, tmp_path / "spool", endpoint_url=s3.endpoint, loop=40, fps=None
+        str(clip(40)), s3.bucket, tmp_path / "spool", endpoint_url=s3.endpoint, loop=40, fps=None
     )
     summary = watch(config, lambda event: events.append(dict(event)))
     names = [event["event"] for event in events]

@@ -16,7 +16,7 @@ import pytest
 
 from hearth_runtime.watch.errors import SourceError
 from hearth_runtime.watch.watcher import WatchConfig, WatchSummary, watch
-from tests.contract.watch.conftest import BUCKET, S3, scene
+from tests.contract.watch.conftest import S3, scene
 
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
@@ -120,7 +120,7 @@ def snapshot(handler: http.server.BaseHTTPRequestHandler) -> None:
 def config(s3: S3, url: str, tmp_path: Path, **options: Any) -> WatchConfig:
     return WatchConfig(
         url,
-        BUCKET,
+        s3.bucket,
         tmp_path / "spool",
         camera="gate",
         endpoint_url=s3.endpoint,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from hearth_runtime.watch.watcher import WatchConfig, watch
-from tests.contract.watch.conftest import BUCKET, S3
+from tests.contract.watch.conftest import S3
 
 CVLC = shutil.which("cvlc")
 SETPRIV = shutil.which("setpriv")
@@ -91,7 +91,7 @@ def test_a_stream_is_watched_until_somebody_stops_it(s3: S3, tmp_path: Path, str
     limit = threading.Timer(180, stop.set)
     limit.start()
     config = WatchConfig(
-        stream, BUCKET, tmp_path / "spool", camera="gate", endpoint_url=s3.endpoint
+        stream, s3.bucket, tmp_path / "spool", camera="gate", endpoint_url=s3.endpoint
     )
     summary = watch(config, heard, stop)
     limit.cancel()
@@ -116,7 +116,7 @@ def test_a_stream_that_is_not_there_is_tried_again(s3: S3, tmp_path: Path, port:
     limit.start()
     config = WatchConfig(
         f"rtsp://127.0.0.1:{port}/none",
-        BUCKET,
+        s3.bucket,
         tmp_path / "spool",
         camera="gate",
         endpoint_url=s3.endpoint,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hearth_runtime.watch.watcher import WatchConfig, watch
-from tests.contract.watch.conftest import BUCKET, S3
+from tests.contract.watch.conftest import S3
 
 SHARED = Path(os.environ.get("HEARTH_SHARED", "shared"))
 CLIPS = SHARED / "data" / "video"
@@ -24,7 +24,7 @@ pytestmark = [
 def test_every_frame_of_the_gif_arrives_at_its_own_time(s3: S3, tmp_path: Path) -> None:
     config = WatchConfig(
         str(CLIPS / "worker-zone-detection.gif"),
-        BUCKET,
+        s3.bucket,
         tmp_path,
         endpoint_url=s3.endpoint,
         fps=None,
@@ -38,7 +38,7 @@ def test_every_frame_of_the_gif_arrives_at_its_own_time(s3: S3, tmp_path: Path) 
 def test_a_walk_past_the_camera_passes_the_motion_gate(s3: S3, tmp_path: Path) -> None:
     config = WatchConfig(
         str(CLIPS / "worker-zone-detection.gif"),
-        BUCKET,
+        s3.bucket,
         tmp_path,
         endpoint_url=s3.endpoint,
         fps=None,
@@ -49,7 +49,7 @@ def test_a_walk_past_the_camera_passes_the_motion_gate(s3: S3, tmp_path: Path) -
 def test_a_long_video_is_sampled_by_its_own_time(s3: S3, tmp_path: Path) -> None:
     config = WatchConfig(
         str(CLIPS / "one-by-one-person-detection.mp4"),
-        BUCKET,
+        s3.bucket,
         tmp_path,
         endpoint_url=s3.endpoint,
         motion=False,

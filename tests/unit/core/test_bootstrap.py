@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hearth import migrations
 from hearth.bootstrap import connect
 from hearth.settings import CoreSettings
+from tests.support.databases import migrated_sqlite
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,7 @@ def test_nothing_is_reached_before_it_is_used() -> None:
 
 
 def test_each_part_is_made_once_from_the_settings(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hearth.db'}"
-    migrations.upgrade(url)
+    url = migrated_sqlite(tmp_path / "hearth.db")
     platform = connect(CoreSettings(database_url=url, bucket="frames-here"))
     assert platform.ledger.summary() == {}
     assert platform.ledger.db is platform.db

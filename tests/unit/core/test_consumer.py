@@ -10,7 +10,6 @@ import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from sqlalchemy import Connection, text
 
-from hearth import migrations
 from hearth.db import Database
 from hearth.errors import InvalidInput, ModelFailed, Unavailable
 from hearth.ledger.consumer import (
@@ -24,6 +23,7 @@ from hearth.ledger.consumer import (
     each,
 )
 from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
+from tests.support.databases import migrated_sqlite
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 
 NOTHING_FAILED: dict[str, Any] = {"batchItemFailures": []}
@@ -86,9 +86,7 @@ def hint(job: Job) -> dict[str, str]:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    url = f"sqlite:///{tmp_path / 'hearth.db'}"
-    migrations.upgrade(url, "0001")
-    db = Database(url)
+    db = Database(migrated_sqlite(tmp_path / "hearth.db"))
     db.write(lambda tx: tx.execute(text("CREATE TABLE outputs (name TEXT)")))
     yield Bench(db)
     db.close()

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection, text
 
-from hearth import migrations
 from hearth.db import Database
 from hearth.errors import InvalidInput, Unavailable
 from hearth.ledger.consumer import Consumer, Done, Failed, Outcome, Postpone, each
 from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
+from tests.support.databases import migrated_sqlite
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 
 NAMES = [f"frame:{letter}" for letter in "abcdef"]
@@ -40,9 +40,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        url = f"sqlite:///{Path(self.folder.name) / 'hearth.db'}"
-        migrations.upgrade(url, "0001")
-        self.db = Database(url)
+        self.db = Database(migrated_sqlite(Path(self.folder.name) / "hearth.db"))
         self.db.write(lambda tx: tx.execute(text("CREATE TABLE outputs (job TEXT, follow TEXT)")))
         self.clock = Clock()
         self.queues = MemoryQueues()
