@@ -25,7 +25,7 @@ def work_through(url: str, worker: str, lease_s: float) -> None:
     """Claim, work and complete until every job is done, as a queue function does."""
     ledger = Ledger(Database(url), MemoryQueues())
     new = [NewJob("test.job", "test", name, {}) for name in JOBS]
-    while set(ledger.states(JOBS).values()) != {JobState.DONE}:
+    while list(ledger.states(JOBS).values()) != [JobState.DONE] * len(JOBS):
         for start in range(0, len(new), 10):
             claimed = ledger.claim([], new[start : start + 10], timedelta(seconds=lease_s))
             for job in claimed:
