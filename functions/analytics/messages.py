@@ -15,7 +15,7 @@ from hearth.errors import InvalidInput
 from hearth.http.app import TimeParameter
 from hearth.ids import utc_now
 from hearth.ledger.consumer import Deadline, Done, Failed, Outcome
-from hearth.ledger.ledger import Job
+from hearth.ledger.ledger import Job, UnitOfWork
 
 QUEUE = "analytics"
 _SOURCE = "/hearth/"
@@ -76,5 +76,5 @@ class Intake:
         )
 
 
-def _write(tx: Any, row: EventRow) -> None:
-    add_events(tx, [row])
+def _write(work: UnitOfWork, row: EventRow) -> None:
+    add_events(work.tx, [row])

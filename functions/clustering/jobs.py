@@ -26,7 +26,7 @@ from functions.clustering.schemas import (
 from hearth.errors import Conflict, Forbidden, NotFound
 from hearth.http.auth import Principal
 from hearth.ids import new_ulid, utc_now
-from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob, UnitOfWork
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
@@ -101,9 +101,13 @@ class JobDesk:
             payload.model_dump(mode="json"),
             max_attempts=JOB_ATTEMPTS,
         )
-        (job,) = self._ledger.db.write(lambda tx: self._ledger.add(tx, [new]))
-        self._ledger.announce([job])
-        return self._shown(job)
+
+        def write(work: UnitOfWork) -> Job:
+            work.add(new)
+            (job,) = work.flush()
+            return job
+
+        return self._shown(self._ledger.transact(write, principal.id))
 
     def get(self, principal: Principal, job_id: str) -> JobOut:
         """How a job is going.

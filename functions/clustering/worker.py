@@ -27,12 +27,10 @@ from functions.clustering.schemas import REQUESTS, JobPayload, Manifest, Request
 from hearth.errors import Conflict, InvalidInput, TimedOut
 from hearth.ids import ulid_from
 from hearth.ledger.consumer import Deadline, Done, Outcome, guarded
-from hearth.ledger.ledger import Job, Ledger
+from hearth.ledger.ledger import Job, Ledger, UnitOfWork
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from functions.clustering.algorithms.matrix import Table
 
 READING = (0.0, 0.3)
@@ -103,8 +101,8 @@ class Worker:
         manifest = Manifest.model_validate_json(kept[0])
         self._library.put_file(manifest, kept[1])
 
-        def write(tx: Connection) -> None:
-            self._library.add(tx, manifest)
+        def write(work: UnitOfWork) -> None:
+            self._library.add(work.tx, manifest)
 
         return Done(write)
 

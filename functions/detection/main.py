@@ -7,4 +7,4 @@ from functions.detection.wiring import build
 from hearth.bootstrap import connect
 
 settings = Settings()
-lambda_handler = build(connect(settings), settings)
+lambda_handler = build(connect(settings, source="detection"), settings)

@@ -32,7 +32,7 @@ from hearth.errors import HearthError, NotFound
 from hearth.frames import FrameRef, parse_frame_key
 from hearth.ids import utc_now
 from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone
-from hearth.ledger.ledger import Job, Ledger, NewJob
+from hearth.ledger.ledger import Job, Ledger, NewJob, UnitOfWork
 from hearth.logging import logger
 from hearth.storage import ObjectStore
 from hearth_vision.detections import Detections
@@ -150,9 +150,9 @@ class FrameService:
         for frame in frames:
             camera_id = frame.ref.camera_id
             if frame.job.id in stale:
-                yield frame.job, Done(partial(record_dropped, camera_id=camera_id, reason="lag"))
+                yield frame.job, Done(partial(_record_dropped, camera_id=camera_id, reason="lag"))
             elif frame.job.id in beyond:
-                yield frame.job, Done(partial(record_dropped, camera_id=camera_id, reason="rate"))
+                yield frame.job, Done(partial(_record_dropped, camera_id=camera_id, reason="rate"))
             elif frame.job.id in again:
                 yield frame.job, Postpone(self._now())
         for job, result in results:
@@ -302,8 +302,8 @@ class FrameService:
         ref = parse_frame_key(job.payload["key"])
         rules = self._policies.current().rules(ref.camera_id).episode
 
-        def write(tx: Connection) -> list[NewJob]:
-            return record_end(tx, ref.camera_id, ref.captured_at, rules)
+        def write(work: UnitOfWork) -> None:
+            work.add(*record_end(work.tx, ref.camera_id, ref.captured_at, rules))
 
         return Done(write)
 
@@ -339,18 +339,19 @@ class _Batch:
         self._model = model
         self._now = now
         self._results = results
-        self._together: Connection | None = None
+        self._together: UnitOfWork | None = None
 
-    def writer(self, result: FrameResult) -> Callable[[Connection], list[NewJob]]:
-        def write(tx: Connection) -> list[NewJob]:
+    def writer(self, result: FrameResult) -> Callable[[UnitOfWork], None]:
+        def write(work: UnitOfWork) -> None:
             if self._together is None:
-                self._together = tx
-                return self._store(tx, self._results)
-            return [] if tx is self._together else self._store(tx, [result])
+                self._together = work
+                self._store(work, self._results)
+            elif work is not self._together:
+                self._store(work, [result])
 
         return write
 
-    def _store(self, tx: Connection, results: Sequence[FrameResult]) -> list[NewJob]:
+    def _store(self, work: UnitOfWork, results: Sequence[FrameResult]) -> None:
         by_camera: dict[str, list[FrameResult]] = {}
         for result in results:
             by_camera.setdefault(result.camera_id, []).append(result)
@@ -360,7 +361,7 @@ class _Batch:
         for camera_id in sorted(by_camera):
             rules = self._policy.rules(camera_id)
             jobs += record_frames(
-                tx,
+                work.tx,
                 camera_id,
                 by_camera[camera_id],
                 self._model,
@@ -368,8 +369,12 @@ class _Batch:
                 now,
                 rules.max_fps,
             )
-        self._ledger.hasten(tx, due_watches(jobs, now), now)
-        return jobs
+        self._ledger.hasten(work.tx, due_watches(jobs, now), now)
+        work.add(*jobs)
+
+
+def _record_dropped(work: UnitOfWork, camera_id: str, reason: DropReason) -> None:
+    record_dropped(work.tx, camera_id, reason)
 
 
 def _arrived(jobs: Sequence[Job], policy: Policy) -> list[_Arrived]:

@@ -22,7 +22,6 @@ from functions.detection.settings import Settings
 from hearth.bootstrap import Platform
 from hearth.frames import FrameKind
 from hearth.ledger.consumer import Consumer, Work, each
-from hearth.ledger.events import Publisher
 from hearth.logging import emit
 from hearth.retention import PRUNE, Retention
 from hearth_vision.backends.compile_cache import default_folder
@@ -65,8 +64,7 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         measure,
         threads=settings.fetch_threads,
     )
-    publisher = Publisher("detection")
-    settling = SettleService(platform.ledger, platform.store, policies, publisher, evidence)
+    settling = SettleService(platform.ledger, platform.store, policies, evidence)
     pruning = PruneService(platform.db, Retention(settings.frame_retention_days))
     closing = ClosingService(platform.db)
     return make_handler(platform.ledger, kinds(frames, settling, pruning, closing))

@@ -20,10 +20,10 @@ from hearth.errors import Conflict, InvalidInput
 from hearth.http.auth import Principal
 from hearth.ids import new_ulid, ulid_from, utc_now
 from hearth.ledger.events import Event
-from hearth.ledger.ledger import Job, JobState, Ledger
+from hearth.ledger.ledger import Job, JobState, Ledger, UnitOfWork
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    pass
 
 TEST_MESSAGE: Final = "notifications.test"
 
@@ -53,10 +53,12 @@ class NotificationService:
         failed = [one.message_id for one in found.deliveries if one.state == "failed"]
         if not failed:
             raise Conflict(f"no delivery of notification {notification_id} has failed")
-        jobs = self._ledger.db.write(
-            lambda tx: self._ledger.add(tx, [send_job(one) for one in failed if one])
-        )
-        for job in jobs:
+
+        def write(work: UnitOfWork) -> Sequence[Job]:
+            work.add(*(send_job(one) for one in failed if one))
+            return work.flush()
+
+        for job in self._ledger.transact(write, principal.id):
             if job.state is JobState.FAILED:
                 self._ledger.retry(job.id)
         return self.queries.get(notification_id, principal)
@@ -77,17 +79,15 @@ class NotificationService:
         event = Event(TEST_MESSAGE, new_ulid(), now, principal.id)
         notification_id = notification_id_of(event)
 
-        def write(tx: Connection) -> Sequence[Job]:
-            notice = notice_for_test()
+        def write(work: UnitOfWork) -> None:
+            tx, notice = work.tx, notice_for_test()
             add_notification(tx, notification_id, event, notice, now)
-            jobs = []
             for name in names:
                 lock_channel(tx, name, now, WINDOW)
                 message_id = ulid_from(now, notification_id, name)
                 add_message(tx, message_id, name, single_content(event, notice), now)
                 add_delivery(tx, notification_id, name, now, state="sent", message_id=message_id)
-                jobs.append(send_job(message_id))
-            return self._ledger.add(tx, jobs)
+                work.add(send_job(message_id))
 
-        self._ledger.announce(self._ledger.db.write(write))
+        self._ledger.transact(write, principal.id)
         return self.queries.get(notification_id, principal)

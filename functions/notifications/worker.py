@@ -45,7 +45,7 @@ from hearth.errors import InvalidInput
 from hearth.ids import format_time, ulid_from, utc_now
 from hearth.ledger.consumer import Done, Outcome
 from hearth.ledger.events import Event, received
-from hearth.ledger.ledger import Job, NewJob
+from hearth.ledger.ledger import Job, NewJob, UnitOfWork
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -111,7 +111,7 @@ class NotificationPlanner:
         if not wanted:
             return Done()
         notification_id = notification_id_of(event)
-        return Done(lambda tx: self._plan_event(tx, notification_id, event, notice, wanted))
+        return Done(lambda work: self._plan_event(work, notification_id, event, notice, wanted))
 
     def build_digest(self, job: Job) -> Outcome:
         """Put the notifications that waited on a channel into one message.
@@ -120,25 +120,22 @@ class NotificationPlanner:
             InvalidInput: The job's payload is not valid.
         """
         digest = read_payload(DigestJob, job.payload, "the digest job")
-        return Done(lambda tx: self._build_digest(tx, digest.channel, digest.until))
+        return Done(lambda work: self._build_digest(work, digest.channel, digest.until))
 
     def _plan_event(
         self,
-        tx: Connection,
+        work: UnitOfWork,
         notification_id: str,
         event: Event,
         notice: Notice,
         wanted: Sequence[Channel],
-    ) -> list[NewJob]:
+    ) -> None:
         now = self._now()
-        if not add_notification(tx, notification_id, event, notice, now):
-            return []
-        delete_expired(tx, now - self._rules.retention)
-        return [
-            job
-            for channel in wanted
-            for job in self._decide(tx, notification_id, event, notice, channel, now)
-        ]
+        if not add_notification(work.tx, notification_id, event, notice, now):
+            return
+        delete_expired(work.tx, now - self._rules.retention)
+        for channel in wanted:
+            work.add(*self._decide(work.tx, notification_id, event, notice, channel, now))
 
     def _decide(
         self,
@@ -178,16 +175,16 @@ class NotificationPlanner:
         window_end = window.began_at + WINDOW
         return (quiet.end_after(window_end) if quiet is not None else window_end), "burst"
 
-    def _build_digest(self, tx: Connection, channel: str, until: datetime) -> list[NewJob]:
-        now = self._now()
+    def _build_digest(self, work: UnitOfWork, channel: str, until: datetime) -> None:
+        tx, now = work.tx, self._now()
         lock_channel(tx, channel, now, WINDOW)
         total, events = list_waiting(tx, channel, until, DIGEST_EVENTS)
         if not total:
-            return []
+            return
         message_id = digest_id(channel, until)
         add_message(tx, message_id, channel, digest_content(total, events, self._site_name), now)
         assign_message(tx, channel, until, message_id)
-        return [send_job(message_id)]
+        work.add(send_job(message_id))
 
 
 def notification_id_of(event: Event) -> str:

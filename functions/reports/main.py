@@ -8,5 +8,5 @@ from functions.reports.wiring import build
 from hearth.bootstrap import connect
 
 settings = Settings()
-platform = connect(settings)
+platform = connect(settings, source="reports")
 lambda_handler = make_handler(platform.ledger, *build(settings, platform))

@@ -32,8 +32,8 @@ from functions.reports.writer import NarrativeWriter
 from hearth.errors import HearthError, NotFound
 from hearth.ids import utc_now
 from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
-from hearth.ledger.events import Event, Publisher
-from hearth.ledger.ledger import Job, NewJob
+from hearth.ledger.events import Event
+from hearth.ledger.ledger import Job, NewJob, UnitOfWork
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ class ReportService:
         bucket: Its name; evidence in any other is not fetched.
         zone: Time zone of the site.
         writer: Writes narratives.
-        publisher: Knows who is told that a report is ready.
         policy: Whom e-mails go to; None where e-mail is off.
         now: The present, UTC.
     """
@@ -77,7 +76,6 @@ class ReportService:
         bucket: str,
         zone: ZoneInfo,
         writer: NarrativeWriter,
-        publisher: Publisher,
         policy: MailPolicy | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -86,7 +84,6 @@ class ReportService:
         self._bucket = bucket
         self._zone = zone
         self._writer = writer
-        self._publisher = publisher
         self._policy = policy
         self._now = now
 
@@ -148,7 +145,7 @@ class ReportService:
         pdf = incident_report(event, narrative, picture, self._zone)
         key = pdf_key(event)
         file = PdfFile(key, self._store.put(key, pdf, "application/pdf"))
-        return Done(lambda tx: self._save(tx, event, narrative, file))
+        return Done(lambda work: self._save(work, event, narrative, file))
 
     def _narrative(self, event: IncidentEvent, budget_s: float) -> Narrative:
         narrative = self._writer.write(event, budget_s)
@@ -162,15 +159,15 @@ class ReportService:
         )
 
     def _save(
-        self, tx: Connection, event: IncidentEvent, narrative: Narrative, file: PdfFile
-    ) -> Sequence[NewJob]:
-        now = self._now()
+        self, work: UnitOfWork, event: IncidentEvent, narrative: Narrative, file: PdfFile
+    ) -> None:
+        tx, now = work.tx, self._now()
         digest_date, digest_at = self._digest_for(tx, now)
         if not reports.save_report(tx, event, narrative, file, digest_date, now):
-            return ()
-        told = self._publisher.jobs(report_ready(event, narrative, file.key, now))
+            return
+        work.emit(report_ready(event, narrative, file.key, now))
         if self._policy is None:
-            return told
+            return
         if digest_date is not None:
             digest = NewJob(
                 DIGEST,
@@ -179,8 +176,9 @@ class ReportService:
                 {"digest_date": digest_date},
                 available_at=digest_at,
             )
-            return (*told, digest)
-        return (*told, email_job(f"email:{event.incident_id}", report_id=event.incident_id))
+            work.add(digest)
+        else:
+            work.add(email_job(f"email:{event.incident_id}", report_id=event.incident_id))
 
     def _digest_for(self, tx: Connection, now: datetime) -> tuple[str | None, datetime | None]:
         """Local date and time of the digest that will list a report saved now; else None."""
@@ -200,8 +198,8 @@ class ReportService:
         if report_id is None:
             return Done()
 
-        def write(tx: Connection) -> None:
-            if not reports.link_task(tx, report_id, task.task_id):
+        def write(work: UnitOfWork) -> None:
+            if not reports.link_task(work.tx, report_id, task.task_id):
                 raise NotFound(f"report {report_id}, which a task was made for, does not exist")
 
         return Done(write)
@@ -218,11 +216,10 @@ class ReportService:
         key = f"reports/digest-{date}.pdf"
         file = PdfFile(key, self._store.put(key, pdf, "application/pdf"))
 
-        def write(tx: Connection) -> Sequence[NewJob]:
-            digests.save_digest_pdf(tx, date, file)
-            if self._policy is None or digest.total == 0:
-                return ()
-            return (email_job(f"email:digest:{date}", digest_date=date),)
+        def write(work: UnitOfWork) -> None:
+            digests.save_digest_pdf(work.tx, date, file)
+            if self._policy is not None and digest.total:
+                work.add(email_job(f"email:digest:{date}", digest_date=date))
 
         return Done(write)
 

@@ -11,7 +11,6 @@ from functions.reports.service import ReportService
 from functions.reports.settings import BEDROCK, Settings
 from functions.reports.writer import NarrativeWriter
 from hearth.bootstrap import Platform
-from hearth.ledger.events import Publisher
 
 
 def build(settings: Settings, platform: Platform) -> tuple[ReportService, Mailroom]:
@@ -34,7 +33,6 @@ def build(settings: Settings, platform: Platform) -> tuple[ReportService, Mailro
         settings.bucket,
         zone,
         _writer(settings, platform, zone),
-        Publisher("reports"),
         policy,
     )
     return service, Mailroom(platform.db, platform.store, zone, policy, mailer)

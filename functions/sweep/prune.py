@@ -65,4 +65,4 @@ class Pruner:
         if self._ledger.states([job.dedupe_key]):
             return
         if self._ledger.has_done_before(REPEATABLE_KINDS, old):
-            self._ledger.announce(self._ledger.db.write(lambda tx: self._ledger.add(tx, [job])))
+            self._ledger.transact(lambda work: work.add(job))

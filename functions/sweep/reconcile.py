@@ -20,7 +20,7 @@ from functions.sweep.schemas import SweepReport
 from hearth.errors import HearthError, InvalidInput, Unavailable
 from hearth.frames import FRAMES_PREFIX, camera_of, camera_prefix, frame_job
 from hearth.ids import utc_now
-from hearth.ledger.ledger import Job, Ledger, NewJob
+from hearth.ledger.ledger import Ledger, NewJob, UnitOfWork
 from hearth.retention import Retention
 from hearth.storage import ObjectStore, StoredObject
 
@@ -200,12 +200,12 @@ class Reconciler:
         if not missing and note is None:
             return
 
-        def record(tx: Connection) -> list[Job]:
+        def record(work: UnitOfWork) -> None:
             if note is not None:
-                note(tx)
-            return self._ledger.add(tx, missing)
+                note(work.tx)
+            work.add(*missing)
 
-        self._ledger.announce(self._db.write(record))
+        self._ledger.transact(record)
         report.found += len(missing)
 
 

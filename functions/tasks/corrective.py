@@ -12,15 +12,15 @@ from functions.tasks.changes import Actor, is_open, made
 from functions.tasks.event_schemas import TaskDue
 from functions.tasks.repository import rows
 from functions.tasks.schemas import EARLIEST, MAX_DESCRIPTION, PriorityName, SafetyReport, TaskIn
-from functions.tasks.writer import Told, Writer, reminder_name
+from functions.tasks.writer import Writer, reminder_name
 from hearth.errors import InvalidInput
 from hearth.ids import parse_time, ulid_from
 from hearth.ledger.consumer import Done, Outcome
-from hearth.ledger.events import Event, Publisher, received
-from hearth.ledger.ledger import Job, Ledger, NewJob
+from hearth.ledger.events import Event, received
+from hearth.ledger.ledger import Job, Ledger, UnitOfWork
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    pass
 
 REPORT_READY: Final = "safety.report.ready"
 CATEGORY: Final = "safety"
@@ -39,13 +39,11 @@ class Inbox:
     Args:
         ledger: Where they are.
         writer: Stores tasks.
-        publisher: Turns events into jobs.
     """
 
-    def __init__(self, ledger: Ledger, writer: Writer, publisher: Publisher) -> None:
+    def __init__(self, ledger: Ledger, writer: Writer) -> None:
         self._ledger = ledger
         self._writer = writer
-        self._publisher = publisher
 
     def report_ready(self, job: Job) -> Outcome:
         """Make the corrective task of a report, once for each report, however often it is told.
@@ -69,12 +67,10 @@ class Inbox:
             source=(report.report_id, report.incident_id),
         )
 
-        def write(tx: Connection) -> list[NewJob]:
-            told: Told = []
+        def write(work: UnitOfWork) -> None:
             # Kept when the task is deleted: the event may come again after that.
-            if rows.claim_report(tx, report.report_id, task.id, now):
-                self._writer.add(tx, told, HEARTH, task, now)
-            return told
+            if rows.claim_report(work.tx, report.report_id, task.id, now):
+                self._writer.add(work, HEARTH, task, now)
 
         return Done(write)
 
@@ -90,17 +86,16 @@ class Inbox:
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInput("tasks.remind needs task_id, due_at and minutes") from error
 
-        def write(tx: Connection) -> list[NewJob]:
-            task = rows.get(tx, task_id, None)
+        def write(work: UnitOfWork) -> None:
+            task = rows.get(work.tx, task_id, None)
             if task is None or not is_open(task) or task.due_at != due:
-                return []
-            if minutes not in task.reminders:
-                return []
-            return self._due(task, due, minutes)
+                return
+            if minutes in task.reminders:
+                work.emit(self._due(task, due, minutes))
 
         return Done(write)
 
-    def _due(self, task: rows.TaskRow, due: datetime, minutes: int) -> list[NewJob]:
+    def _due(self, task: rows.TaskRow, due: datetime, minutes: int) -> Event:
         name = reminder_name(task.id, due, minutes)
         data = TaskDue(
             task_id=task.id,
@@ -109,9 +104,7 @@ class Inbox:
             due_at=due,
             reminder=name,
         )
-        return self._publisher.jobs(
-            Event("task.due", name, self._ledger.now(), task.id, data.model_dump(mode="json"))
-        )
+        return Event("task.due", name, self._ledger.now(), task.id, data.model_dump(mode="json"))
 
 
 def corrective_task(report: SafetyReport) -> TaskIn:

@@ -24,12 +24,12 @@ from functions.tasks.schemas import (
     ImportItem,
     ItemError,
 )
-from functions.tasks.writer import Told, Writer
+from functions.tasks.writer import Writer
 from hearth.errors import HearthError, InvalidInput
 from hearth.ids import ulid_from
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hearth.ledger.unit_of_work import UnitOfWork
 
 MAX_EXPORT: Final = 1_000
 MAX_EXPORT_BYTES: Final = 4_000_000
@@ -98,8 +98,7 @@ def rows_of(item: Item) -> int:
 
 
 def import_into(
-    tx: Connection,
-    told: Told,
+    unit: UnitOfWork,
     writer: Writer,
     actor: Actor,
     items: Sequence[Item],
@@ -114,7 +113,7 @@ def import_into(
         try:
             if item.task is None:
                 raise InvalidInput(item.problem)
-            _import_one(tx, told, writer, actor, item.task, now, said)
+            _import_one(unit, writer, actor, item.task, now, said)
         except HearthError as error:
             said.error = ItemError(code=error.code, message=error.message)
         told_of.append(said)
@@ -139,24 +138,23 @@ _OUTCOMES: Final = ("created", "updated", "unchanged", "failed")
 
 
 def _import_one(
-    tx: Connection,
-    told: Told,
+    unit: UnitOfWork,
     writer: Writer,
     actor: Actor,
     item: ImportedTask,
     now: datetime,
     said: ImportItem,
 ) -> None:
-    there = rows.by_uid(tx, item.uid, actor.id)
+    there = rows.by_uid(unit.tx, item.uid, actor.id)
     if there is None:
         task = _first_version(item, actor, now, writer.zone)
-        added = writer.add(tx, told, actor, task, now)
+        added = writer.add(unit, actor, task, now)
         said.id, said.outcome = task.id, "created" if added else "unchanged"
         return
     given = {name: getattr(item.task, name) for name in item.task.model_fields_set}
     if item.status is not None:
         given["status"] = item.status
-    after = writer.change(tx, told, actor, there.id, given, now)
+    after = writer.change(unit, actor, there.id, given, now)
     said.id = there.id
     said.outcome = "unchanged" if after.version == there.version else "updated"
 

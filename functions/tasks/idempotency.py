@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from functions.tasks.repository import requests
-from functions.tasks.writer import Told
-from hearth.db import Database, encode_json
+from hearth.db import encode_json
 from hearth.errors import Conflict, HearthError
-from hearth.ledger.ledger import Job, Ledger
+from hearth.ledger.ledger import Ledger, UnitOfWork
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    pass
 
 MOST_ROWS: Final = 2_900
 """Aurora DSQL takes 3,000 in a transaction; some are for the key and its like."""
@@ -48,13 +47,11 @@ class Once:
     """Runs the work of requests.
 
     Args:
-        db: Where.
-        ledger: Where the jobs go that follow from the work.
+        ledger: Runs the transactions.
         now: The present, timezone-aware.
     """
 
-    def __init__(self, db: Database, ledger: Ledger, now: Callable[[], datetime]) -> None:
-        self._db = db
+    def __init__(self, ledger: Ledger, now: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._now = now
 
@@ -62,44 +59,41 @@ class Once:
         self,
         request: Request,
         answer: type[M],
-        work: Callable[[Connection, Told], M],
+        work: Callable[[UnitOfWork], M],
     ) -> tuple[M, bool]:
         """What `work` answers, and whether that was said before.
 
         Args:
             request: Who asks, and what.
             answer: What the answer is.
-            work: Done in one transaction; adds the jobs that follow.
+            work: Done in one transaction.
 
         Raises:
             Conflict: The key was used for another request.
         """
         sha256 = request.sha256() if request.key is not None else ""
 
-        def in_transaction(tx: Connection) -> tuple[M, bool, list[Job]]:
+        def in_transaction(unit: UnitOfWork) -> tuple[M, bool]:
             if request.key is not None:
                 now = self._now()
                 kept = requests.claim(
-                    tx, request.caller_id, request.key, sha256, now, now - KEPT_FOR
+                    unit.tx, request.caller_id, request.key, sha256, now, now - KEPT_FOR
                 )
                 if kept is not None:
-                    return _repeated(kept, sha256, answer), True, []
-            told: Told = []
-            said = work(tx, told)
+                    return _repeated(kept, sha256, answer), True
+            said = work(unit)
             if request.key is not None:
-                requests.keep(tx, request.caller_id, request.key, said.model_dump_json())
-            return said, False, self._ledger.add(tx, told)
+                requests.keep(unit.tx, request.caller_id, request.key, said.model_dump_json())
+            return said, False
 
-        said, repeated, jobs = self._db.write(in_transaction)
-        self._ledger.announce(jobs)
-        return said, repeated
+        return self._ledger.transact(in_transaction, request.caller_id)
 
     def run_in_parts(
         self,
         request: Request,
         answer: type[M],
         parts: Sequence[range],
-        work: Callable[[Connection, Told, range], M],
+        work: Callable[[UnitOfWork, range], M],
     ) -> tuple[list[M], HearthError | None, bool]:
         """What `work` answers for each of `parts`, each one transaction, up to one that fails.
 
@@ -120,8 +114,8 @@ class Once:
             key = f"{request.key} {number}" if request.key is not None and number else request.key
             asked = Request(request.caller_id, key, [sha256, number])
 
-            def work_of_part(tx: Connection, told: Told, part: range = part) -> M:
-                return work(tx, told, part)
+            def work_of_part(unit: UnitOfWork, part: range = part) -> M:
+                return work(unit, part)
 
             try:
                 of_part, repeated = self.run(asked, answer, work_of_part)

@@ -9,10 +9,8 @@ from functions.tasks.handler import make_handler
 from functions.tasks.settings import Settings
 from functions.tasks.writer import Writer
 from hearth.bootstrap import connect
-from hearth.ledger.events import Publisher
 
 settings = Settings()
-platform = connect(settings)
-publisher = Publisher("tasks")
-writer = Writer(publisher, ZoneInfo(settings.timezone))
-lambda_handler = make_handler(platform.ledger, Inbox(platform.ledger, writer, publisher))
+platform = connect(settings, source="tasks")
+writer = Writer(ZoneInfo(settings.timezone))
+lambda_handler = make_handler(platform.ledger, Inbox(platform.ledger, writer))

@@ -10,10 +10,9 @@ from functions.tasks.settings import Settings
 from functions.tasks.writer import Writer
 from hearth.bootstrap import connect
 from hearth.http.app import lambda_handler_for
-from hearth.ledger.events import Publisher
 
 settings = Settings()
-platform = connect(settings)
-writer = Writer(Publisher("tasks"), ZoneInfo(settings.timezone))
+platform = connect(settings, source="tasks")
+writer = Writer(ZoneInfo(settings.timezone))
 service = TaskService(platform.db, platform.ledger, writer)
 lambda_handler = lambda_handler_for(create_app(service), platform.limits)

@@ -35,11 +35,11 @@ from functions.tasks.schemas import (
     TaskChanges,
     TaskIn,
 )
-from functions.tasks.writer import Told, Versions, Writer, seen
+from functions.tasks.writer import Versions, Writer, seen
 from hearth.db import Database
 from hearth.errors import Conflict, Forbidden, HearthError, InvalidInput, NotFound
 from hearth.ids import new_ulid, utc_now
-from hearth.ledger.ledger import Ledger
+from hearth.ledger.ledger import Ledger, UnitOfWork
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -66,7 +66,7 @@ class TaskService:
         self._ledger = ledger
         self._writer = writer
         self._now = now
-        self._once = Once(db, ledger, now)
+        self._once = Once(ledger, now)
         self.read = Reader(db, writer.zone, now)
 
     def create(
@@ -79,8 +79,8 @@ class TaskService:
             InvalidInput: A repeat rule that cannot be.
         """
 
-        def work(tx: Connection, told: Told) -> CreatedAnswer:
-            task = self._create(tx, told, actor, new)
+        def work(unit: UnitOfWork) -> CreatedAnswer:
+            task = self._create(unit, actor, new)
             return CreatedAnswer(id=task.id, task=shown(task))
 
         content = ["create", new.model_dump(mode="json")]
@@ -96,8 +96,8 @@ class TaskService:
         """
         given = changes.given()
 
-        def work(tx: Connection, told: Told) -> TaskAnswer:
-            task = self._writer.change(tx, told, actor, task_id, given, self._now(), expect=expect)
+        def work(unit: UnitOfWork) -> TaskAnswer:
+            task = self._writer.change(unit, actor, task_id, given, self._now(), expect=expect)
             return TaskAnswer(task=shown(task))
 
         return self._once.run(Request(actor.id, None, None), TaskAnswer, work)[0]
@@ -116,10 +116,9 @@ class TaskService:
             NotFound, PreconditionFailed, Conflict: See Writer.change.
         """
 
-        def work(tx: Connection, told: Told) -> TaskAnswer:
+        def work(unit: UnitOfWork) -> TaskAnswer:
             task = self._writer.change(
-                tx,
-                told,
+                unit,
                 actor,
                 task_id,
                 {"status": "completed"},
@@ -142,8 +141,8 @@ class TaskService:
             NotFound, PreconditionFailed: See Writer.change.
         """
 
-        def work(tx: Connection, told: Told) -> TaskAnswer:
-            return TaskAnswer(task=shown(self._reopen(tx, told, actor, task_id, expect)))
+        def work(unit: UnitOfWork) -> TaskAnswer:
+            return TaskAnswer(task=shown(self._reopen(unit, actor, task_id, expect)))
 
         return self._once.run(Request(actor.id, key, ["reopen", task_id]), TaskAnswer, work)
 
@@ -154,8 +153,8 @@ class TaskService:
             NotFound, PreconditionFailed, Forbidden, Conflict: See Writer.remove.
         """
 
-        def work(tx: Connection, told: Told) -> DeletedAnswer:
-            self._writer.remove(tx, told, actor, task_id, self._now(), expect)
+        def work(unit: UnitOfWork) -> DeletedAnswer:
+            self._writer.remove(unit, actor, task_id, self._now(), expect)
             return DeletedAnswer()
 
         return self._once.run(Request(actor.id, None, None), DeletedAnswer, work)[0]
@@ -172,12 +171,12 @@ class TaskService:
             Conflict: It has comments enough.
         """
 
-        def work(tx: Connection, told: Told) -> CommentAnswer:
-            seen(tx, actor, task_id)
-            if notes.count(tx, task_id) >= MAX_COMMENTS:
+        def work(unit: UnitOfWork) -> CommentAnswer:
+            seen(unit.tx, actor, task_id)
+            if notes.count(unit.tx, task_id) >= MAX_COMMENTS:
                 raise Conflict(f"task {task_id} has {MAX_COMMENTS} comments; there is no room")
             comment = notes.CommentRow(new_ulid(), task_id, actor.id, new.text, self._now())
-            notes.add(tx, comment)
+            notes.add(unit.tx, comment)
             return CommentAnswer(comment=CommentOut.model_validate(comment))
 
         content = ["comment", task_id, new.model_dump(mode="json")]
@@ -213,14 +212,14 @@ class TaskService:
             Conflict: The other waits for this one, or there are too many.
         """
 
-        def work(tx: Connection, told: Told) -> TaskAnswer:
-            graph.take_turn(tx)
-            task = seen(tx, actor, task_id)
-            seen(tx, actor, needs_id)
-            check_no_circle(tx, task_id, needs_id)
-            if graph.add(tx, task_id, needs_id):
+        def work(unit: UnitOfWork) -> TaskAnswer:
+            graph.take_turn(unit.tx)
+            task = seen(unit.tx, actor, task_id)
+            seen(unit.tx, actor, needs_id)
+            check_no_circle(unit.tx, task_id, needs_id)
+            if graph.add(unit.tx, task_id, needs_id):
                 change = {"field": "depends_on", "old": None, "new": needs_id}
-                task = self._writer.touch(tx, told, actor, task_id, change, self._now())
+                task = self._writer.touch(unit, actor, task_id, change, self._now())
             return TaskAnswer(task=shown(task))
 
         return self._once.run(Request(actor.id, None, None), TaskAnswer, work)[0]
@@ -232,13 +231,13 @@ class TaskService:
             NotFound: It does not, or the actor does not see it.
         """
 
-        def work(tx: Connection, told: Told) -> TaskAnswer:
-            graph.take_turn(tx)
-            seen(tx, actor, task_id)
-            if not graph.drop(tx, task_id, needs_id):
+        def work(unit: UnitOfWork) -> TaskAnswer:
+            graph.take_turn(unit.tx)
+            seen(unit.tx, actor, task_id)
+            if not graph.drop(unit.tx, task_id, needs_id):
                 raise NotFound(f"task {task_id} does not depend on {needs_id[:40]}")
             change = {"field": "depends_on", "old": needs_id, "new": None}
-            task = self._writer.touch(tx, told, actor, task_id, change, self._now())
+            task = self._writer.touch(unit, actor, task_id, change, self._now())
             return TaskAnswer(task=shown(task))
 
         return self._once.run(Request(actor.id, None, None), TaskAnswer, work)[0]
@@ -248,13 +247,13 @@ class TaskService:
     def bulk(self, actor: Actor, asked: BulkIn, key: str | None = None) -> tuple[BulkAnswer, bool]:
         """Do up to 100 things; what fails is told, and the rest is done."""
 
-        def work(tx: Connection, told: Told, part: range) -> BulkAnswer:
+        def work(unit: UnitOfWork, part: range) -> BulkAnswer:
             items = []
             for index in part:
                 operation = asked.operations[index]
                 item = BulkItem(index=index, op=operation.op, id=operation.id, status=200)
                 try:
-                    self._one_of_many(tx, told, actor, operation, item)
+                    self._one_of_many(unit, actor, operation, item)
                 except HearthError as error:
                     _refuse(item, error)
                 items.append(item)
@@ -276,29 +275,28 @@ class TaskService:
         return _of_bulk(items), repeated
 
     def _one_of_many(
-        self, tx: Connection, told: Told, actor: Actor, asked: BulkOperation, item: BulkItem
+        self, unit: UnitOfWork, actor: Actor, asked: BulkOperation, item: BulkItem
     ) -> None:
         expect = None if asked.version is None else frozenset({asked.version})
         if asked.op == "create":
             if asked.task is None or asked.id is not None:
                 raise InvalidInput("create takes a task, and no id")
-            task = self._create(tx, told, actor, asked.task)
+            task = self._create(unit, actor, asked.task)
             item.id, item.status, item.version = task.id, 201, task.version
             return
         if asked.id is None or (asked.op == "update") != (asked.changes is not None):
             raise InvalidInput(f"{asked.op} takes an id, and changes only for update")
         if asked.op == "delete":
-            self._writer.remove(tx, told, actor, asked.id, self._now(), expect)
+            self._writer.remove(unit, actor, asked.id, self._now(), expect)
             return
         if asked.op == "reopen":
-            item.version = self._reopen(tx, told, actor, asked.id, expect).version
+            item.version = self._reopen(unit, actor, asked.id, expect).version
             return
         given: dict[str, Any] = (
             asked.changes.given() if asked.changes is not None else {"status": "completed"}
         )
         item.version = self._writer.change(
-            tx,
-            told,
+            unit,
             actor,
             asked.id,
             given,
@@ -308,20 +306,20 @@ class TaskService:
             close_incident=asked.close_incident,
         ).version
 
-    def _create(self, tx: Connection, told: Told, actor: Actor, new: TaskIn) -> rows.TaskRow:
+    def _create(self, unit: UnitOfWork, actor: Actor, new: TaskIn) -> rows.TaskRow:
         now = self._now()
         task = made(new, actor.id, now, self._writer.zone)
-        self._writer.add(tx, told, actor, task, now)
+        self._writer.add(unit, actor, task, now)
         return task
 
     def _reopen(
-        self, tx: Connection, told: Told, actor: Actor, task_id: str, expect: Versions
+        self, unit: UnitOfWork, actor: Actor, task_id: str, expect: Versions
     ) -> rows.TaskRow:
-        task = seen(tx, actor, task_id, expect)
+        task = seen(unit.tx, actor, task_id, expect)
         if task.status not in ("completed", "cancelled"):
             return task
         return self._writer.change(
-            tx, told, actor, task_id, {"status": "pending"}, self._now(), expect=expect
+            unit, actor, task_id, {"status": "pending"}, self._now(), expect=expect
         )
 
     # ---- files ----
@@ -344,8 +342,8 @@ class TaskService:
         """
         items = read_file(kind, data, self._writer.zone)
 
-        def work(tx: Connection, told: Told, part: range) -> ImportAnswer:
-            return import_into(tx, told, self._writer, actor, items, part, self._now())
+        def work(unit: UnitOfWork, part: range) -> ImportAnswer:
+            return import_into(unit, self._writer, actor, items, part, self._now())
 
         said, problem, repeated = self._once.run_in_parts(
             Request(actor.id, key, ["import", kind, data.hex()]),

@@ -1,7 +1,7 @@
 """Stores tasks, and with each in the same transaction its history, its events and its reminders.
 
-Every method takes the caller's transaction and adds the jobs that follow from it to `told`. One
-that raises has stored nothing, so that of many changes in one transaction some may fail.
+Every method takes the caller's unit of work and adds to its outbox what follows. One that raises
+has stored nothing, so that of many changes in one transaction some may fail.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from functions.tasks.repository import graph, rows
 from functions.tasks.repository.rows import TaskRow
 from hearth.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable
 from hearth.ids import format_time
-from hearth.ledger.events import Event, Publisher
-from hearth.ledger.ledger import NewJob
+from hearth.ledger.events import Event
+from hearth.ledger.ledger import NewJob, UnitOfWork
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -37,7 +37,6 @@ MAX_DEPTH: Final = 10
 MAX_SUBTASKS: Final = 100
 _ATTEMPTS: Final = 10
 
-Told = list[NewJob]
 Versions = frozenset[int] | None
 """The versions that a caller is content to change; None: whichever there is."""
 
@@ -46,15 +45,13 @@ class Writer:
     """Makes, changes and deletes tasks.
 
     Args:
-        publisher: Turns events into jobs.
-        zone: Of the site.
+        zone: The site's time zone.
     """
 
-    def __init__(self, publisher: Publisher, zone: ZoneInfo) -> None:
-        self._publisher = publisher
+    def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
 
-    def add(self, tx: Connection, told: Told, actor: Actor, task: TaskRow, now: datetime) -> bool:
+    def add(self, work: UnitOfWork, actor: Actor, task: TaskRow, now: datetime) -> bool:
         """Store a new task; False when its id is taken.
 
         Raises:
@@ -62,14 +59,13 @@ class Writer:
             Conflict: That task has parts enough.
         """
         if task.parent_id is not None:
-            graph.take_turn(tx)
-            self._check_parent(tx, actor, task.id, task.parent_id)
-        return self._insert(tx, told, actor.id, task, now)
+            graph.take_turn(work.tx)
+            self._check_parent(work.tx, actor, task.id, task.parent_id)
+        return self._insert(work, actor.id, task, now)
 
     def change(
         self,
-        tx: Connection,
-        told: Told,
+        work: UnitOfWork,
         actor: Actor,
         task_id: str,
         given: Mapping[str, Any],
@@ -88,44 +84,43 @@ class Writer:
             InvalidInput: What is given does not fit together.
         """
         if given.get("parent_id") is not None:
-            graph.take_turn(tx)
+            graph.take_turn(work.tx)
         for _ in range(_ATTEMPTS):
-            before = seen(tx, actor, task_id, expect)
+            before = seen(work.tx, actor, task_id, expect)
             after, changes = changed(before, given, actor.id, now, self.zone)
             if not changes:
                 return before
             if after.parent_id is not None and after.parent_id != before.parent_id:
-                self._check_parent(tx, actor, task_id, after.parent_id)
+                self._check_parent(work.tx, actor, task_id, after.parent_id)
             completes = after.status == "completed" and before.status != "completed"
             following = None
             if completes:
                 if not force:
-                    _check_ready(tx, task_id)
+                    _check_ready(work.tx, task_id)
                 if before.next_id is None:
                     following = successor(after, now, self.zone)
                     after = replace(after, next_id=following.id if following else None)
                     if following:
                         changes = [*changes, {"field": "next_id", "old": None, "new": following.id}]
-            if not rows.replace(tx, before, after):
+            if not rows.replace(work.tx, before, after):
                 continue  # somebody was quicker: look again
-            rows.record(tx, task_id, after.version, actor.id, now, changes)
-            self._reschedule(tx, told, before, after, now)
+            rows.record(work.tx, task_id, after.version, actor.id, now, changes)
+            self._reschedule(work, before, after, now)
             if completes:
-                self._tell_completed(told, actor, after, close_incident, now)
+                self._tell_completed(work, actor, after, close_incident, now)
             else:
                 names = [change["field"] for change in changes]
-                self._tell_updated(told, actor, after, names, now)
+                self._tell_updated(work, actor, after, names, now)
                 if is_open(after) and not is_open(before):
-                    self._tell_reopened(told, actor, after, now)
+                    self._tell_reopened(work, actor, after, now)
             if following is not None:
-                self._insert(tx, told, actor.id, following, now)
+                self._insert(work, actor.id, following, now)
             return after
         raise _contended(task_id)
 
     def touch(
         self,
-        tx: Connection,
-        told: Told,
+        work: UnitOfWork,
         actor: Actor,
         task_id: str,
         change: Mapping[str, Any],
@@ -137,18 +132,17 @@ class Writer:
             NotFound: There is no such task that the actor sees.
         """
         for _ in range(_ATTEMPTS):
-            before = seen(tx, actor, task_id)
+            before = seen(work.tx, actor, task_id)
             after = replace(before, version=before.version + 1, updated_at=now)
-            if rows.replace(tx, before, after):
-                rows.record(tx, task_id, after.version, actor.id, now, [change])
-                self._tell_updated(told, actor, after, [change["field"]], now)
+            if rows.replace(work.tx, before, after):
+                rows.record(work.tx, task_id, after.version, actor.id, now, [change])
+                self._tell_updated(work, actor, after, [change["field"]], now)
                 return after
         raise _contended(task_id)
 
     def remove(
         self,
-        tx: Connection,
-        told: Told,
+        work: UnitOfWork,
         actor: Actor,
         task_id: str,
         now: datetime,
@@ -163,18 +157,18 @@ class Writer:
             Conflict: It has parts.
         """
         # Nobody may make a part of it meanwhile.
-        graph.take_turn(tx)
+        graph.take_turn(work.tx)
         for _ in range(_ATTEMPTS):
-            task = seen(tx, actor, task_id, expect)
+            task = seen(work.tx, actor, task_id, expect)
             if not actor.manages and task.created_by != actor.id:
                 raise Forbidden("a task is deleted by who created it; cancel it instead")
-            if parts := rows.count_subtasks(tx, task_id):
+            if parts := rows.count_subtasks(work.tx, task_id):
                 raise Conflict(f"task {task_id} has {parts} subtasks; delete or move them first")
-            if not rows.remove(tx, task):
+            if not rows.remove(work.tx, task):
                 continue
-            rows.cancel_jobs(tx, _reminder_keys(task))
+            rows.cancel_jobs(work.tx, _reminder_keys(task))
             data = TaskDeleted(task_id=task_id, deleted_by=actor.id, deleted_at=now)
-            self._tell(told, "task.deleted", task, now, data)
+            self._tell(work, "task.deleted", task, now, data)
             return
         raise _contended(task_id)
 
@@ -196,10 +190,10 @@ class Writer:
 
     # ---- what follows from it ----
 
-    def _insert(self, tx: Connection, told: Told, by: str, task: TaskRow, now: datetime) -> bool:
-        if not rows.insert(tx, task, by, now):
+    def _insert(self, work: UnitOfWork, by: str, task: TaskRow, now: datetime) -> bool:
+        if not rows.insert(work.tx, task, by, now):
             return False
-        told += _reminder_jobs(task, now)
+        work.add(*_reminder_jobs(task, now))
         data = TaskCreated(
             task_id=task.id,
             title=task.title,
@@ -213,21 +207,19 @@ class Writer:
             source=source_of(task),
             created_at=task.created_at,
         )
-        self._tell(told, "task.created", task, now, data)
+        self._tell(work, "task.created", task, now, data)
         return True
 
-    def _reschedule(
-        self, tx: Connection, told: Told, before: TaskRow, after: TaskRow, now: datetime
-    ) -> None:
+    def _reschedule(self, work: UnitOfWork, before: TaskRow, after: TaskRow, now: datetime) -> None:
         wanted = _reminder_jobs(after, now)
         kept = {job.dedupe_key for job in wanted}
         stale = [key for key in _reminder_keys(before) if key not in kept]
-        rows.cancel_jobs(tx, stale)
+        rows.cancel_jobs(work.tx, stale)
         if _reminder_keys(before) != _reminder_keys(after) or is_open(before) != is_open(after):
-            told += wanted
+            work.add(*wanted)
 
     def _tell_updated(
-        self, told: Told, actor: Actor, task: TaskRow, names: list[str], now: datetime
+        self, work: UnitOfWork, actor: Actor, task: TaskRow, names: list[str], now: datetime
     ) -> None:
         data = TaskUpdated(
             task_id=task.id,
@@ -236,9 +228,9 @@ class Writer:
             version=task.version,
             updated_at=now,
         )
-        self._tell(told, "task.updated", task, now, data)
+        self._tell(work, "task.updated", task, now, data)
 
-    def _tell_reopened(self, told: Told, actor: Actor, task: TaskRow, now: datetime) -> None:
+    def _tell_reopened(self, work: UnitOfWork, actor: Actor, task: TaskRow, now: datetime) -> None:
         data = TaskReopened(
             task_id=task.id,
             title=task.title,
@@ -246,10 +238,15 @@ class Writer:
             reopened_at=now,
             source=source_of(task),
         )
-        self._tell(told, "task.reopened", task, now, data)
+        self._tell(work, "task.reopened", task, now, data)
 
     def _tell_completed(
-        self, told: Told, actor: Actor, task: TaskRow, close_incident: bool | None, now: datetime
+        self,
+        work: UnitOfWork,
+        actor: Actor,
+        task: TaskRow,
+        close_incident: bool | None,
+        now: datetime,
     ) -> None:
         source = source_of(task)
         closes = source is not None if close_incident is None else close_incident
@@ -262,10 +259,12 @@ class Writer:
             close_incident=closes and source is not None,
             source=source,
         )
-        self._tell(told, "task.completed", task, now, data)
+        self._tell(work, "task.completed", task, now, data)
 
-    def _tell(self, told: Told, kind: str, task: TaskRow, now: datetime, data: BaseModel) -> None:
-        told += self._publisher.jobs(
+    def _tell(
+        self, work: UnitOfWork, kind: str, task: TaskRow, now: datetime, data: BaseModel
+    ) -> None:
+        work.emit(
             Event(
                 type=kind,
                 id=f"{task.id}:{format_time(task.created_at)}:{task.version}",

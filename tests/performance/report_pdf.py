@@ -116,10 +116,8 @@ def batch_ms(folder: Path, batches: int = 15) -> float:
         store = S3Store(s3, BUCKET)
         sha256 = store.put(EVIDENCE_KEY, PICTURE, "image/jpeg")
         db = Database(url)
-        ledger = Ledger(db, MemoryQueues())
-        service = ReportService(
-            db, store, BUCKET, ZONE, NarrativeWriter(ZONE), Publisher("reports", {})
-        )
+        ledger = Ledger(db, MemoryQueues(), publisher=Publisher("reports", {}))
+        service = ReportService(db, store, BUCKET, ZONE, NarrativeWriter(ZONE))
         logger.setLevel("ERROR")
         handler = make_handler(ledger, service, Mailroom(db, store, ZONE, None, None))
         samples = []

@@ -365,8 +365,8 @@ def uvicorn(url: str) -> Iterator[list[Address]]:
 def peer() -> ASGIApp:
     """What uvicorn serves."""
     db = Database(os.environ["DATABASE_URL"])
-    writer = Writer(Publisher("tasks", {}), ZoneInfo("UTC"))
-    return acting_as(create_app(TaskService(db, Ledger(db, MemoryQueues()), writer)), OWNER)
+    ledger = Ledger(db, MemoryQueues(), publisher=Publisher("tasks", {}))
+    return acting_as(create_app(TaskService(db, ledger, Writer(ZoneInfo("UTC")))), OWNER)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ from functions.detection.schemas import CompletedTask, ReopenedTask
 from hearth.errors import InvalidInput
 from hearth.ledger.consumer import Done, Outcome
 from hearth.ledger.events import received
-from hearth.ledger.ledger import Job
+from hearth.ledger.ledger import Job, UnitOfWork
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from hearth.db import Database
 
 TASK_COMPLETED: Final = "task.completed"
@@ -45,8 +43,8 @@ class ClosingService:
         if not task.close_incident or incident_id is None:
             return Done()
 
-        def write(tx: Connection) -> None:
-            record_task_event(tx, incident_id, task.task_id, task.completed_at, reopened=False)
+        def write(work: UnitOfWork) -> None:
+            record_task_event(work.tx, incident_id, task.task_id, task.completed_at, reopened=False)
 
         return Done(write)
 
@@ -61,8 +59,8 @@ class ClosingService:
         if incident_id is None:
             return Done()
 
-        def write(tx: Connection) -> None:
-            record_task_event(tx, incident_id, task.task_id, task.reopened_at, reopened=True)
+        def write(work: UnitOfWork) -> None:
+            record_task_event(work.tx, incident_id, task.task_id, task.reopened_at, reopened=True)
 
         return Done(write)
 

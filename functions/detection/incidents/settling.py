@@ -25,14 +25,13 @@ from hearth.errors import HearthError, InvalidInput, NotFound
 from hearth.frames import FrameKind, camera_prefix, frame_job, frame_key, parse_frame_key
 from hearth.ids import format_time, utc_now
 from hearth.ledger.consumer import Deadline, Done, Outcome, Postpone, each
-from hearth.ledger.events import Publisher
-from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
+from hearth.ledger.ledger import Job, JobState, Ledger, UnitOfWork
 from hearth.logging import logger
 from hearth.storage import ObjectStore
 from hearth_vision.images import ImageLimits, decode_image
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Row
 
 AGAIN: Final = timedelta(seconds=2)
 """How soon an incident is looked at again whose frames are not all judged."""
@@ -67,7 +66,6 @@ class SettleService:
     """Settles one incident a job.
 
     Args:
-        publisher: Knows who is told that an incident has ended.
         settings: Called on first need: it may load a face detector.
     """
 
@@ -76,7 +74,6 @@ class SettleService:
         ledger: Ledger,
         store: ObjectStore,
         policies: Policies,
-        publisher: Publisher,
         settings: Callable[[], EvidenceSettings],
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -84,7 +81,6 @@ class SettleService:
         self._db = ledger.db
         self._store = store
         self._policies = policies
-        self._publisher = publisher
         self._settings = settings
         self._now = now
 
@@ -114,7 +110,7 @@ class SettleService:
             at = closing.look_again or self._now() + AGAIN
             if job.payload.get("watch") and job.dedupe_key == row.watch_key:
                 return Postpone(at)
-            return Done(lambda tx: self._wake(tx, row, at))
+            return Done(lambda work: self._wake(work, row, at))
         return self._end(row, rules, closing.reason)
 
     # ---- is it over? ----
@@ -172,14 +168,13 @@ class SettleService:
         missing = [job for key, job in jobs.items() if key not in states]
         if missing:
             # Their notification is lost or late; the listing is the truth.
-            added = self._db.write(lambda tx: self._ledger.add(tx, missing))
-            self._ledger.announce(job for job in added if job.state is JobState.QUEUED)
+            self._ledger.transact(lambda work: work.add(*missing))
         judged = {JobState.DONE, JobState.FAILED}
         return not missing and all(state in judged for state in states.values())
 
-    def _wake(self, tx: Connection, row: Row[Any], at: datetime) -> list[NewJob]:
-        self._ledger.hasten(tx, [row.watch_key], at)
-        return [watch_job(row.watch_key, row.id, at)]
+    def _wake(self, work: UnitOfWork, row: Row[Any], at: datetime) -> None:
+        self._ledger.hasten(work.tx, [row.watch_key], at)
+        work.add(watch_job(row.watch_key, row.id, at))
 
     # ---- the end ----
 
@@ -193,15 +188,16 @@ class SettleService:
         evidence = self._evidence(row, peak, rules, settings)
         event = incident_event(row, peak, rules.episode, reason, evidence, settings.site)
 
-        def write(tx: Connection) -> list[NewJob]:
-            now = self._now()
+        def write(work: UnitOfWork) -> None:
+            tx, now = work.tx, self._now()
             lock_camera(tx, row.camera_id)
             current = get_incident(tx, row.id)
             if current is None or current.state != OPEN:
-                return []
+                return
             if not _same(current, row):
                 # A frame came in while the picture was drawn: draw it again.
-                return [prompt_job(row.id, current.revision, f"after:{format_time(now)}")]
+                work.add(prompt_job(row.id, current.revision, f"after:{format_time(now)}"))
+                return
             changes = {
                 "state": ENDED,
                 "end_reason": reason,
@@ -209,8 +205,8 @@ class SettleService:
                 "updated_at": now,
             }
             update_incident(tx, row.id, changes)
-            jobs = self._publisher.jobs(domain_event(event))
-            return [*jobs, *self._wake(tx, row, now)]
+            work.emit(domain_event(event))
+            self._wake(work, row, now)
 
         logger.info("incident settled", incident_id=row.id, camera_id=row.camera_id, reason=reason)
         return Done(write)

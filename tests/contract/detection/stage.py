@@ -98,7 +98,8 @@ class Stage:
     subscribers: Mapping[str, Sequence[str]] = field(default_factory=lambda: SUBSCRIBERS)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(self.db, self.queues, self.clock)
+        publisher = Publisher("detection", self.subscribers)
+        self.ledger = Ledger(self.db, self.queues, self.clock, publisher=publisher)
         self.start = self.clock()
         self.announced: list[str] = []
 
@@ -124,7 +125,6 @@ class Stage:
             self.ledger,
             self.store,
             self,
-            Publisher("detection", self.subscribers),
             lambda: evidence,
             self.clock,
         )

@@ -62,16 +62,16 @@ class Town:
     recorder: Recorder = field(default_factory=Recorder)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(self.db, self.post, self.clock, jitter=lambda ceiling: ceiling)
+        self.ledger = self.ledger_of("town")
         self.stage = Stage(self.db, clock=self.clock, subscribers=SUBSCRIBERS)
-        self.stage.ledger = self.ledger
+        self.stage.ledger = self.ledger_of("detection")
         # The same bucket, which may be out of reach for one and not for the other.
         bucket = self.stage.store
         store = MemoryStore(bucket.objects, bucket.content_types, bucket.times)
         self.bench = Bench(self.db, clock=self.clock, store=store, subscribers=SUBSCRIBERS)
-        publisher = Publisher("tasks")
-        writer = Writer(publisher, UTC)
-        self.tasks = TaskService(self.db, self.ledger, writer, self.clock)
+        writer = Writer(UTC)
+        tasks = self.ledger_of("tasks")
+        self.tasks = TaskService(self.db, tasks, writer, self.clock)
         channels = parse_channels("http://localhost/a?name=a")
         planner = NotificationPlanner(self.db, channels, Rules(), UTC, "Yard", self.clock)
         delivery = MessageDelivery(self.db, channels, {"webhook": self.recorder}, self.clock)
@@ -79,9 +79,20 @@ class Town:
             "analytics": make_analytics(self.ledger, Intake(self.clock), events_for(QUEUE)),
             "detection": self.stage.handler(),
             "notifications": make_notifications(self.ledger, planner, delivery),
-            "reports": make_reports(self.ledger, self.bench.service, self.bench.mailroom),
-            "tasks": make_tasks(self.ledger, Inbox(self.ledger, writer, publisher)),
+            "reports": make_reports(
+                self.ledger_of("reports"), self.bench.service, self.bench.mailroom
+            ),
+            "tasks": make_tasks(tasks, Inbox(tasks, writer)),
         }
+
+    def ledger_of(self, source: str) -> Ledger:
+        return Ledger(
+            self.db,
+            self.post,
+            self.clock,
+            jitter=lambda ceiling: ceiling,
+            publisher=Publisher(source),
+        )
 
     def walk(self) -> None:
         """One person walks where nobody may; then the camera's stream ends."""

@@ -38,7 +38,13 @@ class Bench:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.db, self.queues, now=self.clock, jitter=lambda ceiling: ceiling)
+        return Ledger(
+            self.db,
+            self.queues,
+            now=self.clock,
+            jitter=lambda ceiling: ceiling,
+            publisher=Publisher("reports", self.subscribers),
+        )
 
     @property
     def service(self) -> ReportService:
@@ -48,7 +54,6 @@ class Bench:
             BUCKET,
             BERLIN,
             self.writer,
-            Publisher("reports", self.subscribers),
             self.policy,
             self.clock,
         )

@@ -44,12 +44,12 @@ class Desk:
         self.db = db
         self.clock = Clock()
         self.queues = MemoryQueues()
-        self.ledger = Ledger(db, self.queues, now=self.clock)
         publisher = Publisher("tasks", SUBSCRIBERS)
-        self.writer = Writer(publisher, ZoneInfo(zone))
+        self.ledger = Ledger(db, self.queues, now=self.clock, publisher=publisher)
+        self.writer = Writer(ZoneInfo(zone))
         self.service = TaskService(db, self.ledger, self.writer, self.clock)
         self.app = create_app(self.service)
-        self.handler = make_handler(self.ledger, Inbox(self.ledger, self.writer, publisher))
+        self.handler = make_handler(self.ledger, Inbox(self.ledger, self.writer))
 
     def ask(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from hearth.db import Database
 from hearth.errors import InvalidInput, ModelFailed, Unavailable
@@ -22,7 +22,7 @@ from hearth.ledger.consumer import (
     Work,
     each,
 )
-from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob, UnitOfWork
 from tests.support.databases import migrated_sqlite
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 
@@ -46,8 +46,8 @@ class Bench:
     def store(self, job: Job) -> Outcome:
         """An outcome that stores the job's name, so that a repeat shows as a second row."""
 
-        def write(tx: Connection) -> None:
-            tx.execute(text("INSERT INTO outputs VALUES (:name)"), {"name": job.dedupe_key})
+        def write(work: UnitOfWork) -> None:
+            work.tx.execute(text("INSERT INTO outputs VALUES (:name)"), {"name": job.dedupe_key})
 
         return Done(write)
 
@@ -67,6 +67,10 @@ class Bench:
         """A worker takes the jobs and dies; the lease runs out."""
         self.ledger.claim([job.id for job in jobs], [], timedelta(seconds=5))
         self.clock.advance(6)
+
+
+def write_nowhere(work: UnitOfWork) -> None:
+    work.tx.execute(text("INSERT INTO nowhere VALUES (1)"))
 
 
 def translate(record: SQSRecord) -> list[NewJob] | str:
@@ -243,7 +247,7 @@ def test_a_crash_says_its_type_and_nothing_of_its_inside(bench: Bench) -> None:
 def test_a_write_that_fails_spoils_only_its_own_job(bench: Bench) -> None:
     def work(job: Job) -> Outcome:
         if job.dedupe_key == "bad":
-            return Done(lambda tx: tx.execute(text("INSERT INTO nowhere VALUES (1)")) and None)
+            return Done(write_nowhere)
         return bench.store(job)
 
     event = sqs_event({"names": ["a", "bad", "b"]})
@@ -255,7 +259,9 @@ def test_a_write_that_fails_spoils_only_its_own_job(bench: Bench) -> None:
 
 def test_follow_ups_are_added_with_the_outputs_and_announced_after(bench: Bench) -> None:
     def work(job: Job) -> Outcome:
-        return Done(lambda tx: [NewJob("next.step", "next", f"next:{job.dedupe_key}", {"x": 1})])
+        return Done(
+            lambda work: work.add(NewJob("next.step", "next", f"next:{job.dedupe_key}", {"x": 1}))
+        )
 
     consumer = bench.consumer(job=each(work))
     consumer(sqs_event({"names": ["a", "b"]}), LambdaContext())
@@ -269,7 +275,7 @@ def test_a_lost_hint_for_a_follow_up_harms_nothing(bench: Bench) -> None:
     bench.queues.offline = True
 
     def work(job: Job) -> Outcome:
-        return Done(lambda tx: [NewJob("next.step", "next", "next", {})])
+        return Done(lambda work: work.add(NewJob("next.step", "next", "next", {})))
 
     answer = bench.consumer(job=each(work))(sqs_event({"names": ["a"]}), LambdaContext())
     assert answer == NOTHING_FAILED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from hearth.db import Database
 from hearth.errors import InvalidInput, Unavailable
 from hearth.ledger.consumer import Consumer, Done, Failed, Outcome, Postpone, each
-from hearth.ledger.ledger import Job, JobState, Ledger, NewJob
+from hearth.ledger.ledger import Job, JobState, Ledger, NewJob, UnitOfWork
 from tests.support.databases import migrated_sqlite
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 
@@ -32,6 +32,10 @@ behaviours = st.sampled_from(
 
 class Killed(BaseException):
     """`kill -9` in the middle of a job."""
+
+
+def write_nowhere(work: UnitOfWork) -> None:
+    work.tx.execute(text("INSERT INTO nowhere VALUES (1)"))
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -83,15 +87,16 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.clock.advance(60)
                 self.stale += self.ledger.claim([job.id], [], timedelta(seconds=5))
             case "bad write":
-                return Done(lambda tx: tx.execute(text("INSERT INTO nowhere VALUES (1)")) and None)
+                return Done(write_nowhere)
         return self.store(job)
 
     def store(self, job: Job) -> Done:
-        def write(tx: Connection) -> Sequence[NewJob]:
+        def write(work: UnitOfWork) -> None:
+            tx = work.tx
             tx.execute(text("INSERT INTO outputs VALUES (:job, '')"), {"job": job.dedupe_key})
-            if job.kind == "test.next":
-                return []
-            return [NewJob("test.next", "test", f"next:{job.dedupe_key}", {}, max_attempts=9)]
+            if job.kind != "test.next":
+                key = f"next:{job.dedupe_key}"
+                work.add(NewJob("test.next", "test", key, {}, max_attempts=9))
 
         return Done(write)
 

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 
 class Platform:
-    """What a function stands on. Each part is made, and its packages imported, on first use."""
+    """What a function stands on. Each part is made, and its packages imported, on first use.
 
-    def __init__(self, settings: CoreSettings) -> None:
+    Args:
+        settings: The environment.
+        source: Name of the capability under which its ledger publishes events; empty for one that
+            publishes none.
+    """
+
+    def __init__(self, settings: CoreSettings, source: str = "") -> None:
         self.settings = settings
+        self._source = source
 
     @cached_property
     def db(self) -> Database:
@@ -57,9 +64,11 @@ class Platform:
 
     @cached_property
     def ledger(self) -> Ledger:
+        from hearth.ledger.events import Publisher
         from hearth.ledger.ledger import Ledger
 
-        return Ledger(self.db, _QueuesOnDemand(self))
+        publisher = Publisher(self._source) if self._source else None
+        return Ledger(self.db, _QueuesOnDemand(self), publisher=publisher)
 
     @cached_property
     def limits(self) -> RateLimits:
@@ -86,6 +95,12 @@ class _StoreOnDemand:
         return getattr(self._platform.store, name)
 
 
-def connect(settings: CoreSettings) -> Platform:
-    """The platform that `settings` describe; nothing is reached before it is used."""
-    return Platform(settings)
+def connect(settings: CoreSettings, source: str = "") -> Platform:
+    """The platform that `settings` describe; nothing is reached before it is used.
+
+    Args:
+        settings: The environment.
+        source: Name of the capability under which its ledger publishes events; empty for one that
+            publishes none.
+    """
+    return Platform(settings, source)

@@ -23,11 +23,11 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from sqlalchemy import Connection
 
 from hearth.errors import HearthError, InvalidInput
 from hearth.ids import ULID_PATTERN
 from hearth.ledger.ledger import WORKER_DIED, Job, JobState, LeaseLost, Ledger, NewJob
+from hearth.ledger.unit_of_work import UnitOfWork
 from hearth.logging import emit, logger, with_request_id
 
 LEASE_MARGIN = timedelta(seconds=1)
@@ -68,12 +68,12 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The work is made; `write` stores its outputs and returns the jobs that follow from it.
+    """The work is made; `write` stores its outputs, and emits or adds what follows from it.
 
     `write` runs in the transaction that marks the job done, and may run more than once.
     """
 
-    write: Callable[[Connection], Sequence[NewJob] | None] | None = None
+    write: Callable[[UnitOfWork], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,16 +339,13 @@ class Consumer:
             self._not_committed(done[0][0], error, batch)
 
     def _commit_together(self, done: Sequence[tuple[Job, Done]]) -> None:
-        def commit(tx: Connection) -> list[Job]:
-            self._ledger.complete_all(tx, [job for job, _ in done])
-            follow_ups: list[NewJob] = []
+        def commit(work: UnitOfWork) -> None:
+            self._ledger.complete_all(work.tx, [job for job, _ in done])
             for _, outcome in done:
                 if outcome.write is not None:
-                    follow_ups += outcome.write(tx) or ()
-            return self._ledger.add(tx, follow_ups)
+                    outcome.write(work)
 
-        added = self._ledger.db.write(commit)
-        self._ledger.announce(job for job in added if job.state is JobState.QUEUED)
+        self._ledger.transact(commit)
 
     def _not_committed(self, job: Job, error: Exception, batch: _Batch) -> None:
         if isinstance(error, LeaseLost):

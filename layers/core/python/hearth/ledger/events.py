@@ -22,7 +22,7 @@ from typing import Any
 from hearth.declarations import SUBSCRIBERS
 from hearth.errors import InvalidInput
 from hearth.ids import format_time, parse_time
-from hearth.ledger.ledger import NewJob
+from hearth.ledger.table import NewJob
 
 SPEC_VERSION = "1.0"
 _VERSION = re.compile(r"\.v([1-9][0-9]{0,3})$", re.ASCII)
@@ -63,7 +63,7 @@ class Publisher:
         self._subscribers = subscribers
 
     def jobs(self, *events: Event) -> list[NewJob]:
-        """One job for each event and subscriber: for `Ledger.add`, or from `Done.write`."""
+        """One job for each event and subscriber: for `Ledger.add`."""
         return [
             NewJob(
                 kind=event.type,

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Row, and_, case, or_, select, update
 
@@ -43,7 +43,11 @@ from hearth.ledger.table import (
     metadata,
     rows_of,
 )
+from hearth.ledger.unit_of_work import SYSTEM, UnitOfWork
 from hearth.logging import logger
+
+if TYPE_CHECKING:
+    from hearth.ledger.events import Publisher
 
 __all__ = [
     "WORKER_DIED",
@@ -54,6 +58,7 @@ __all__ = [
     "Ledger",
     "NewJob",
     "Page",
+    "UnitOfWork",
     "full_jitter",
     "jobs_table",
     "metadata",
@@ -65,6 +70,7 @@ RESEND_BASE = timedelta(seconds=30)
 RESEND_CAP = timedelta(minutes=15)
 WORKER_DIED = "WORKER_DIED"
 """Error code of a job whose lease ran out: its worker crashed or was killed."""
+T = TypeVar("T")
 _t = jobs_table.c
 
 
@@ -84,6 +90,7 @@ class Ledger(JobReader):
         queues: Where hints are sent.
         now: The present, timezone-aware.
         jitter: Turns the longest back-off of this attempt into the one that is used.
+        publisher: Turns emitted events into jobs; None for a function that publishes none.
     """
 
     def __init__(
@@ -92,13 +99,34 @@ class Ledger(JobReader):
         queues: Queues,
         now: Callable[[], datetime] = utc_now,
         jitter: Callable[[timedelta], timedelta] = full_jitter,
+        publisher: Publisher | None = None,
     ) -> None:
         super().__init__(db)
         self._queues = queues
         self.now = now
+        self.publisher = publisher
         self._jitter = jitter
 
     # ---- producers ----
+
+    def transact(self, fn: Callable[[UnitOfWork], T], actor: str = SYSTEM) -> T:
+        """Run `fn` in one transaction and commit; then announce the jobs that it made.
+
+        `fn` runs again, with a fresh outbox, after a serialization failure or a busy database, so
+        it must have no effect outside its transaction.
+
+        Raises:
+            Conflict: a constraint was broken.
+            Unavailable: the database does not answer, or stayed busy.
+        """
+
+        def attempt(tx: Connection) -> tuple[T, list[Job]]:
+            work = UnitOfWork(self, tx, actor)
+            return fn(work), work.flush()
+
+        result, jobs = self.db.write(attempt)
+        self.announce(job for job in jobs if job.state is JobState.QUEUED)
+        return result
 
     def add(self, tx: Connection, jobs: Sequence[NewJob]) -> list[Job]:
         """Insert `jobs` in the caller's transaction; one row per argument, in its order.
