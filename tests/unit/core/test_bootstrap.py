@@ -17,7 +17,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_is_reached_before_it_is_used() -> None:
     platform = connect(CoreSettings(database_url="no URL at all", bucket=""))
-    assert vars(platform).keys() == {"settings"}
+    assert vars(platform).keys() == {"settings", "source"}
 
 
 def test_each_part_is_made_once_from_the_settings(tmp_path: Path) -> None:

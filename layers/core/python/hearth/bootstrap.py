@@ -28,7 +28,7 @@ class Platform:
 
     def __init__(self, settings: CoreSettings, source: str = "") -> None:
         self.settings = settings
-        self._source = source
+        self.source = source
 
     @cached_property
     def db(self) -> Database:
@@ -67,7 +67,7 @@ class Platform:
         from hearth.ledger.events import Publisher
         from hearth.ledger.ledger import Ledger
 
-        publisher = Publisher(self._source) if self._source else None
+        publisher = Publisher(self.source) if self.source else None
         return Ledger(self.db, _QueuesOnDemand(self), publisher=publisher)
 
     @cached_property
