@@ -1,6 +1,6 @@
 """Write hearth/declared.py: what every functions/<name>/capability.py declares, as tables.
 
-    .venv/bin/python scripts/declare.py [--check]
+    .venv/bin/python scripts/declare.py [--check] [--plugins FOLDER]
 
 --check writes nothing and fails (exit status 1) where the committed file is another. Declarations
 that contradict each other or the template are refused in any case, each with its file and what to
@@ -39,8 +39,15 @@ from typing import Final
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
+    parser.add_argument(
+        "--plugins", type=Path, help="print what the functions in this folder declare, for PLUGINS"
+    )
     arguments = parser.parse_args()
     capabilities = gather(ROOT)
+    if arguments.plugins is not None:
+        plugins = gather(arguments.plugins.resolve(), "*/capability.py")
+        capabilities |= plugins
+        sys.stdout.write(json.dumps(tables(plugins.values()), separators=(",", ":")) + "\n")
     mistakes = [
         *mistakes_of(capabilities, template_queues(ROOT)),
         *taken_numbers(ROOT / MIGRATIONS, ROOT),
@@ -59,14 +66,14 @@ def main() -> int:
     return 0
 
 
-def gather(root: Path) -> dict[str, Capability]:
+def gather(root: Path, pattern: str = "functions/*/capability.py") -> dict[str, Capability]:
     """File, relative to `root` → what it declares.
 
     Raises:
         SystemExit: A file declares no capability, or one that is named otherwise than its folder.
     """
     found: dict[str, Capability] = {}
-    for path in sorted(root.glob("functions/*/capability.py")):
+    for path in sorted(root.glob(pattern)):
         name = path.relative_to(root).as_posix()
         capability = runpy.run_path(str(path)).get("CAPABILITY")
         if not isinstance(capability, Capability) or capability.name != path.parent.name:
@@ -91,6 +98,7 @@ def template_queues(root: Path) -> frozenset[str]:
 def mistakes_of(capabilities: Mapping[str, Capability], queues: frozenset[str]) -> Iterator[str]:
     """What cannot be true of all `capabilities` at once, each with the file and the remedy."""
     for noun, names in (
+        ("function", lambda one: one.functions),
         ("permission", lambda one: one.permissions),
         ("job kind", lambda one: [*one.jobs, *(event.type for event in one.publishes)]),
         ("table", lambda one: one.tables),
@@ -148,6 +156,7 @@ def tables(capabilities: Iterable[Capability]) -> dict[str, Any]:
         "events": {event.type: event.keep for one in some for event in one.publishes},
         "subscribers": {event_type: sorted(queues) for event_type, queues in subscribers.items()},
         "queues": sorted(one.queue for one in some if one.queue),
+        "functions": sorted(name for one in some for name in one.functions),
     }
 
 
@@ -159,6 +168,7 @@ def as_text(body: Mapping[str, Any]) -> str:
         "events": "dict[str, str]",
         "subscribers": "dict[str, list[str]]",
         "queues": "list[str]",
+        "functions": "list[str]",
     }
     lines = [_HEAD]
     for name, value in body.items():

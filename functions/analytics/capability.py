@@ -6,6 +6,7 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="analytics",
+    functions=("analytics", "analytics-api", "analytics-rollup"),
     permissions={"analytics:read": "developer", "analytics:write": "user"},
     queue="analytics",
     subscribes=(

@@ -12,5 +12,5 @@ class Settings(CoreSettings):
 
     event_retention_days: int = Field(default=30, ge=1, le=3650)
     """For how long single events are kept; their roll-ups stay."""
-    function_names: tuple[str, ...] = ()
-    """Functions of the stack, as CloudWatch knows them; in the environment a JSON array."""
+    function_prefix: str = ""
+    """What the name of each function begins with in CloudWatch, such as `hearth-`."""

@@ -6,6 +6,7 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="auth",
+    functions=("auth", "authorizer"),
     permissions={
         "audit:read": "admin",
         "keys:write": "user",  # one's own

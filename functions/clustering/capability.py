@@ -6,6 +6,7 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="clustering",
+    functions=("clustering", "clustering-api"),
     permissions={
         "clustering:manage": "developer",  # saved models, and everybody's jobs
         "clustering:use": "user",

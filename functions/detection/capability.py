@@ -6,6 +6,7 @@ from hearth.capability import Capability, Published
 
 CAPABILITY = Capability(
     name="detection",
+    functions=("detection", "detection-api"),
     permissions={
         "cameras:read": "guest",
         "incidents:read": "guest",

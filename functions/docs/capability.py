@@ -6,5 +6,6 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="docs",
+    functions=("docs",),
     public_routes=("GET /docs", "GET /docs/{name}", "GET /openapi.json"),
 )

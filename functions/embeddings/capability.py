@@ -6,6 +6,7 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="embeddings",
+    functions=("embeddings", "embeddings-api"),
     permissions={"text:infer": "user"},  # what a model makes of one's own text
     queue="embeddings",
     jobs={"embeddings.embed": "record"},

@@ -6,5 +6,6 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="jobs",
+    functions=("jobs",),
     permissions={"jobs:read": "developer", "jobs:retry": "developer"},
 )

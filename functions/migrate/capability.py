@@ -1,4 +1,4 @@
-"""What `migrate` declares: nothing but its name."""
+"""What `migrate` declares: its function."""
 
 from __future__ import annotations
 
@@ -6,4 +6,5 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="migrate",
+    functions=("migrate",),
 )

@@ -6,6 +6,7 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="notifications",
+    functions=("notifications", "notifications-api"),
     permissions={"notifications:read": "user", "notifications:write": "admin"},
     queue="notifications",
     jobs={"notifications.digest": "record", "notifications.send": "record"},

@@ -6,6 +6,7 @@ from hearth.capability import Capability, Published
 
 CAPABILITY = Capability(
     name="reports",
+    functions=("reports", "reports-api"),
     permissions={"reports:read": "guest"},
     queue="reports",
     # Their rows are what prevents a second e-mail.

@@ -6,5 +6,6 @@ from hearth.capability import Capability
 
 CAPABILITY = Capability(
     name="sweep",
+    functions=("sweep",),
     tables=("sweep_listings", "sweep_watermarks"),
 )

@@ -6,6 +6,7 @@ from hearth.capability import Capability, Published
 
 CAPABILITY = Capability(
     name="tasks",
+    functions=("tasks", "tasks-api"),
     permissions={
         "tasks:manage": "developer",  # everybody's
         "tasks:read": "user",  # one's own, and those assigned to one

@@ -58,7 +58,7 @@ def client(service: str, url: str) -> Any:
 
 def test_the_hook_makes_what_the_template_names(localstack: str) -> None:
     s3, sqs = client("s3", localstack), client("sqs", localstack)
-    queue = sqs.get_queue_url(QueueName="hearth-DetectionQueue")["QueueUrl"]
+    queue = sqs.get_queue_url(QueueName="hearth-detection")["QueueUrl"]
     s3.put_object(Bucket="hearth-bucket", Key="frames/gate/a b.jpg", Body=b"x")
 
     messages: list[Any] = []

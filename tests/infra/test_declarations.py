@@ -16,13 +16,14 @@ from scripts import declare
 QUEUES = frozenset({"a", "b"})
 A = Capability(
     name="a",
+    functions=("a",),
     permissions={"a:read": "user"},
     queue="a",
     jobs={"a.run": "record"},
     publishes=(Published("a.ended", "schemas:Ended"),),
     tables=("a_rows",),
 )
-B = Capability(name="b", queue="b", subscribes=("a.ended",))
+B = Capability(name="b", functions=("b",), queue="b", subscribes=("a.ended",))
 
 
 def mistakes(**changes: Any) -> list[str]:
@@ -107,7 +108,8 @@ def test_a_file_that_declares_another_name_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "functions" / "pool"
     folder.mkdir(parents=True)
     (folder / "capability.py").write_text(
-        "from hearth.capability import Capability\nCAPABILITY = Capability(name='pond')\n"
+        "from hearth.capability import Capability\n"
+        "CAPABILITY = Capability(name='pond', functions=())\n"
     )
     with pytest.raises(SystemExit, match=r"functions/pool/capability\.py must declare .*'pool'"):
         declare.gather(tmp_path)

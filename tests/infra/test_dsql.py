@@ -381,11 +381,17 @@ def test_the_certificate_of_a_cluster_is_checked(monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_function_with_a_database_may_sign_in(template: Template) -> None:
-    access = template.body["Resources"]["DsqlAccess"]
-    allowed = {role["Ref"] for role in access["Properties"]["Roles"]}
-    assert allowed == {f"{name}Role" for name in template.functions if name != "DocsFunction"}
-    waits_for = template.body["Resources"]["Schema"]["Properties"]["Access"]
-    assert waits_for["Fn::If"][:2] == ["UsesDsql", {"Ref": "DsqlAccess"}]
+    access = template.body["Resources"]["Access"]
+    (*_, sign_in) = access["Properties"]["PolicyDocument"]["Statement"]
+    assert sign_in["Fn::If"][0] == "UsesDsql"
+    assert sign_in["Fn::If"][1]["Action"] == "dsql:DbConnectAdmin"
+    # As a policy of its role, it is there before the function is.
+    allowed = {
+        name
+        for name, function in template.functions.items()
+        if {"Ref": "Access"} in function.get("Policies", [])
+    }
+    assert allowed == set(template.functions) - {"DocsFunction"}
 
 
 def test_the_cluster_outlives_the_stack(template: Template) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
-import re
 import runpy
 import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Table
 
-from hearth.declarations import SUBSCRIBERS
+from hearth.declarations import FUNCTIONS, SUBSCRIBERS
 from hearth.ledger.consumer import Consumer
 from hearth.ledger.table import jobs_table
 from scripts import declare, event_schemas
@@ -36,14 +34,12 @@ PUBLISHERS: Mapping[str, tuple[str, ...]] = {
 
 
 def queues(template: Template) -> dict[str, str]:
-    """Queue name → logical id, as QUEUE_URLS pairs them."""
-    pairs = json.loads(variables(template)["QUEUE_URLS"]["Fn::Sub"])
-    return {name: re.sub(r"\$\{(\w+)\}", r"\1", url) for name, url in pairs.items()}
-
-
-def variables(template: Template) -> dict[str, Any]:
-    found: dict[str, Any] = template.body["Globals"]["Function"]["Environment"]["Variables"]
-    return found
+    """Queue name, without the stack's → logical id; but for what is given up."""
+    return {
+        queue["Properties"]["QueueName"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): logical_id
+        for logical_id, queue in template.of_type("AWS::SQS::Queue").items()
+        if "RedrivePolicy" in queue["Properties"]
+    }
 
 
 def consumers(template: Template) -> Iterator[tuple[str, str]]:
@@ -101,24 +97,24 @@ def test_every_event_has_a_publisher_and_a_schema() -> None:
     assert {name.rpartition(".v")[0] for name in event_schemas.MODELS} == types
 
 
-def test_every_publisher_may_send_to_those_who_subscribe(template: Template) -> None:
-    ids = queues(template)
-    for name, types in PUBLISHERS.items():
-        told = {queue for one in types for queue in SUBSCRIBERS[one]}
-        allowed = {
-            policy["SQSSendMessagePolicy"]["QueueName"]["Fn::GetAtt"][0]
-            for policy in template.functions[name]["Policies"]
-            if "SQSSendMessagePolicy" in policy
-        }
-        assert {ids[queue] for queue in told} <= allowed, name
-
-
-def test_whoever_consumes_may_send_to_its_own_queue(template: Template) -> None:
+def test_whoever_publishes_or_consumes_may_send_to_every_queue(template: Template) -> None:
     """A job that is tried again is announced by who failed."""
-    for name, event in template.events("SQS"):
-        allowed = [
-            policy["SQSSendMessagePolicy"]["QueueName"]["Fn::GetAtt"][0]
-            for policy in template.functions[name].get("Policies", [])
-            if "SQSSendMessagePolicy" in policy
-        ]
-        assert event["Queue"]["Fn::GetAtt"][0] in allowed, name
+    (allowed, *_) = template.body["Resources"]["Access"]["Properties"]["PolicyDocument"][
+        "Statement"
+    ]
+    assert allowed["Action"] == ["sqs:GetQueueUrl", "sqs:SendMessage"]
+    assert allowed["Resource"]["Fn::Sub"].endswith(":${AWS::AccountId}:${AWS::StackName}-*")
+    senders = {*PUBLISHERS, *(name for name, _ in template.events("SQS")), "SweepFunction"}
+    for name in senders:
+        assert {"Ref": "Access"} in template.functions[name]["Policies"], name
+
+
+def test_the_functions_of_the_template_are_those_declared(template: Template) -> None:
+    found = {
+        function["FunctionName"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): function[
+            "ImageConfig"
+        ]["Command"][0].split(".")[1]
+        for function in template.functions.values()
+    }
+    assert found == {name: one.name for one in CAPABILITIES.values() for name in one.functions}
+    assert tuple(sorted(found)) == FUNCTIONS

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "layers" / "monitoring"
+_SEARCH = re.compile(
+    r"SEARCH\('\{([^,]+),(\w+)\} MetricName=\"(\w+)\" \w+=\$\{Name\}', '(\w+)', 60\)"
+)
 
 
 def nested(name: str) -> dict[str, Any]:
@@ -129,13 +132,13 @@ def test_the_alarms_and_the_dashboard_of_frames_ask_for_what_detection_tells(
         )
         for widget in json.loads(resource["DashboardBody"]["Fn::Sub"])["widgets"]
         for *parts, _ in widget["properties"]["metrics"]
-        if parts[0] == "${Name}"
+        if parts[:1] == ["${Name}"]
     }
     assert dropped < shown <= told
 
 
 def test_every_alarm_says_what_is_wrong_and_tells_the_topic() -> None:
-    for name in ("function.yaml", "queue.yaml", "template.yaml"):
+    for name in ("function.yaml", "template.yaml"):
         for logical_id, alarm in alarms(name).items():
             described = alarm["AlarmDescription"]
             text = described["Fn::Sub"] if isinstance(described, dict) else described
@@ -149,38 +152,28 @@ def test_nested_stacks_hold_nothing_that_a_stack_at_home_would_miss() -> None:
         assert kinds <= {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}, path.name
 
 
-def test_every_queue_has_an_alarm(template: Template) -> None:
-    stacks = template.of_type("AWS::CloudFormation::Stack").values()
+def test_every_queue_has_an_alarm_beside_the_function_that_reads_it(template: Template) -> None:
+    stacks = template.of_type("AWS::CloudFormation::Stack")
     watched = {
-        parameters[name]["Fn::GetAtt"][0]: name
-        for stack in stacks
-        if stack["Properties"]["TemplateURL"] == "layers/monitoring/queue.yaml"
-        for parameters in [stack["Properties"]["Parameters"]]
-        for name in ("Queue", "DeadLetters")
+        queue["Fn::GetAtt"][0]: stack["Properties"]["Parameters"]["FunctionName"]["Ref"]
+        for stack in stacks.values()
+        if (queue := stack["Properties"]["Parameters"].get("Queue"))
     }
+    readers = {event["Queue"]["Fn::GetAtt"][0]: name for name, event in template.events("SQS")}
+    assert watched == readers
     dead_letters = {
         queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         for queue in template.of_type("AWS::SQS::Queue").values()
         if "RedrivePolicy" in queue["Properties"]
     }
-    assert watched == {
-        queue: "DeadLetters" if queue in dead_letters else "Queue"
-        for queue in template.of_type("AWS::SQS::Queue")
+    assert {*watched, *dead_letters} == set(template.of_type("AWS::SQS::Queue"))
+    late = alarms("function.yaml")["IsLate"]
+    assert late["Dimensions"] == [{"Name": "QueueName", "Value": {"Ref": "Queue"}}]
+    gave_up = alarms("template.yaml")["GaveUp"]["Dimensions"][0]["Value"]["Fn::Sub"]
+    assert {gave_up.replace("${Name}", "${AWS::StackName}")} == {
+        template.body["Resources"][name]["Properties"]["QueueName"]["Fn::Sub"]
+        for name in dead_letters
     }
-    assert {alarm["Dimensions"][0]["Value"]["Ref"] for alarm in alarms("queue.yaml").values()} == {
-        "Queue",
-        "DeadLetters",
-    }
-
-
-def test_the_dashboard_shows_every_queue(template: Template) -> None:
-    given = template.body["Resources"]["Monitoring"]["Properties"]["Parameters"]
-    text = nested("template.yaml")["Resources"]["Dashboard"]["Properties"]["DashboardBody"][
-        "Fn::Sub"
-    ]
-    for queue in template.of_type("AWS::SQS::Queue"):
-        assert given[queue] == {"Fn::GetAtt": [queue, "QueueName"]}
-        assert f'"${{{queue}}}"' in text, queue
 
 
 def test_the_stacks_are_given_the_parameters_they_declare(template: Template) -> None:
@@ -191,20 +184,39 @@ def test_the_stacks_are_given_the_parameters_they_declare(template: Template) ->
         assert needed <= given <= set(declared), name
 
 
-def test_the_dashboard_is_json_and_shows_every_function(template: Template) -> None:
+def test_the_dashboard_is_json_and_finds_functions_and_queues_by_the_stacks_name(
+    template: Template,
+) -> None:
     resource = nested("template.yaml")["Resources"]["Dashboard"]["Properties"]
     widgets = json.loads(resource["DashboardBody"]["Fn::Sub"])["widgets"]
-    shown = {
-        part.removeprefix("${Name}-")
+    searched = {
+        match.groups()
         for widget in widgets
-        for metric in widget["properties"]["metrics"]
-        for part in metric
-        if isinstance(part, str) and part.startswith("${Name}-")
+        for (*_, last) in widget["properties"]["metrics"]
+        if isinstance(last, dict) and "expression" in last
+        for match in [_SEARCH.fullmatch(last["expression"])]
+        if match is not None
     }
-    services = {
-        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
-        for function in template.functions.values()
+    assert searched == {
+        ("AWS/Lambda", "FunctionName", "ConcurrentExecutions", "Maximum"),
+        ("AWS/Lambda", "FunctionName", "Duration", "p95"),
+        ("AWS/Lambda", "FunctionName", "Errors", "Sum"),
+        ("AWS/Lambda", "FunctionName", "Invocations", "Sum"),
+        ("AWS/Lambda", "FunctionName", "Throttles", "Sum"),
+        ("AWS/SQS", "QueueName", "ApproximateAgeOfOldestMessage", "Maximum"),
+        ("AWS/SQS", "QueueName", "ApproximateNumberOfMessagesVisible", "Maximum"),
     }
-    assert shown == services - {"migrate"}  # runs once a deployment, which fails with it
+    for function in template.functions.values():
+        assert function["FunctionName"]["Fn::Sub"].startswith("${AWS::StackName}-")
     places = [(widget["x"], widget["y"]) for widget in widgets]
     assert len(set(places)) == len(places)
+
+
+def test_monitoring_names_no_capability_but_the_one_that_counts_frames_and_the_sweep() -> None:
+    named = {
+        name
+        for path in FOLDER.glob("*.yaml")
+        for name in (one.name for one in (ROOT / "functions").iterdir() if one.is_dir())
+        if re.search(rf"[{{-]{name}\b|: {name}\b|\b{name}-api\b", path.read_text("utf-8"))
+    }
+    assert named <= {"detection", "sweep"}

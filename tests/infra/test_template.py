@@ -82,7 +82,7 @@ def test_every_variable_that_is_passed_is_one_that_the_function_reads(template: 
         passed = {
             variable
             for variable in function["Environment"]["Variables"]
-            if not variable.startswith("POWERTOOLS_")
+            if not variable.startswith("POWERTOOLS_") and variable != "PLUGINS"  # declarations
         }
         assert passed <= known, f"{name} does not read {sorted(passed - known)}"
 
@@ -179,7 +179,7 @@ def test_buckets_talk_tls_only(template: Template) -> None:
 
 
 def statements(function: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a function's block permits word by word; SAM's policy templates are not among it."""
+    """What a function's block permits word by word, beside the policy that all share."""
     return [
         statement
         for policy in function.get("Policies", [])
@@ -241,6 +241,8 @@ def test_no_function_has_a_policy_of_a_whole_bucket_or_of_every_action(template:
             # Metrics have no ARN: AWS takes no other resource for this one action.
             if statement["Action"] != "cloudwatch:GetMetricData":
                 assert statement["Resource"] != "*", name
+        shared = [policy for policy in function.get("Policies", []) if "Ref" in policy]
+        assert shared in ([], [{"Ref": "Access"}]), name
 
 
 # ---- load ----

@@ -105,7 +105,7 @@ class MemoryQueues:
 
     def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
         if self.names is not None and queue not in self.names:
-            raise InvalidInput(f"unknown queue {queue!r}; QUEUE_URLS names: {sorted(self.names)}")
+            raise InvalidInput(f"queue {queue!r} does not exist; there are: {sorted(self.names)}")
         check_delay(delay_s)
         texts = [encode_body(body) for body in bodies]
         if self.offline:

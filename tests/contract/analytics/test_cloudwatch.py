@@ -118,8 +118,8 @@ def test_an_endpoint_that_does_not_answer_is_logged_once(logs: LogStream, tmp_pa
 
 def test_queues_tell_how_full_they_are(endpoint: str) -> None:
     sqs = client("sqs", AwsSettings(aws_endpoint_url=endpoint))
-    url = sqs.create_queue(QueueName="depths")["QueueUrl"]
-    queues = SqsQueues(sqs, {"tasks": url, "gone": url + "-gone"})
+    url = sqs.create_queue(QueueName="depths-tasks")["QueueUrl"]
+    queues = SqsQueues(sqs, "depths-", ("gone", "tasks"))
     assert queues.depths() == {"tasks": QueueDepth(0, 0), "gone": None}
     queues.send("tasks", [{"n": 1}, {"n": 2}, {"n": 3}])
     sqs.receive_message(QueueUrl=url)

@@ -99,5 +99,6 @@ def post(backend: str, request: pytest.FixtureRequest) -> tuple[Queues, Mailbox]
         fake = MemoryQueues(names=frozenset({"detection"}))
         return fake, MemoryMailbox(fake)
     aws: Aws = request.getfixturevalue("aws")
-    url = aws.sqs.create_queue(QueueName=f"detection-{uuid4().hex}")["QueueUrl"]
-    return SqsQueues(aws.sqs, {"detection": url}), SqsMailbox(aws.sqs, url)
+    prefix = f"{uuid4().hex}-"
+    url = aws.sqs.create_queue(QueueName=f"{prefix}detection")["QueueUrl"]
+    return SqsQueues(aws.sqs, prefix), SqsMailbox(aws.sqs, url)

@@ -70,11 +70,11 @@ def stack(ministack_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     aws = connected(ministack_endpoint, monkeypatch)
     name = f"hearth-{uuid4().hex}"
     aws.s3.create_bucket(Bucket=name)
-    url = aws.sqs.create_queue(QueueName=name)["QueueUrl"]
+    url = aws.sqs.create_queue(QueueName=f"{name}-detection")["QueueUrl"]
     env = {
         "DATABASE_URL": f"sqlite:///{tmp_path}/hearth.db",
         "BUCKET": name,
-        "QUEUE_URLS": json.dumps({"detection": url, "reports": url}),
+        "QUEUE_PREFIX": f"{name}-",
         "TIMEZONE": "Europe/Berlin",
         "NOTIFICATION_GRACE_S": "0",
         "AWS_ENDPOINT_URL": ministack_endpoint,

@@ -83,13 +83,15 @@ def test_a_delay_that_sqs_would_refuse_is_refused(post: Post, delay_s: int) -> N
 
 
 def test_an_unknown_queue_is_named_with_those_that_exist(post: Post) -> None:
-    with pytest.raises(InvalidInput, match=r"'nowhere'; QUEUE_URLS names: .*detection"):
+    with pytest.raises(InvalidInput, match=r"'nowhere' does not exist; there are: .*detection"):
         post[0].send("nowhere", [{"n": 1}])
 
 
 @pytest.mark.parametrize("backend", ["moto", "ministack"], indirect=True)
 def test_a_queue_that_is_missing_may_come_a_retry_helps(aws: Aws) -> None:
-    url = aws.sqs.create_queue(QueueName="once")["QueueUrl"].replace("once", "never-made")
+    queues = SqsQueues(aws.sqs, "once-")
 
-    with pytest.raises(Unavailable):
-        SqsQueues(aws.sqs, {"detection": url}).send("detection", [{"n": 1}])
+    with pytest.raises(Unavailable, match="'once-detection' cannot be looked up"):
+        queues.send("detection", [{"n": 1}])
+    aws.sqs.create_queue(QueueName="once-detection")
+    queues.send("detection", [{"n": 1}])

@@ -22,10 +22,11 @@ class RealPost:
 
     def __init__(self, sqs: Any) -> None:
         self._sqs = sqs
+        prefix = f"{uuid4().hex}-"
         self._urls = {
-            name: sqs.create_queue(QueueName=f"{name}-{uuid4().hex}")["QueueUrl"] for name in QUEUES
+            name: sqs.create_queue(QueueName=f"{prefix}{name}")["QueueUrl"] for name in QUEUES
         }
-        self._queues = SqsQueues(sqs, self._urls)
+        self._queues = SqsQueues(sqs, prefix)
 
     def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
         # The town's clock is not the server's: what is due later, the sweep sends.

@@ -25,7 +25,7 @@ def load(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
     base = {
         "DATABASE_URL": "sqlite:////nowhere/hearth.db",
         "BUCKET": "hearth",
-        "QUEUE_URLS": '{"reports": "http://127.0.0.1:1/reports"}',
+        "QUEUE_PREFIX": "hearth-",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/core/python")]),
     }

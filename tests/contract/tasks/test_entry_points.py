@@ -21,7 +21,7 @@ def test_an_entry_point_loads_without_what_only_some_requests_need(module: str) 
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": "sqlite:////nowhere/hearth.db",
-        "QUEUE_URLS": '{"tasks": "http://127.0.0.1:1/tasks"}',
+        "QUEUE_PREFIX": "hearth-",
         "TIMEZONE": "Europe/Berlin",
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/core/python")]),
     }

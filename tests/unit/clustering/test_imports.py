@@ -23,7 +23,7 @@ def test_an_entry_point_loads_without_what_only_some_requests_need(module: str) 
         "PATH": os.environ["PATH"],
         "DATABASE_URL": "sqlite:////nowhere/hearth.db",
         "BUCKET": "hearth-data",
-        "QUEUE_URLS": '{"clustering": "http://127.0.0.1:1/clustering"}',
+        "QUEUE_PREFIX": "hearth-",
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/core/python")]),
     }
     result = subprocess.run(

@@ -6,7 +6,14 @@ from pydantic import ValidationError
 from hearth.aws import client, endpoint_url
 from hearth.settings import AwsSettings, CoreSettings
 
-NAMES = ["DATABASE_URL", "BUCKET", "QUEUE_URLS", "TIMEZONE", "AWS_ENDPOINT_URL", "LOCALSTACK_HOST"]
+NAMES = [
+    "DATABASE_URL",
+    "BUCKET",
+    "QUEUE_PREFIX",
+    "TIMEZONE",
+    "AWS_ENDPOINT_URL",
+    "LOCALSTACK_HOST",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -17,9 +24,9 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_environment_is_read_once_and_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:////data/hearth.db")
-    monkeypatch.setenv("QUEUE_URLS", '{"reports": "http://127.0.0.1:4566/0/reports"}')
+    monkeypatch.setenv("QUEUE_PREFIX", "hearth-")
     settings = CoreSettings()  # type: ignore[call-arg]
-    assert settings.queue_urls == {"reports": "http://127.0.0.1:4566/0/reports"}
+    assert settings.queue_prefix == "hearth-"
     with pytest.raises(ValidationError, match="frozen"):
         settings.bucket = "other"
 
@@ -29,7 +36,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
     for name in NAMES[1:4]:
         monkeypatch.setenv(name, "")
     settings = CoreSettings()  # type: ignore[call-arg]
-    assert (settings.bucket, settings.queue_urls, settings.timezone) == ("", {}, "UTC")
+    assert (settings.bucket, settings.queue_prefix, settings.timezone) == ("", "", "UTC")
 
 
 def test_a_database_must_be_named() -> None:

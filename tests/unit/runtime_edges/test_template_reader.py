@@ -49,7 +49,7 @@ def test_hearths_own_template_can_be_run() -> None:
     assert {mapping.queue_id for mapping in template.mappings} >= {"DetectionQueue"}
     assert all(mapping.partial_responses for mapping in template.mappings)
     queues = {queue.logical_id: queue for queue in template.queues}
-    assert queues["DetectionQueue"].redrive == Redrive("DetectionDeadLetters", 5)
+    assert queues["DetectionQueue"].redrive == Redrive("DeadLetters", 5)
     assert template.buckets[0].notifications[0].prefix == "frames/"
     assert template.custom_resources[0].function == "hearth-migrate"
     guards = {route.authorizer for route in template.api.routes if not route.public}

@@ -53,7 +53,7 @@ class Platform:
         from hearth.aws import client
         from hearth.ledger.queues import SqsQueues
 
-        return SqsQueues(client("sqs"), self.settings.queue_urls)
+        return SqsQueues(client("sqs"), self.settings.queue_prefix)
 
     @cached_property
     def cloudwatch(self) -> CloudWatch:

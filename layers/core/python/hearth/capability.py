@@ -2,6 +2,7 @@
 
     CAPABILITY = Capability(
         name="tasks",
+        functions=("tasks", "tasks-api"),
         permissions={"tasks:read": "user"},
         queue="tasks",
         jobs={"tasks.remind": "record"},
@@ -59,6 +60,7 @@ class Capability:
 
     Attributes:
         name: The name of the folder.
+        functions: Names of its Lambda functions in `template.yaml`, without the stack's.
         permissions: Permission → the least role that has it.
         public_routes: Routes that anybody may call, such as `POST /api/v1/auth/login`. Every other
             route of its API must name a permission or ask for a caller.
@@ -70,6 +72,7 @@ class Capability:
     """
 
     name: str
+    functions: tuple[str, ...]
     permissions: Mapping[str, RoleName] = field(default_factory=dict)
     public_routes: tuple[str, ...] = ()
     queue: str = ""

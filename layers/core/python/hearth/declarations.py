@@ -4,7 +4,7 @@ Hearth's own are in `hearth.declared`, which `scripts/declare` writes. Those of 
 come in the environment variable `PLUGINS`, a JSON object with the same tables:
 
     {"permissions": {"pool:read": "user"}, "jobs": {"pool.clean": "record"}, "events": {},
-     "subscribers": {"task.created": ["pool"]}, "queues": ["pool"]}
+     "subscribers": {"task.created": ["pool"]}, "queues": ["pool"], "functions": ["pool"]}
 """
 
 from __future__ import annotations
@@ -16,11 +16,22 @@ from typing import Any, Final
 from hearth import declared
 
 
+def _from_environment() -> dict[str, Any]:
+    text = os.environ.get("PLUGINS") or "{}"
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise ValueError(
+            f"PLUGINS must be what scripts/declare.py --plugins prints, not {text[:80]!r}"
+        ) from error
+    return found
+
+
 def _merged(own: dict[str, Any], plugins: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted((own | plugins).items()))
 
 
-_plugins: Final[dict[str, Any]] = json.loads(os.environ.get("PLUGINS") or "{}")
+_plugins: Final[dict[str, Any]] = _from_environment()
 
 PERMISSIONS: Final[dict[str, str]] = _merged(declared.PERMISSIONS, _plugins.get("permissions", {}))
 """Permission → the least role that has it."""
@@ -41,7 +52,11 @@ SUBSCRIBERS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Type of domain event → queues that get it."""
 QUEUES: Final[tuple[str, ...]] = tuple(sorted({*declared.QUEUES, *_plugins.get("queues", ())}))
-"""Names of all queues."""
+"""Names of all queues, without the stack's."""
+FUNCTIONS: Final[tuple[str, ...]] = tuple(
+    sorted({*declared.FUNCTIONS, *_plugins.get("functions", ())})
+)
+"""Names of all Lambda functions, without the stack's."""
 
 
 def kinds_kept(retention: str) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ class CoreSettings(BaseSettings):
     database_url: str
     """`sqlite:////absolute/path` or `postgresql://user:password@host/name`."""
     bucket: str = ""
-    queue_urls: dict[str, str] = Field(default_factory=dict)
-    """Queue name → URL; in the environment a JSON object."""
+    queue_prefix: str = ""
+    """What the name of each queue begins with, such as `hearth-`: the stack's name."""
     requests_per_minute: int = Field(600, ge=1)
     """Of one user, API key or anonymous address; what is asked over HTTP."""
     timezone: str = "UTC"

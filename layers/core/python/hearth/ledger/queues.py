@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hearth.declarations import QUEUES
 from hearth.errors import Forbidden, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -76,12 +77,15 @@ class SqsQueues:
 
     Args:
         client: A boto3 SQS client (`hearth.aws.client("sqs")`).
-        urls: Queue name → URL.
+        prefix: What the name of each queue begins with.
+        names: The queues that there are; by default those that the capabilities declare.
     """
 
-    def __init__(self, client: SQSClient, urls: Mapping[str, str]) -> None:
+    def __init__(self, client: SQSClient, prefix: str = "", names: Sequence[str] = QUEUES) -> None:
         self._client = client
-        self._urls = dict(urls)
+        self._prefix = prefix
+        self._names = names
+        self._urls: dict[str, str] = {}
 
     def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -112,19 +116,19 @@ class SqsQueues:
                 )
 
     def depths(self) -> dict[str, QueueDepth | None]:
-        """Each queue that is known by its URL; None for one that does not answer.
+        """Each queue that is declared; None for one that does not answer.
 
         Raises:
             Forbidden: Looking at one is not allowed.
         """
-        return {queue: self._depth(queue, url) for queue, url in sorted(self._urls.items())}
+        return {queue: self._depth(queue) for queue in self._names}
 
-    def _depth(self, queue: str, url: str) -> QueueDepth | None:
+    def _depth(self, queue: str) -> QueueDepth | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             answer = self._client.get_queue_attributes(
-                QueueUrl=url,
+                QueueUrl=self._url(queue),
                 AttributeNames=[
                     "ApproximateNumberOfMessages",
                     "ApproximateNumberOfMessagesNotVisible",
@@ -134,7 +138,7 @@ class SqsQueues:
             if error.response.get("Error", {}).get("Code") in _DENIED:
                 raise Forbidden(f"looking at queue {queue!r} is not allowed") from error
             return None
-        except BotoCoreError:
+        except (BotoCoreError, Unavailable):
             return None
         found = answer["Attributes"]
         return QueueDepth(
@@ -143,11 +147,32 @@ class SqsQueues:
         )
 
     def _url(self, queue: str) -> str:
-        try:
-            return self._urls[queue]
-        except KeyError:
-            known = ", ".join(sorted(self._urls)) or "none"
-            raise InvalidInput(f"unknown queue {queue!r}; QUEUE_URLS names: {known}") from None
+        """Where a queue is; looked up once and kept, because it never changes.
+
+        Raises:
+            InvalidInput: Nobody declares such a queue.
+            Forbidden: Looking it up is not allowed.
+            Unavailable: It is not there yet, or SQS does not answer.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if queue not in self._names:
+            known = ", ".join(self._names) or "none"
+            raise InvalidInput(f"queue {queue!r} does not exist; there are: {known}")
+        if queue not in self._urls:
+            name = f"{self._prefix}{queue}"
+            try:
+                self._urls[queue] = self._client.get_queue_url(QueueName=name)["QueueUrl"]
+            except ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                if code in _DENIED:
+                    raise Forbidden(f"looking up queue {name!r} is not allowed") from error
+                raise Unavailable(f"queue {name!r} cannot be looked up ({code})") from error
+            except BotoCoreError as error:
+                raise Unavailable(
+                    f"queue {name!r} does not answer ({type(error).__name__})"
+                ) from error
+        return self._urls[queue]
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
