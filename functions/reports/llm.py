@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
-from hearth_llm.chat import ChatRefused, ChatUnavailable, with_retries
+from functions.reports.chat import ChatRefused, ChatUnavailable, with_retries
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_S = 5.0
 STALL_TIMEOUT_S = 5.0
-"""Longest pause within an answer that has begun; it exceeds the budget by no more than this."""
+"""An answer that has begun may pause this long; it overruns the budget by no more than that."""
 _RETRYABLE = frozenset({408, 409, 425, 429})
 
 
@@ -21,10 +21,11 @@ class OpenAiChat:
     """`Chat` on `POST {base_url}/chat/completions`.
 
     Args:
-        client: Needs no time-outs: each request gets what is left of its budget.
+        client: Without time-outs of its own; each request gets what is left of its budget.
         base_url: Up to and including `/v1`.
+        model: The name that the endpoint knows.
         api_key: Sent as a bearer token; empty where none is needed.
-        temperature: Between 0 and 2.
+        temperature: 0..2; low, because a report is no place for invention.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class OpenAiChat:
             expires = time.monotonic() + left_s
             status, answer = self._post(body | self._options, left_s)
             if status in (400, 422):
-                # Not every model supports JSON mode or a temperature: retry without them.
+                # Not every model knows JSON mode or a temperature: ask again without them.
                 left = expires - time.monotonic()
                 if left <= 0:
                     raise ChatUnavailable("no time was left")
@@ -69,7 +70,7 @@ class OpenAiChat:
         return with_retries(attempt, budget_s)
 
     def _post(self, body: dict[str, Any], left_s: float) -> tuple[int, bytes]:
-        """Return status and body; retryable statuses are raised."""
+        """Status and body; only statuses that a retry does not change come back."""
         expires = time.monotonic() + left_s
         timeout = httpx.Timeout(left_s, connect=min(CONNECT_TIMEOUT_S, left_s))
         try:
@@ -81,7 +82,7 @@ class OpenAiChat:
                     raise ChatUnavailable(
                         f"the endpoint answered HTTP {status}", _retry_after(response)
                     )
-                # The first byte may take the whole budget; once begun, the answer must not stall.
+                # Waiting for an answer may take the whole budget; once it flows it must not stall.
                 response.request.extensions["timeout"]["read"] = min(STALL_TIMEOUT_S, left_s)
                 return status, _read(response, expires)
         except httpx.TimeoutException as error:
@@ -106,7 +107,7 @@ def _read(response: httpx.Response, expires: float) -> bytes:
 
 
 def _retry_after(response: httpx.Response) -> float:
-    """Return the seconds of Retry-After; 0 where absent or a date, which few send."""
+    """Seconds of Retry-After; 0 where absent or a date (the few that send one send seconds)."""
     try:
         return max(0.0, float(response.headers.get("retry-after", "0")))
     except ValueError:

@@ -1,1 +1,0 @@
-"""Language models: chat clients, a chain of providers, and a circuit breaker for each."""

@@ -1,0 +1,535 @@
+"""The nine operations on a resource over HTTP, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter
+
+from hearth.db import Database
+from hearth.http.app import create_app
+from hearth.http.auth import Principal, Role
+from hearth.ledger.events import Publisher
+from hearth.ledger.ledger import Ledger
+from hearth.resource.declaration import Resource
+from hearth.resource.routes import resource_routes
+from hearth.resource.service import ResourceService
+from hearth.resource.table import table_of
+from tests.support.callers import acting_as, caller
+from tests.support.fakes import Clock, MemoryQueues
+from tests.support.resources import GADGETS, gadgets, prepare
+
+ANA = caller(Role.USER, "01J0000000000000000000ANA0")
+BEN = caller(Role.USER, "01J0000000000000000000BEN0")
+GUEST = caller(Role.GUEST, "01J000000000000000000GVEST")
+NOWHERE = "01J00000000000000000000000"
+EVENTS = {f"gadget.{what}": ("analytics",) for what in ("created", "updated", "deleted")}
+
+
+class Bench:
+    """A resource on a real database, as callers see it."""
+
+    def __init__(self, db: Database, resource: Resource = GADGETS) -> None:
+        db.write(table_of(resource).metadata.create_all)
+        self.db = db
+        self.clock = Clock()
+        publisher = Publisher("core", EVENTS)
+        self.ledger = Ledger(db, MemoryQueues(), now=self.clock, publisher=publisher)
+        self.service = ResourceService(resource, self.ledger, prepare)
+        router = APIRouter()
+        router.include_router(resource_routes(resource, lambda: self.service))
+        self.app = create_app("Gadgets", router)
+
+    def ask(
+        self,
+        method: str,
+        path: str = "",
+        body: Any = None,
+        *,
+        who: Principal | None = ANA,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        **query: Any,
+    ) -> httpx.Response:
+        async def call() -> httpx.Response:
+            transport = httpx.ASGITransport(acting_as(self.app, who))
+            async with httpx.AsyncClient(transport=transport, base_url="http://home") as client:
+                return await client.request(
+                    method,
+                    f"/api/v1/gadgets{path}",
+                    json=body,
+                    content=content,
+                    params=query or None,
+                    headers=dict(headers or {}),
+                )
+
+        return asyncio.run(call())
+
+    def make(self, name: str = "Lamp", **fields: Any) -> Any:
+        answer = self.ask("POST", "", {"name": name, **fields})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def names(self, **query: Any) -> list[str]:
+        answer = self.ask("GET", **query)
+        assert answer.status_code == 200, answer.text
+        return [item["name"] for item in answer.json()["items"]]
+
+    def events(self, action: str) -> list[dict[str, Any]]:
+        jobs = self.ledger.list(kind=f"gadget.{action}", limit=100).jobs
+        return [job.payload["data"] for job in reversed(jobs)]
+
+
+@pytest.fixture
+def db(migrated_url: str) -> Iterator[Database]:
+    database = Database(migrated_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def bench(db: Database) -> Bench:
+    return Bench(db)
+
+
+# ---- one row ----
+
+
+def test_a_row_is_created_read_changed_and_deleted(bench: Bench) -> None:
+    answer = bench.ask("POST", "", {"name": "Desk Lamp", "weight": 1.5, "shape": {"corners": 4}})
+    made = answer.json()
+    assert (answer.status_code, answer.headers["ETag"]) == (201, '"1"')
+    assert answer.headers["Location"] == f"/api/v1/gadgets/{made['id']}"
+    assert made["slug"] == "desk-lamp", "derived"
+    assert (made["color"], made["count"], made["enabled"]) == ("red", 0, True), "defaults"
+    assert made["owner_id"] == ANA.id
+    assert made["created_at"] == made["updated_at"] == "2026-11-02T07:30:00Z"
+    assert bench.ask("GET", f"/{made['id']}").json() == made
+    bench.clock.advance(60)
+    changed = bench.ask("PATCH", f"/{made['id']}", {"name": "Lamp", "weight": None})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
+    assert changed.json() == made | {
+        "name": "Lamp",
+        "slug": "lamp",
+        "weight": None,
+        "version": 2,
+        "updated_at": "2026-11-02T07:31:00Z",
+    }
+    deleted = bench.ask("DELETE", f"/{made['id']}")
+    assert (deleted.status_code, deleted.json()) == (200, {"success": True})
+    for method, body in (("GET", None), ("PATCH", {}), ("DELETE", None)):
+        assert bench.ask(method, f"/{made['id']}", body).status_code == 404
+    assert bench.ask("GET", f"/{made['id']}/history").status_code == 404
+
+
+def test_a_change_to_what_is_there_already_makes_no_version(bench: Bench) -> None:
+    made = bench.make(password="hush")
+    for body in ({}, {"name": "Lamp"}, {"password": "hush"}):
+        assert bench.ask("PATCH", f"/{made['id']}", body).json() == made
+    assert bench.events("updated") == []
+
+
+def test_the_row_of_somebody_else_does_not_exist(bench: Bench) -> None:
+    row_id = bench.make()["id"]
+    for method, path, body in (
+        ("GET", f"/{row_id}", None),
+        ("PATCH", f"/{row_id}", {"name": "Mine"}),
+        ("DELETE", f"/{row_id}", None),
+        ("GET", f"/{row_id}/history", None),
+    ):
+        theirs = bench.ask(method, path, body, who=BEN)
+        nothing = bench.ask(method, path.replace(row_id, NOWHERE), body, who=BEN)
+        assert theirs.status_code == nothing.status_code == 404
+        message = nothing.json()["error"]["message"].replace(NOWHERE, row_id)
+        assert theirs.json()["error"]["message"] == message
+    for method, path, item in (
+        ("PATCH", "/bulk", {"id": row_id, "changes": {"name": "Mine"}}),
+        ("POST", "/bulk/delete", {"id": row_id}),
+    ):
+        [result] = bench.ask(method, path, {"items": [item]}, who=BEN).json()["items"]
+        assert result["status"] == 404
+    assert bench.ask("GET", who=BEN).json()["items"] == []
+    # The name is free for another owner, and upsert finds only one's own row.
+    upsert = bench.ask("PUT", "/bulk", {"items": [{"name": "Lamp"}]}, who=BEN).json()["items"]
+    assert upsert[0]["status"] == 201
+    assert bench.names() == ["Lamp"]
+
+
+def test_shared_rows_are_everybody_s(db: Database) -> None:
+    bench = Bench(db, gadgets(scope="shared"))
+    made = bench.make()
+    assert bench.ask("GET", f"/{made['id']}", who=BEN).json() == made
+    assert bench.ask("POST", "", {"name": "Lamp"}, who=BEN).status_code == 409
+    changed = bench.ask("PATCH", f"/{made['id']}", {"name": "Ours"}, who=BEN).json()
+    assert (changed["name"], changed["owner_id"]) == ("Ours", ANA.id)
+    history = bench.ask("GET", f"/{made['id']}/history").json()["items"]
+    assert [entry["changed_by"] for entry in history] == [BEN.id, ANA.id]
+
+
+def test_who_may_not_is_refused(bench: Bench) -> None:
+    assert bench.ask("GET", who=None).status_code == 401
+    for method, path in (("GET", ""), ("GET", f"/{NOWHERE}"), ("DELETE", f"/{NOWHERE}")):
+        assert bench.ask(method, path, who=GUEST).status_code == 403
+    for method, path in (("POST", "/bulk"), ("PATCH", "/bulk"), ("PUT", "/bulk")):
+        assert bench.ask(method, path, {"items": [{"name": "x"}]}, who=GUEST).status_code == 403
+
+
+# ---- lists ----
+
+
+def test_a_list_goes_by_pages(bench: Bench) -> None:
+    for n in range(7):
+        bench.make(f"g{n}", count=n)
+        bench.clock.advance(1)
+    query = {"filter": '{"count": {"$gte": 1}}', "order": "-count", "limit": 2}
+    found, cursor = [], None
+    while True:
+        page = bench.ask("GET", **query, **({"cursor": cursor} if cursor else {})).json()
+        found += [item["name"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        bench.ask("DELETE", f"/{page['items'][-1]['id']}")  # the place stays
+    assert found == ["g6", "g5", "g4", "g3", "g2", "g1"]
+
+
+def test_a_query_that_is_none_is_rejected(bench: Bench) -> None:
+    bench.make("a")
+    bench.make("b")
+    cursor = bench.ask("GET", limit=1).json()["next_cursor"]
+    for wrong in (
+        {"filter": '{"nope": 1}'},
+        {"filter": "x" * 60_000},
+        {"filter": '{"password": {"$contains": "h"}}'},
+        {"order": "password"},
+        {"order": "shape"},
+        {"limit": 0},
+        {"limit": 101},
+        {"cursor": "x"},
+        {"cursor": cursor, "order": "name"},
+        {"cursor": cursor, "filter": '{"count": 0}'},
+        {"fliter": "{}"},
+    ):
+        answer = bench.ask("GET", **wrong)
+        assert answer.status_code == 400, wrong
+        assert len(answer.content) < 5_000
+    assert bench.ask("GET", cursor=cursor, limit=1).status_code == 200
+
+
+# ---- bulk ----
+
+
+def test_each_item_of_a_bulk_call_succeeds_or_fails_by_itself(bench: Bench) -> None:
+    bench.make("taken")
+    answer = bench.ask(
+        "POST", "/bulk", {"items": [{"name": n} for n in ("a", "taken", "reserved", "b", "a")]}
+    ).json()
+    assert [item["status"] for item in answer["items"]] == [201, 409, 409, 201, 409]
+    assert (answer["succeeded"], answer["failed"]) == (2, 3)
+    assert answer["items"][1]["error"] == {
+        "code": "CONFLICT",
+        "message": "gadget 'taken' exists already",
+    }
+    a, b = answer["items"][0], answer["items"][3]
+    changes = [
+        {"id": a["id"], "changes": {"count": 5}},
+        {"id": b["id"], "version": 7, "changes": {"count": 5}},
+        {"id": NOWHERE, "changes": {"count": 5}},
+        {"id": b["id"], "version": 1, "changes": {"name": "a"}},
+        {"id": a["id"], "version": 2, "changes": {"count": 6}},
+    ]
+    answer = bench.ask("PATCH", "/bulk", {"items": changes}).json()
+    assert [item["status"] for item in answer["items"]] == [200, 412, 404, 409, 200]
+    assert answer["items"][4]["version"] == 3
+    gone = [{"id": a["id"], "version": 1}, {"id": a["id"]}, {"id": a["id"]}, {"id": b["id"]}]
+    answer = bench.ask("POST", "/bulk/delete", {"items": gone}).json()
+    assert [item["status"] for item in answer["items"]] == [412, 200, 404, 200]
+    assert bench.names() == ["taken"]
+
+
+def test_an_upsert_creates_what_is_missing_and_changes_what_is_there(bench: Bench) -> None:
+    old = bench.make("old", count=1, notes="kept")
+    items = [{"name": "old", "count": 2}, {"name": "new", "count": 3}, {"name": "new", "count": 4}]
+    answer = bench.ask("PUT", "/bulk", {"items": items}).json()
+    assert [item["status"] for item in answer["items"]] == [200, 201, 200]
+    assert answer["items"][0]["id"] == old["id"]
+    assert bench.ask("GET", f"/{old['id']}").json()["notes"] == "kept"
+    assert sorted(bench.names(filter='{"count": {"$in": [2, 4]}}')) == ["new", "old"]
+    again = bench.ask("PUT", "/bulk", {"items": items[:2]}).json()["items"]
+    assert [(item["status"], item["version"]) for item in again] == [(200, 2), (200, 3)]
+
+
+def test_upserts_at_the_same_time_make_one_row_of_each_name(bench: Bench) -> None:
+    def upsert(n: int) -> list[int]:
+        names = [f"g{k}" for k in range(10)]
+        items = [{"name": name, "count": n} for name in (names if n % 2 else names[::-1])]
+        answer = bench.ask("PUT", "/bulk", {"items": items})
+        assert answer.status_code == 200, answer.text
+        return [item["status"] for item in answer.json()["items"]]
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = [status for found in pool.map(upsert, range(8)) for status in found]
+    assert set(statuses) <= {200, 201}
+    assert statuses.count(201) == 10
+    assert sorted(bench.names(limit=100)) == sorted(f"g{k}" for k in range(10))
+
+
+def test_changes_at_the_same_time_are_all_counted(bench: Bench) -> None:
+    row_id = bench.make()["id"]
+
+    def change(n: int) -> int:
+        return bench.ask("PATCH", f"/{row_id}", {"notes": f"n{n}"}).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(change, range(12))) == {200}
+    assert bench.ask("GET", f"/{row_id}").json()["version"] == 13
+    versions = [e["version"] for e in bench.ask("GET", f"/{row_id}/history").json()["items"]]
+    assert versions == list(range(13, 0, -1))
+
+
+def test_rows_are_bounded(db: Database) -> None:
+    bench = Bench(db, gadgets(max_rows=3))
+    answer = bench.ask("POST", "/bulk", {"items": [{"name": f"g{n}"} for n in range(5)]}).json()
+    assert [item["status"] for item in answer["items"]] == [201, 201, 201, 409, 409]
+    full = bench.ask("POST", "", {"name": "x"})
+    assert full.status_code == 409
+    assert full.json()["error"]["message"] == "there are 3 gadgets; delete some first"
+    assert bench.ask("POST", "", {"name": "x"}, who=BEN).status_code == 201
+
+
+# ---- secrets, history, events ----
+
+
+def everything_said(bench: Bench) -> str:
+    """All that a caller, a subscriber or a reader of the database's other tables could see."""
+    row_id = bench.ask("GET").json()["items"][0]["id"]
+    answers = [bench.ask("GET", path).text for path in ("", f"/{row_id}", f"/{row_id}/history")]
+    jobs = [json.dumps(job.payload) for job in bench.ledger.list(limit=100).jobs]
+    tables = ("gadgets", "resource_changes", *_requests(bench.db))
+    rows = [
+        str(bench.db.read(lambda tx, t=table: tx.exec_driver_sql(f"SELECT * FROM {t}").all()))  # noqa: S608
+        for table in tables
+    ]
+    return "\n".join([*answers, *jobs, *rows])
+
+
+def _requests(db: Database) -> list[str]:
+    from sqlalchemy import inspect
+
+    names = db.read(lambda tx: inspect(tx).get_table_names())
+    return [name for name in names if "request" in name or "idempotency" in name]
+
+
+def test_a_secret_is_kept_and_never_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    answer = bench.ask(
+        "POST", "", {"name": "Lamp", "password": "hush1"}, headers={"Idempotency-Key": "k"}
+    )
+    made = answer.json()
+    assert "password" not in made
+    assert [row["password"] for row in bench.service.every()] == ["hush1"]
+    changed = bench.ask("PATCH", f"/{made['id']}", {"password": "hush2"})
+    assert changed.json()["version"] == 2, "a new secret is a change"
+    assert [row["password"] for row in bench.service.every()] == ["hush2"]
+    wrong = bench.ask("PATCH", f"/{made['id']}", {"password": "hush3\x00", "count": "x"})
+    assert wrong.status_code == 400
+    entry = bench.ask("GET", f"/{made['id']}/history").json()["items"][0]
+    assert entry["changes"] == [{"field": "password", "old": None, "new": None}]
+    assert bench.events("updated")[0]["changed"] == ["password"]
+    assert "hush" not in everything_said(bench) + caplog.text + answer.text + wrong.text
+    bench.ask("PATCH", f"/{made['id']}", {"password": None})
+    assert "password" not in next(iter(bench.service.every()))
+    bench.ask("PATCH", f"/{made['id']}", {"password": "hush4"})
+    bench.ask("DELETE", f"/{made['id']}")
+    query = "SELECT count(*) FROM resource_secrets"
+    assert bench.db.read(lambda tx: tx.exec_driver_sql(query).scalar_one()) == 0
+
+
+def test_the_history_tells_who_changed_what_when(bench: Bench) -> None:
+    made = bench.make(bought_at="2026-11-01T09:00:00+01:00")
+    bench.clock.advance(60)
+    bench.ask("PATCH", f"/{made['id']}", {"name": "Torch", "bought_at": None})
+    path = f"/{made['id']}/history"
+    latest, first = bench.ask("GET", path).json()["items"]
+    assert first == {
+        "version": 1,
+        "action": "created",
+        "changed_by": ANA.id,
+        "changed_at": "2026-11-02T07:30:00Z",
+        "changes": [],
+    }
+    assert (latest["version"], latest["action"]) == (2, "updated")
+    assert latest["changed_at"] == "2026-11-02T07:31:00Z"
+    assert {entry["field"]: (entry["old"], entry["new"]) for entry in latest["changes"]} == {
+        "name": ("Lamp", "Torch"),
+        "slug": ("lamp", "torch"),
+        "bought_at": ("2026-11-01T08:00:00.000000Z", None),
+    }
+    page = bench.ask("GET", path, limit=1).json()
+    assert [entry["version"] for entry in page["items"]] == [2]
+    page = bench.ask("GET", path, limit=1, cursor=page["next_cursor"]).json()
+    assert ([entry["version"] for entry in page["items"]], page["next_cursor"]) == ([1], None)
+    assert bench.ask("GET", path, cursor="x").status_code == 400
+
+
+def test_the_history_is_bounded(bench: Bench) -> None:
+    made = bench.make()
+    changes = [{"id": made["id"], "changes": {"count": n}} for n in range(1, 101)]
+    bench.ask("PATCH", "/bulk", {"items": changes})
+    bench.ask("PATCH", "/bulk", {"items": [c | {"changes": {"notes": str(c)}} for c in changes]})
+    query = "SELECT count(*), min(version), max(version) FROM resource_changes"
+    assert bench.db.read(lambda tx: tuple(tx.exec_driver_sql(query).one())) == (100, 102, 201)
+    bench.ask("DELETE", f"/{made['id']}")
+    bench.clock.advance(366 * 86_400)
+    other = bench.make("Other")
+    bench.ask("DELETE", f"/{other['id']}")
+    query = "SELECT count(*), min(action) FROM resource_changes"
+    assert bench.db.read(lambda tx: tuple(tx.exec_driver_sql(query).one())) == (1, "deleted")
+
+
+def test_what_happens_is_published(bench: Bench) -> None:
+    made = bench.make()
+    bench.ask("PATCH", f"/{made['id']}", {"count": 3})
+    bench.ask("DELETE", f"/{made['id']}")
+    [created], [updated], [deleted] = map(bench.events, ("created", "updated", "deleted"))
+    expected = {
+        "id": made["id"],
+        "owner_id": ANA.id,
+        "changed_by": ANA.id,
+        "changed_at": "2026-11-02T07:30:00Z",
+    }
+    assert updated == expected | {"version": 2, "changed": ["count"]}
+    assert deleted == expected | {"version": 3, "changed": []}
+    assert {"name", "password"} <= set(created["changed"])
+    assert bench.ask("POST", "", {"name": "reserved"}).status_code == 409
+    assert len(bench.events("created")) == 1, "what is rejected is not published"
+
+
+# ---- hostile input ----
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"name": ""}',
+        b'{"name": " "}',
+        b'{"name": null}',
+        b'{"name": 5}',
+        b'{"name": "a\\u0000b"}',
+        b'{"name": "\\ud800"}',
+        b'{"name": "a\\nb"}',
+        b'{"name": "' + b"x" * 81 + b'"}',
+        b'{"name": "x", "count": -1}',
+        b'{"name": "x", "count": 2147483648}',
+        b'{"name": "x", "count": true}',
+        b'{"name": "x", "count": "5"}',
+        b'{"name": "x", "weight": NaN}',
+        b'{"name": "x", "weight": 1e999}',
+        b'{"name": "x", "enabled": 1}',
+        b'{"name": "x", "color": "blue"}',
+        b'{"name": "x", "bought_at": "2026-11-02"}',
+        b'{"name": "x", "bought_at": 5}',
+        b'{"name": "x", "shape": {"corners": "x"}}',
+        b'{"name": "x", "shape": {"corners": 1, "more": 1}}',
+        b'{"name": "x", "notes": "\\u0001"}',
+        b'{"name": "x", "slug": "mine"}',
+        b'{"name": "x", "id": "01J00000000000000000000000"}',
+        b'{"name": "x", "owner_id": "ben"}',
+        b'{"name": "x", "version": 9}',
+        b'{"name": "x", "unknown": 1}',
+        b'{"name": "x", "password": 5}',
+    ],
+)
+def test_a_body_that_is_wrong_is_rejected(bench: Bench, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = bench.ask("POST", "", content=body, headers=headers)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
+    items = b'{"items": [' + body + b"]}"
+    assert bench.ask("POST", "/bulk", content=items, headers=headers).status_code == 400
+    assert bench.ask("PUT", "/bulk", content=items, headers=headers).status_code == 400
+    assert bench.names() == []
+
+
+def test_a_shape_is_bounded_in_bytes(bench: Bench) -> None:
+    answer = bench.ask("POST", "", {"name": "x", "shape": {"corners": 1, "note": "é" * 16_000}})
+    assert answer.status_code == 400
+    assert "shape must have at most 16384 bytes" in answer.json()["error"]["message"]
+
+
+def test_what_is_fixed_stays(bench: Bench) -> None:
+    made = bench.make(serial="A1")
+    assert bench.ask("PATCH", f"/{made['id']}", {"serial": "A2"}).status_code == 400
+    items = [{"name": "Lamp", "serial": "A2"}, {"name": "Lamp", "serial": "A1", "count": 2}]
+    answer = bench.ask("PUT", "/bulk", {"items": items}).json()["items"]
+    assert [item["status"] for item in answer] == [400, 200]
+
+
+def test_a_bulk_call_is_bounded(bench: Bench) -> None:
+    for items in ([], [{"name": f"g{n}"} for n in range(101)]):
+        assert bench.ask("POST", "/bulk", {"items": items}).status_code == 400
+    full = [{"name": f"g{n}"} for n in range(100)]
+    assert bench.ask("POST", "/bulk", {"items": full}).json()["succeeded"] == 100
+
+
+# ---- the declaration ----
+
+
+def test_the_document_names_every_field_and_never_answers_a_secret(bench: Bench) -> None:
+    document = bench.app.openapi()
+    schemas = document["components"]["schemas"]
+    assert set(schemas["GadgetOut"]["properties"]) == {field.name for field in GADGETS.stored}
+    assert "password" in schemas["GadgetIn"]["properties"]
+    assert schemas["GadgetIn"]["required"] == ["name"]
+    assert schemas["GadgetIn"]["properties"]["name"]["maxLength"] == 80
+    assert "slug" not in schemas["GadgetIn"]["properties"]
+    assert "serial" not in schemas["GadgetChanges"]["properties"]
+    assert "required" not in schemas["GadgetChanges"]
+    operations = {
+        operation["summary"]: (method, path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert len(operations) == 10
+    assert operations["Upsert Gadgets"] == ("put", "/api/v1/gadgets/bulk")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"table": "Gadgets"}, "snake case"),
+        ({"fields": (*GADGETS.fields, GADGETS.fields[0])}, "one field 'name' only"),
+        ({"fields": (GADGETS.field("id"),)}, "one field 'id' only"),
+    ],
+)
+def test_a_declaration_that_contradicts_itself_is_rejected(
+    changes: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        gadgets(**changes)
+
+
+def test_the_shared_tables_are_what_the_code_says(db: Database) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    from hearth.resource.table import metadata
+
+    options = {
+        "include_name": lambda name, kind, _: kind != "table" or name in metadata.tables,
+        "compare_type": True,
+    }
+    differences = db.read(
+        lambda tx: compare_metadata(MigrationContext.configure(tx, opts=options), metadata)
+    )
+    assert list(differences) == []
