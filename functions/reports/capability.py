@@ -14,7 +14,6 @@ CAPABILITY = Capability(
     publishes=(Published("safety.report.ready", "schemas:ReportReady"),),
     subscribes=("safety.violation.detected", "task.created"),
     tables=(
-        "report_circuit_breakers",
         "report_digests",
         "report_emails",
         "report_narratives",

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from functions.reports.chat import ChatRefused
 from functions.reports.guidance import guidance_for
 from functions.reports.narrative import local_time
 from functions.reports.schemas import IncidentEvent, Narrative
 from hearth.text import clean
+from hearth_llm.chat import ChatRefused
 
 SYSTEM = """\
 You write the narrative of a workplace safety incident report for the people who run the site.

@@ -149,7 +149,7 @@ class ReportService:
 
     def _narrative(self, event: IncidentEvent, budget_s: float) -> Narrative:
         narrative = self._writer.write(event, budget_s)
-        if not self._writer.asks_a_model:
+        if not self._writer.uses_model:
             return narrative
         # Kept before it is printed: were this worker to die now, the next one prints the same.
         return self._db.write(

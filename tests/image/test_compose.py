@@ -103,7 +103,7 @@ class Stack:
         whoever looks."""
         self.compose(
             *("run", "--rm", "-T", "--no-deps", f"--volume={self.folder}/dark:/dark:ro"),
-            *("--entrypoint=hearth", "watch", "watch", "/dark", f"--camera={camera}"),
+            *("--entrypoint=hearth", "cameras", "watch", "/dark", f"--camera={camera}"),
             *("--start-time=now", "--no-motion", "--data=/spool", "--bucket=hearth-bucket"),
             "--endpoint-url=http://runtime:4566",
         )
@@ -185,7 +185,7 @@ def judged(stack: Stack) -> dict[str, Any]:
     The task comes last: after it nothing changes the report's row any more.
     """
     stack.compose(
-        *("run", "--rm", "--no-deps", "--entrypoint=hearth", "watch", "watch", "/media"),
+        *("run", "--rm", "--no-deps", "--entrypoint=hearth", "cameras", "watch", "/media"),
         *("--camera=gate", "--loop=3", "--data=/spool", "--bucket=hearth-bucket"),
         "--endpoint-url=http://runtime:4566",
     )

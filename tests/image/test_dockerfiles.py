@@ -87,6 +87,8 @@ def test_what_changes_often_is_copied_last(name: str) -> None:
         layers = ["/models/", *layers, "/var/task/hearth_vision"]
     if name == "embeddings":
         layers = ["/var/task/models", "/models/", *layers, "/var/task/hearth_text"]
+    if name == "reports":
+        layers = [*layers, "/var/task/hearth_llm"]
     assert targets == [*seldom, *layers, *often]
 
 
@@ -103,8 +105,8 @@ def test_the_dockerfiles_differ_in_what_their_function_needs_and_nowhere_else() 
         text = re.sub(rf"\b{name}\b", "NAME", text)
         text = re.sub(r'image\.description=".*"', "", text)
         plain[name] = text.replace("functions/NAME/requirements.txt", LIGHT)
-    # These add a layer and weights; they leave nothing out.
-    larger = {plain.pop("detection"), plain.pop("embeddings")}
+    # These add a layer or weights; they leave nothing out.
+    larger = {plain.pop(name) for name in ("detection", "embeddings", "reports")}
     assert len(set(plain.values())) == 1
     (shared,) = set(plain.values())
     for text in larger:

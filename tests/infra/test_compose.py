@@ -31,7 +31,7 @@ from hearth_runtime.template.reader import TemplateSource
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 FOLDER = ROOT / "localstack"
-PROFILES = ("watch", "models", "postgres", "mosquitto", "ollama", "localstack", "monitoring")
+PROFILES = ("models", "postgres", "mosquitto", "ollama", "localstack", "monitoring")
 
 MINIMAL = """
 Resources:
@@ -102,9 +102,9 @@ def test_every_function_of_the_template_has_a_service_and_no_other() -> None:
 def test_a_template_without_functions_makes_a_stack_without_them(tmp_path: Path) -> None:
     text = compose_files(plan(tmp_path, "Resources: {}\n"))[COMPOSE]
     made = yaml.safe_load(text)["services"]
-    assert set(made) - {"runtime", "watch"} == {
+    assert set(made) - {"runtime", "cameras"} == {
         name for name, service in services().items() if "profiles" in service
-    } - {"watch"}
+    }
     assert made["runtime"]["depends_on"] == []
 
 
@@ -148,7 +148,7 @@ def test_a_service_has_no_privileges_and_ends_no_other(name: str) -> None:
     assert "docker.sock" not in json.dumps(service)
 
 
-@pytest.mark.parametrize("name", [*sorted(functions()), "models", "runtime", "watch"])
+@pytest.mark.parametrize("name", [*sorted(functions()), "models", "runtime", "cameras"])
 def test_what_is_ours_runs_as_nobody(name: str) -> None:
     assert services()[name]["user"] == "65532:65532"
 
@@ -201,7 +201,7 @@ def awake_mb() -> int:
 
 
 def test_the_whole_stays_under_four_gigabytes() -> None:
-    always = [s for s in services().values() if s.get("profiles", ["watch"]) == ["watch"]]
+    always = [s for s in services().values() if "profiles" not in s]
     others = [s for s in always if s not in functions().values()]
     assert awake_mb() + sum(megabytes(one["mem_limit"]) for one in others) == TOTAL_MB == 4096
     assert all(service["memswap_limit"] == service["mem_limit"] for service in always)

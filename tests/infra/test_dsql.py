@@ -193,10 +193,9 @@ def test_a_statement_can_be_repeated(statement: str, expected: str) -> None:
 
 
 def repositories() -> list[MetaData]:
-    """The tables of every module below functions/ that declares some, and the ledger's."""
-    found = {
-        id(hearth_jobs := importlib.import_module("hearth.ledger.table").metadata): hearth_jobs
-    }
+    """The tables of every module below functions/ that declares some, and of the layers."""
+    layers = ("hearth.ledger.table", "hearth_llm.breaker_table")
+    found = {id(one): one for one in (importlib.import_module(name).metadata for name in layers)}
     for module in pkgutil.walk_packages(functions.__path__, "functions."):
         if ".repository" in module.name:
             metadata = getattr(importlib.import_module(module.name), "metadata", None)

@@ -77,16 +77,6 @@ emails = Table(
 )
 """One row an e-mail, written before the SMTP conversation: `intended`, then `sent` or `failed`."""
 
-breakers = Table(
-    "report_circuit_breakers",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("failures", Integer, nullable=False),
-    Column("opened_at", UtcDateTime),
-    Column("probe_until", UtcDateTime),
-    Column("updated_at", UtcDateTime, nullable=False),
-)
-
 
 @dataclass(frozen=True)
 class PdfFile:

@@ -69,9 +69,11 @@ class ControlServer:
         listener = socket.create_server((host, port), backlog=256)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # As Lambda does, a payload is taken as it is sent.
-        self._runner = web.AppRunner(self._app, access_log=None, auto_decompress=False)
+        self._runner = web.AppRunner(
+            self._app, access_log=None, auto_decompress=False, shutdown_timeout=1
+        )
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
+        await web.SockSite(self._runner, listener).start()
 
     async def stop(self) -> None:
         if self._runner is not None:

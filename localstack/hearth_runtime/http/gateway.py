@@ -109,9 +109,9 @@ class Gateway:
         self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
         # A compressed body is the function's to read, as behind API Gateway.
         server = web.Server(self._handle, access_log=None, auto_decompress=False)
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=1)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
+        await web.SockSite(self._runner, listener).start()
 
     async def start_for_owner(self) -> None:
         """Listen on loopback as well, for `hearth` in the same container: who may run programs
@@ -121,7 +121,7 @@ class Gateway:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._owners_port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._owners_port}"
-        await web.SockSite(self._runner, listener, shutdown_timeout=1).start()
+        await web.SockSite(self._runner, listener).start()
 
     def _came_over_loopback(self, incoming: web.BaseRequest) -> bool:
         if self._on_loopback:

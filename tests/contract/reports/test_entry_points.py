@@ -27,7 +27,9 @@ def load(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
         "BUCKET": "hearth",
         "QUEUE_PREFIX": "hearth-",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/core/python")]),
+        "PYTHONPATH": os.pathsep.join(
+            str(ROOT / path) for path in ("", "layers/core/python", "layers/llm/python")
+        ),
     }
     return subprocess.run(
         [sys.executable, "-c", code],

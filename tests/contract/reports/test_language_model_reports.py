@@ -11,11 +11,12 @@ import httpx
 import pypdf
 import pytest
 
-from functions.reports.breaker import CircuitBreaker
-from functions.reports.llm import OpenAiChat
 from functions.reports.repository.reports import get_report
 from functions.reports.writer import NarrativeWriter
 from hearth.ledger.ledger import JobState
+from hearth_llm.breaker import CircuitBreaker
+from hearth_llm.chain import Provider, ProviderChain
+from hearth_llm.openai_chat import OpenAiChat
 from tests.contract.reports.conftest import BERLIN, Bench
 from tests.support import llm_server
 from tests.support.llm_server import Endpoint, llm_endpoint
@@ -34,7 +35,7 @@ def asking(bench: Bench, endpoint: Endpoint) -> Iterator[Bench]:
     with httpx.Client(trust_env=False) as client:
         chat = OpenAiChat(client, endpoint.base_url, "tiny")
         breaker = CircuitBreaker(bench.db, "tiny", bench.clock)
-        bench.writer = NarrativeWriter(BERLIN, chat, breaker, budget_s=5)
+        bench.writer = NarrativeWriter(BERLIN, ProviderChain([Provider(chat, breaker)]), budget_s=5)
         yield bench
 
 

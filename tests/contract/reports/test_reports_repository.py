@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,6 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from functions.reports.archive import ReportArchive
-from functions.reports.breaker import CircuitBreaker
 from functions.reports.narrative import rules_narrative
 from functions.reports.repository import emails, metadata, reports
 from functions.reports.repository.tables import PdfFile
@@ -165,74 +163,3 @@ def test_a_pdf_is_given_out_only_as_it_was_filed(db: Database) -> None:
     del store.objects[key]
     with pytest.raises(NotFound):
         archive.pdf(ulid(1))
-
-
-# ---- the circuit breaker ----
-
-
-def breaker(db: Database, clock: Clock, name: str = "llm") -> CircuitBreaker:
-    return CircuitBreaker(db, name, clock)
-
-
-def test_a_breaker_opens_after_five_failures_in_a_row_for_every_replica(db: Database) -> None:
-    clock = Clock()
-    for _ in range(4):
-        breaker(db, clock).failed()
-    assert breaker(db, clock).allows()
-    breaker(db, clock).failed()
-    assert not breaker(db, clock).allows()
-    assert breaker(db, clock, "another").allows()
-
-
-def test_a_success_in_between_starts_the_count_anew(db: Database) -> None:
-    clock = Clock()
-    for _ in range(4):
-        breaker(db, clock).failed()
-    breaker(db, clock).succeeded()
-    breaker(db, clock).failed()
-    assert breaker(db, clock).allows()
-
-
-def opened(db: Database, clock: Clock) -> CircuitBreaker:
-    for _ in range(5):
-        breaker(db, clock).failed()
-    return breaker(db, clock)
-
-
-def test_after_thirty_seconds_one_caller_may_probe(db: Database) -> None:
-    clock = Clock()
-    first, second = opened(db, clock), breaker(db, clock)
-    clock.advance(29.9)
-    assert not first.allows()
-    clock.advance(0.1)
-    assert [first.allows(), second.allows(), first.allows()] == [True, False, False]
-
-
-def test_a_probe_that_succeeds_closes_it(db: Database) -> None:
-    clock = Clock()
-    probe = opened(db, clock)
-    clock.advance(30)
-    assert probe.allows()
-    probe.succeeded()
-    assert [breaker(db, clock).allows() for _ in range(3)] == [True] * 3
-
-
-def test_a_probe_that_fails_keeps_it_open_for_thirty_seconds_more(db: Database) -> None:
-    clock = Clock()
-    probe = opened(db, clock)
-    clock.advance(30)
-    assert probe.allows()
-    probe.failed()
-    clock.advance(29)
-    assert not breaker(db, clock).allows()
-    clock.advance(1)
-    assert breaker(db, clock).allows()
-
-
-def test_a_probe_whose_process_died_does_not_block_for_ever(db: Database) -> None:
-    clock = Clock()
-    probe = opened(db, clock)
-    clock.advance(30)
-    assert probe.allows()
-    clock.time += timedelta(seconds=60)
-    assert breaker(db, clock).allows()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.reports.chat import ChatRefused
 from functions.reports.prompt import facts, read_answer
 from functions.reports.schemas import Narrative
+from hearth_llm.chat import ChatRefused
 from tests.support.report_events import incident
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from functions.reports.chat import ChatRefused, ChatUnavailable, with_retries
 from functions.reports.narrative import rules_narrative
 from functions.reports.writer import NarrativeWriter
+from hearth_llm.chain import Provider, ProviderChain
+from hearth_llm.chat import ChatRefused, ChatUnavailable
 from tests.support.report_events import incident
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -44,14 +45,18 @@ class CountingBreaker:
     successes: int = 0
     failures: int = 0
 
-    def allows(self) -> bool:
+    def allows_call(self) -> bool:
         return not self.open
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         self.successes += 1
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         self.failures += 1
+
+
+def writer(chat: ScriptedChat, breaker: CountingBreaker | None = None) -> NarrativeWriter:
+    return NarrativeWriter(BERLIN, ProviderChain([Provider(chat, breaker)]), budget_s=20.0)
 
 
 def test_without_a_model_the_rules_write_and_add_no_note() -> None:
@@ -60,7 +65,7 @@ def test_without_a_model_the_rules_write_and_add_no_note() -> None:
 
 def test_a_good_answer_is_taken_and_named() -> None:
     breaker = CountingBreaker()
-    narrative = NarrativeWriter(BERLIN, ScriptedChat([GOOD]), breaker).write(incident(), 5)
+    narrative = writer(ScriptedChat([GOOD]), breaker).write(incident(), 5)
     assert (narrative.source, narrative.model, narrative.summary) == ("llm", "tiny", "Seen.")
     assert (breaker.successes, breaker.failures) == (1, 0)
 
@@ -74,7 +79,7 @@ def test_a_model_that_does_not_help_is_replaced_by_rules_with_a_note(
     step: str | Exception,
 ) -> None:
     breaker = CountingBreaker()
-    narrative = NarrativeWriter(BERLIN, ScriptedChat([step]), breaker).write(incident(), 5)
+    narrative = writer(ScriptedChat([step]), breaker).write(incident(), 5)
     assert narrative.source == "rules"
     assert narrative.model is None
     assert narrative.note is not None
@@ -84,7 +89,7 @@ def test_a_model_that_does_not_help_is_replaced_by_rules_with_a_note(
 
 def test_an_open_breaker_spares_the_call() -> None:
     chat = ScriptedChat([GOOD])
-    narrative = NarrativeWriter(BERLIN, chat, CountingBreaker(open=True)).write(incident(), 5)
+    narrative = writer(chat, CountingBreaker(open=True)).write(incident(), 5)
     assert chat.budgets == []
     assert narrative.note is not None
     assert "paused" in narrative.note
@@ -93,62 +98,10 @@ def test_an_open_breaker_spares_the_call() -> None:
 @pytest.mark.parametrize(("given", "expected"), [(3.0, 3.0), (50.0, 20.0)])
 def test_the_smaller_budget_counts(given: float, expected: float) -> None:
     chat = ScriptedChat([GOOD])
-    NarrativeWriter(BERLIN, chat, budget_s=20.0).write(incident(), given)
+    writer(chat).write(incident(), given)
     assert chat.budgets == [expected]
 
 
 def test_a_bug_is_not_hidden_behind_the_rules() -> None:
     with pytest.raises(ZeroDivisionError):
-        NarrativeWriter(BERLIN, ScriptedChat([ZeroDivisionError()])).write(incident(), 5)
-
-
-def test_four_attempts_are_made_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
-    calls: list[float] = []
-
-    def call(left_s: float) -> str:
-        calls.append(left_s)
-        raise ChatUnavailable("HTTP 500")
-
-    with pytest.raises(ChatUnavailable):
-        with_retries(call, 60)
-    assert len(calls) == 4
-    assert pauses == [
-        pytest.approx(0.2, rel=0.26),
-        pytest.approx(0.4, rel=0.26),
-        pytest.approx(0.8, rel=0.26),
-    ]
-
-
-def test_retry_after_is_honoured_when_it_fits_and_ends_the_call_when_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
-    script: list[str | Exception] = [ChatUnavailable("HTTP 429", 7), "answer"]
-
-    def call(left_s: float) -> str:
-        step = script.pop(0)
-        if isinstance(step, Exception):
-            raise step
-        return step
-
-    assert with_retries(call, 60) == "answer"
-    assert pauses == [7]
-    script[:] = [ChatUnavailable("HTTP 429", 90), "answer"]
-    with pytest.raises(ChatUnavailable):
-        with_retries(call, 60)
-    assert pauses == [7]
-
-
-def test_a_refusal_is_not_repeated() -> None:
-    calls: list[float] = []
-
-    def call(left_s: float) -> str:
-        calls.append(left_s)
-        raise ChatRefused("HTTP 400")
-
-    with pytest.raises(ChatRefused):
-        with_retries(call, 60)
-    assert len(calls) == 1
+        writer(ScriptedChat([ZeroDivisionError()])).write(incident(), 5)

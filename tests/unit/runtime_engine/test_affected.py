@@ -52,6 +52,7 @@ def test_sources_lie_in_the_image_where_the_dockerfiles_copy_them() -> None:
     assert found == {
         "/var/task/functions": root / "functions",
         "/var/task/hearth": root / "layers/core/python/hearth",
+        "/var/task/hearth_llm": root / "layers/llm/python/hearth_llm",
         "/var/task/hearth_text": root / "layers/text/python/hearth_text",
         "/var/task/hearth_vision": root / "layers/vision/python/hearth_vision",
     }

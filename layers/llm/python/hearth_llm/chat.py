@@ -1,4 +1,4 @@
-"""Asking a language model once: the port, its errors, and how often to try."""
+"""The port to a language model, its errors, and retries with back-off."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Chat(Protocol):
 
     @property
     def model(self) -> str:
-        """Its name, as reports print it."""
+        """Its name, as answers state it."""
 
     def complete(self, system: str, user: str, *, budget_s: float) -> str:
-        """The model's answer to one question.
+        """Return the model's answer to one question.
 
         Raises:
             ChatUnavailable: No answer within `budget_s` seconds, retries included.
-            ChatRefused: An answer that no retry improves.
+            ChatRefused: The endpoint refused, or answered without text; a retry would not help.
         """
 
 
@@ -36,7 +36,7 @@ class ChatUnavailable(Unavailable):
     """The endpoint does not answer, is overloaded or broke off.
 
     Args:
-        message: What happened, without the endpoint's own words.
+        message: What happened, without text of the endpoint.
         retry_after_s: How long the endpoint asks to wait, in seconds.
     """
 
@@ -52,15 +52,16 @@ class ChatRefused(ModelFailed):
 def with_retries(call: Callable[[float], str], budget_s: float) -> str:
     """Call until it succeeds: four attempts, 0.2, 0.4 and 0.8 s apart (with jitter).
 
-    An endpoint's Retry-After is honoured where it fits in; where it does not, or no time is left,
-    the last error is raised at once instead of being slept on.
+    A Retry-After that fits into the budget is honoured; where it does not fit, or no time is left,
+    the last error is raised at once.
 
     Args:
-        call: Takes the seconds that are left.
-        budget_s: Seconds for everything.
+        call: Makes one attempt; takes the seconds that are left.
+        budget_s: Seconds for all attempts together.
 
     Raises:
-        ChatUnavailable, ChatRefused: The last attempt's.
+        ChatUnavailable: The last attempt failed and a later call may succeed.
+        ChatRefused: An attempt failed for good.
     """
     from tenacity import (
         Retrying,
@@ -82,5 +83,5 @@ def with_retries(call: Callable[[float], str], budget_s: float) -> str:
 def _pause(state: RetryCallState) -> float:
     pause: float = FIRST_PAUSE_S * 2.0 ** (state.attempt_number - 1) * random.uniform(0.75, 1.25)  # noqa: S311
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after_s if isinstance(error, ChatUnavailable) else 0.0
-    return max(pause, asked)
+    retry_after_s = error.retry_after_s if isinstance(error, ChatUnavailable) else 0.0
+    return max(pause, retry_after_s)

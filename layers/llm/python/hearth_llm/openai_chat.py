@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
-from functions.reports.chat import ChatRefused, ChatUnavailable, with_retries
+from hearth_llm.chat import ChatRefused, ChatUnavailable, with_retries
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_S = 5.0
 STALL_TIMEOUT_S = 5.0
-"""An answer that has begun may pause this long; it overruns the budget by no more than that."""
+"""Longest pause within an answer that has begun; it exceeds the budget by no more than this."""
 _RETRYABLE = frozenset({408, 409, 425, 429})
 
 
@@ -21,11 +21,10 @@ class OpenAiChat:
     """`Chat` on `POST {base_url}/chat/completions`.
 
     Args:
-        client: Without time-outs of its own; each request gets what is left of its budget.
+        client: Needs no time-outs: each request gets what is left of its budget.
         base_url: Up to and including `/v1`.
-        model: The name that the endpoint knows.
         api_key: Sent as a bearer token; empty where none is needed.
-        temperature: 0..2; low, because a report is no place for invention.
+        temperature: Between 0 and 2.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class OpenAiChat:
             expires = time.monotonic() + left_s
             status, answer = self._post(body | self._options, left_s)
             if status in (400, 422):
-                # Not every model knows JSON mode or a temperature: ask again without them.
+                # Not every model supports JSON mode or a temperature: retry without them.
                 left = expires - time.monotonic()
                 if left <= 0:
                     raise ChatUnavailable("no time was left")
@@ -70,7 +69,7 @@ class OpenAiChat:
         return with_retries(attempt, budget_s)
 
     def _post(self, body: dict[str, Any], left_s: float) -> tuple[int, bytes]:
-        """Status and body; only statuses that a retry does not change come back."""
+        """Return status and body; retryable statuses are raised."""
         expires = time.monotonic() + left_s
         timeout = httpx.Timeout(left_s, connect=min(CONNECT_TIMEOUT_S, left_s))
         try:
@@ -82,7 +81,7 @@ class OpenAiChat:
                     raise ChatUnavailable(
                         f"the endpoint answered HTTP {status}", _retry_after(response)
                     )
-                # Waiting for an answer may take the whole budget; once it flows it must not stall.
+                # The first byte may take the whole budget; once begun, the answer must not stall.
                 response.request.extensions["timeout"]["read"] = min(STALL_TIMEOUT_S, left_s)
                 return status, _read(response, expires)
         except httpx.TimeoutException as error:
@@ -107,7 +106,7 @@ def _read(response: httpx.Response, expires: float) -> bytes:
 
 
 def _retry_after(response: httpx.Response) -> float:
-    """Seconds of Retry-After; 0 where absent or a date (the few that send one send seconds)."""
+    """Return the seconds of Retry-After; 0 where absent or a date, which few send."""
     try:
         return max(0.0, float(response.headers.get("retry-after", "0")))
     except ValueError:

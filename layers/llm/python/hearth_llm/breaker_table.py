@@ -1,19 +1,31 @@
-"""The state of circuit breakers, shared by all replicas. Each takes the caller's transaction."""
+"""The table with the state of circuit breakers, shared by all replicas and functions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, or_, select, update
 
-from functions.reports.repository.tables import breakers
-from hearth.db import insert_for
+from hearth.db import UtcDateTime, insert_for
+
+metadata = MetaData()
+
+# The name is from the function that this table was part of first.
+breakers = Table(
+    "report_circuit_breakers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("opened_at", UtcDateTime),
+    Column("probe_until", UtcDateTime),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
 
 
 @dataclass(frozen=True)
 class BreakerState:
-    """Failures in a row, when it opened (None: closed), until when a probe may take."""
+    """Failures in a row, when the breaker opened (None: closed), and the lease of a probe."""
 
     failures: int
     opened_at: datetime | None
@@ -21,15 +33,15 @@ class BreakerState:
 
 
 def get_breaker(tx: Connection, name: str) -> BreakerState:
-    """The breaker's state; one that never failed is closed."""
+    """Return the state of a breaker; one that never failed is closed."""
     row = tx.execute(select(breakers).where(breakers.c.name == name)).one_or_none()
     if row is None:
         return BreakerState(0, None, None)
     return BreakerState(row.failures, row.opened_at, row.probe_until)
 
 
-def take_probe(tx: Connection, name: str, now: datetime, until: datetime) -> bool:
-    """Become the one caller that may try a half-open breaker until `until`."""
+def claim_probe(tx: Connection, name: str, now: datetime, until: datetime) -> bool:
+    """Become the one caller that may probe a half-open breaker until `until`."""
     taken = tx.execute(
         update(breakers)
         .where(
@@ -42,7 +54,7 @@ def take_probe(tx: Connection, name: str, now: datetime, until: datetime) -> boo
 
 
 def add_failure(tx: Connection, name: str, now: datetime, threshold: int) -> BreakerState:
-    """Count one failure; from `threshold` in a row on, the breaker is open from `now`."""
+    """Count one failure; `threshold` failures in a row open the breaker at `now`."""
     statement = insert_for(tx.dialect.name)(breakers)
     counted = tx.execute(
         statement.on_conflict_do_update(
@@ -63,7 +75,7 @@ def add_failure(tx: Connection, name: str, now: datetime, threshold: int) -> Bre
 
 
 def close_breaker(tx: Connection, name: str, now: datetime) -> None:
-    """Forget all failures."""
+    """Reset the failures."""
     tx.execute(
         update(breakers)
         .where(breakers.c.name == name)

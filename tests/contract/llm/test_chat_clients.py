@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from functions.reports import prompt
-from functions.reports.bedrock import BedrockChat
-from functions.reports.chat import ChatRefused, ChatUnavailable
-from functions.reports.llm import OpenAiChat
 from hearth.aws import client as aws_client
 from hearth.settings import AwsSettings
+from hearth_llm.bedrock_chat import BedrockChat
+from hearth_llm.chat import ChatRefused, ChatUnavailable
+from hearth_llm.openai_chat import OpenAiChat
 from tests.support import llm_server
 from tests.support.llm_server import Endpoint, Exchange, llm_endpoint
 

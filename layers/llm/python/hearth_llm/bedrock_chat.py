@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.reports.chat import ChatRefused, ChatUnavailable, with_retries
+from hearth_llm.chat import ChatRefused, ChatUnavailable, with_retries
 
 MAX_TOKENS = 2_000
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html#API_runtime_Converse_Errors
@@ -23,9 +23,8 @@ class BedrockChat:
     """`Chat` on a boto3 `bedrock-runtime` client.
 
     Args:
-        client: From `hearth.aws.client`.
-        model: Model or inference profile id.
-        temperature: 0..1.
+        model: Id of a model or an inference profile.
+        temperature: Between 0 and 1.
     """
 
     def __init__(self, client: Any, model: str, temperature: float = 0.3) -> None:
@@ -51,7 +50,7 @@ class BedrockChat:
             raise ChatRefused(f"Bedrock answered {code}") from error
         except Exception as error:
             # Only the core may import botocore; its own errors (no route, no credentials, time-out)
-            # are told apart by where they are defined.
+            # are recognised by the module that defines them.
             if type(error).__module__.partition(".")[0] != "botocore":
                 raise
             raise ChatUnavailable(f"Bedrock does not answer ({type(error).__name__})") from error

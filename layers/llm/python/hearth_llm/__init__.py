@@ -1,0 +1,1 @@
+"""Language models: chat clients, a chain of providers, and a circuit breaker for each."""
