@@ -14,7 +14,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,8 @@ def document() -> Json:
         name: importlib.import_module(f"functions.{name}.api").create_app(None).openapi()
         for name in functions
     }
-    return merge(parts, functions, recorded_events())
+    routes = [(method, path) for part in parts.values() for path, method, _ in operations(part)]
+    return merge(parts, functions, recorded_events(routes))
 
 
 def capabilities() -> dict[str, str]:
@@ -157,12 +158,25 @@ def renamed(part: Json, capability: str, taken: Json) -> Json:
 # ---- examples ----
 
 
-def recorded_events() -> dict[str, Json]:
-    """Route → name of the case → recorded request."""
+def recorded_events(routes: Iterable[tuple[str, str]]) -> dict[str, Json]:
+    """Route → name of the case → recorded request, with the parameters that the route names.
+
+    Args:
+        routes: Method and path of each; the gateway knows only what they begin with.
+    """
+    # The one with fewer parameters says more about a path.
+    tried = sorted(routes, key=lambda route: route[1].count("{"))
     found: dict[str, Json] = {}
-    for path in sorted((ROOT / "events").glob("*/http_api_*.json")):
-        event = json.loads(path.read_text("utf-8"))
-        found.setdefault(event["routeKey"], {})[path.stem.removeprefix("http_api_")] = event
+    for file in sorted((ROOT / "events").glob("*/http_api_*.json")):
+        event = json.loads(file.read_text("utf-8"))
+        for method, path in tried:
+            pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+            match = re.fullmatch(pattern, event["rawPath"])
+            if match and method.upper() == event["requestContext"]["http"]["method"]:
+                event["pathParameters"] = match.groupdict()
+                case = file.stem.removeprefix("http_api_")
+                found.setdefault(f"{method.upper()} {path}", {})[case] = event
+                break
     return found
 
 

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml
 
+from hearth_runtime.http.routing import RouteTable
+from hearth_runtime.template.reader import Place, TemplateSource
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,6 +57,15 @@ class Template:
 def template() -> Template:
     path = ROOT / "template.yaml"
     return Template(cfn_yaml.load(str(path)), path.read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def routes() -> RouteTable:
+    """The routes of the template's API, as the gateway tries them."""
+    source = TemplateSource.read(ROOT / "template.yaml")
+    found = source.resolve({"DatabaseUrl": "sqlite:////nowhere/hearth.db"}, Place("hearth"))
+    assert found.api is not None
+    return RouteTable(found.api.routes)
 
 
 @pytest.fixture(scope="session")

@@ -8,17 +8,21 @@ import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from hearth.http.auth import PERMISSIONS, Principal, Role, principal_of
+from scripts.declare import gather
 from tests.infra.test_template import folder, target
 from tests.support.callers import acting_as
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from hearth_runtime.http.routing import RouteTable
     from tests.infra.conftest import Template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,21 +57,75 @@ def ask(app: ASGIApp, method: str, path: str) -> httpx.Response:
     return asyncio.run(call())
 
 
-def test_a_route_is_public_where_its_function_asks_nobody_and_nowhere_else(
+def asks_who_calls(dependant: Any) -> bool:
+    """Whether `require` or `require_caller` is among what a route depends on."""
+    name = getattr(dependant.call, "__qualname__", "")
+    return name in ("require.<locals>.check", "require_caller.<locals>.check") or any(
+        asks_who_calls(one) for one in dependant.dependencies
+    )
+
+
+def test_every_route_asks_who_calls_unless_its_capability_declares_it_public(
     template: Template,
 ) -> None:
+    declared = {one.name: set(one.public_routes) for one in gather(ROOT).values()}
+    for name, app in applications(template).items():
+        open_to_all = {
+            f"{method} {route.path}"
+            for route in app.routes
+            if isinstance(route, APIRoute) and not asks_who_calls(route.dependant)
+            for method in route.methods
+        }
+        assert open_to_all == declared[name], name
+        documented = {
+            f"{method} {path}"
+            for (method, path), operation in operations(app).items()
+            if not operation.get("security")
+        }
+        assert documented == declared[name], name
+
+
+def test_the_gateway_lets_the_anonymous_through_on_public_routes_alone(template: Template) -> None:
     public = {
-        (event["Method"], event["Path"])
+        f"{event['Method']} {event['Path']}"
         for _, event in template.events("HttpApi")
         if event.get("Auth", {}).get("Authorizer") == "NONE"
     }
-    asking_nobody = {
-        route
-        for app in applications(template).values()
-        for route, operation in operations(app).items()
-        if not operation.get("security")
-    }
-    assert asking_nobody == public
+    assert public == {route for one in gather(ROOT).values() for route in one.public_routes}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "public"),
+    [
+        ("POST", "/api/v1/auth/login", True),
+        ("POST", "/api/v1/auth/%6cogin", True),
+        ("GET", "/api/v1/auth/login", False),
+        ("POST", "/api/v1/auth/login/", False),
+        ("POST", "/api/v1/auth/login%2F..%2Fusers", False),
+        ("POST", "/api/v1/auth//login", False),
+        ("GET", "/api/v1/auth/users", False),
+        ("GET", "/docs/app.js", True),
+        ("PUT", "/api/v1/tasks/x/dependencies/y", False),
+        ("OPTIONS", "/api/v1/tasks", False),
+    ],
+)
+def test_a_public_route_is_no_way_around_the_authorizer(
+    routes: RouteTable, method: str, path: str, public: bool
+) -> None:
+    match = routes.find(method, path)
+    assert match is not None
+    assert match.route.public is public
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_recorded_request_came_on_the_route_that_the_gateway_gives_it(
+    routes: RouteTable, path: Path
+) -> None:
+    event = json.loads(path.read_text("utf-8"))
+    match = routes.find(event["requestContext"]["http"]["method"], quote(event["rawPath"]))
+    assert match is not None
+    assert event["routeKey"] == event["requestContext"]["routeKey"] == match.route.key
+    assert event.get("pathParameters", {}) == match.parameters
 
 
 def test_the_api_asks_its_authorizer_unless_a_route_opts_out(template: Template) -> None:

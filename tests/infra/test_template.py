@@ -17,6 +17,7 @@ import pytest
 from hearth import migrations
 
 if TYPE_CHECKING:
+    from hearth_runtime.http.routing import RouteTable
     from tests.infra.conftest import Template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,19 +88,26 @@ def test_every_variable_that_is_passed_is_one_that_the_function_reads(template: 
         assert passed <= known, f"{name} does not read {sorted(passed - known)}"
 
 
-def test_the_routes_of_the_api_are_the_routes_of_the_functions(template: Template) -> None:
-    wired: dict[str, set[tuple[str, str]]] = {}
-    for name, event in template.events("HttpApi"):
-        route = (event["Method"], event["Path"])
-        wired.setdefault(folder(template.functions[name]), set()).add(route)
-    for capability, routes in wired.items():
+def test_every_route_of_a_function_reaches_it_and_every_route_of_the_api_leads_somewhere(
+    template: Template, routes: RouteTable
+) -> None:
+    wired = {(event["Method"], event["Path"]) for _, event in template.events("HttpApi")}
+    used = set()
+    for capability in {folder(template.functions[name]) for name, _ in template.events("HttpApi")}:
         app = importlib.import_module(f"functions.{capability}.api").create_app(None)
-        answered = {
-            (method.upper(), path)
-            for path, methods in app.openapi()["paths"].items()
-            for method in methods
-        }
-        assert routes == answered, capability
+        for path, methods in app.openapi()["paths"].items():
+            for method in methods:
+                match = routes.find(method.upper(), path.replace("{", "").replace("}", ""))
+                assert match is not None, (capability, method, path)
+                (reached,) = (
+                    function
+                    for function in template.functions.values()
+                    if function["FunctionName"]["Fn::Sub"]
+                    == match.route.function.replace("hearth-", "${AWS::StackName}-", 1)
+                )
+                assert folder(reached) == capability, (capability, method, path)
+                used.add((match.route.method, match.route.path))
+    assert used == wired
 
 
 # ---- queues ----

@@ -117,7 +117,7 @@ def database(engine: str, folder: Path) -> Iterator[str]:
 def unthrottled() -> Iterator[Path]:
     """The template with a gateway that takes as many requests as it can."""
     text = (ROOT / "template.yaml").read_text()
-    limits = "ThrottlingBurstLimit: 200, ThrottlingRateLimit: 100"
+    limits = "ThrottlingBurstLimit: 1000, ThrottlingRateLimit: 500"
     assert limits in text
     # Beside the real one: functions are found from where the template is.
     with tempfile.NamedTemporaryFile("w", dir=ROOT, suffix=".yaml") as copy:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import random
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,9 +61,10 @@ def test_without_frames_the_lists_are_empty(get: Any) -> None:
 
 
 def test_every_route_has_an_event(stage: Stage) -> None:
-    asked = {load_event(f"detection/{name}")["routeKey"] for name in EVENTS}
-    routes = {f"GET {path}" for path in app_of(stage).openapi()["paths"]}
-    assert asked == routes
+    paths = [load_event(f"detection/{name}")["rawPath"] for name in EVENTS]
+    for route in app_of(stage).openapi()["paths"]:
+        pattern = re.sub(r"\{\w+\}", "[^/]+", route)
+        assert any(re.fullmatch(pattern, path) for path in paths), route
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -70,8 +72,6 @@ def test_an_event_is_answered_as_its_route_says(stage: Stage, name: str) -> None
     walk(stage, 1)
     stage.drain()
     event = load_event(f"detection/{name}")
-    path = event["routeKey"].removeprefix("GET ")
-    assert event["rawPath"] == path.format_map(event.get("pathParameters", {}))
     answer = lambda_handler_for(app_of(stage))(event, LambdaContext())
     assert answer["statusCode"] == 200
     if name == "http_api_evidence":

@@ -113,6 +113,8 @@ def create_app(
         openapi_url=openapi_url,
         docs_url=None,
         redoc_url=None,
+        # Behind the gateway a path with a slash too many is another path, not a redirect.
+        redirect_slashes=False,
         responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
     )
     for router in routers:
