@@ -4,7 +4,7 @@ The database comes first, objects after it. Rows name objects, never the other w
 that a row of the snapshot names was stored before the row was committed, so a listing that begins
 afterwards has it. The other order could copy a row whose object came between. What the listing has
 beyond the snapshot does no harm: the sweep finds frames without a row and has them judged, and keys
-and bytes are functions of the frames, so that the same reports come of them once more. (A picture
+and bytes are functions of the frames, so that the same reports come of them once more. (An image
 of evidence is drawn anew when its incident grows. Then the archive may hold a newer one than its
 row; the frame that made it grow is in the archive too, and leads to that row again.)
 """

@@ -25,7 +25,7 @@ class Camera:
     Attributes:
         name: Camera id, as in the keys of its frames.
         source: Path, address or number, with user name and password: never shown.
-        rate: Frames kept a second; None keeps the rate of pictures in files.
+        rate: Frames kept a second; None keeps the rate of images in files.
         regions: Parts of the image in which motion counts; none means everywhere.
         enabled: Whether it is watched.
         problem: Why it cannot be watched, where the row is wrong.

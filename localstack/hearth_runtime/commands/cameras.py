@@ -19,7 +19,7 @@ from hearth_runtime.cameras.rows import FUNCTION
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, output_of
 from hearth_runtime.commands.stack_client import Api, request, running_stack
-from hearth_runtime.commands.watch import Regions, parts_of_picture
+from hearth_runtime.commands.watch import Regions, parse_regions
 from hearth_runtime.stack_state import read_state
 from hearth_runtime.watch.errors import WatchError
 from hearth_runtime.watch.keys import camera_slug, check_camera
@@ -70,7 +70,7 @@ def add(
     if rate is not None:
         body["rate"] = rate
     if region:
-        body["region"] = parts_of_picture(region, motion=True)
+        body["region"] = parse_regions(region, motion=True)
     if policy is not None:
         body["policy"] = policy
     if disabled:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 Sources = Annotated[
     list[str] | None,
-    typer.Argument(help="Videos, GIFs, pictures, folders, streams; photographs when none."),
+    typer.Argument(help="Videos, GIFs, images, folders, streams; photographs when none."),
 ]
 
 

@@ -15,9 +15,9 @@ from hearth_runtime.watch.errors import SourceError
 from hearth_runtime.watch.keys import check_camera, default_camera
 
 PHOTOGRAPHS = "photographs"
-# People, and pictures without any: that an empty one raises no incident is part of the show.
+# People, and images without any: that an empty one raises no incident is part of the show.
 _FILES = ("astronaut.png", "camera.png", "coffee.png", "chelsea.png", "rocket.jpg")
-# Every picture three times, a second apart: an incident needs three observations.
+# Every image three times, a second apart: an incident needs three observations.
 PHOTOGRAPH_LOOPS = 3
 PHOTOGRAPH_FPS = 1.0
 
@@ -93,7 +93,7 @@ def copy_photographs(folder: Path) -> Path:
     if not files:
         raise CommandError(
             "The photographs of scikit-image are not there.",
-            "Run scripts/setup, or name a SOURCE: a video, a picture, a folder, rtsp://….",
+            "Run scripts/setup, or name a SOURCE: a video, an image, a folder, rtsp://….",
         )
     target = folder / PHOTOGRAPHS
     shutil.rmtree(target, ignore_errors=True)

@@ -203,7 +203,7 @@ def _incident_table(incidents: list[dict[str, Any]]) -> Table:
         table.add_row(
             incident["incident_id"],
             incident["camera_id"],
-            incident["zone"] or "whole picture",
+            incident["zone"] or "whole image",
             violations,
             f"{_short(incident['first_seen'])} to {_short(incident['last_seen'])[11:]}",
             incident["narrative"] or f"[yellow]{incident['state']}, no report[/]",

@@ -43,7 +43,7 @@ def wait_until_settled(
     Args:
         api: The product's HTTP API.
         summaries: What was watched.
-        stored: Camera → how many of its pictures the bucket holds. A frame whose notification was
+        stored: Camera → how many of its images the bucket holds. A frame whose notification was
             lost has no job yet; the sweep finds it, and until then this number tells.
         timeout_s: Gives up after so long.
         stop: Gives up at once.

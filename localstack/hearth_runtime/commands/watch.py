@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from hearth_runtime.watch.watcher import WatchConfig, WatchSummary
 
 DEFAULT_FPS = 5.0  # the rate at which Frigate detects
-MIN_REGION = 0.05  # of a picture's width and height, as in a policy: less shows nobody
+MIN_REGION = 0.05  # of an image's width and height, as in a policy: less shows nobody
 MAX_REGIONS = 50
 
 Fps = Annotated[
     str | None,
     typer.Option(
-        "--fps", help="Frames kept a second, or all; 5 unless given, pictures in files all."
+        "--fps", help="Frames kept a second, or all; 5 unless given, images in files all."
     ),
 ]
 Loop = Annotated[int, typer.Option("--loop", min=1, help="Play a source that ends N times.")]
@@ -38,7 +38,7 @@ Regions = Annotated[
     typer.Option(
         "--region",
         metavar="L,T,R,B",
-        help="Look for motion in this part only, fractions of the picture; may be repeated.",
+        help="Look for motion in this part only, fractions of the image; may be repeated.",
     ),
 ]
 Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="JPEG quality.")]
@@ -46,7 +46,7 @@ MaxSide = Annotated[
     int, typer.Option("--max-side", min=16, max=16384, help="Longer side in pixels; never grown.")
 ]
 MaxPixels = Annotated[
-    int, typer.Option("--max-pixels", min=1, help="Larger pictures are not decoded here.")
+    int, typer.Option("--max-pixels", min=1, help="Larger images are not decoded here.")
 ]
 StartTime = Annotated[
     str | None,
@@ -59,7 +59,7 @@ def watch(
     source: Annotated[
         str,
         typer.Argument(
-            help="Video, GIF, picture, folder of pictures, rtsp://…, http://…, camera's number."
+            help="Video, GIF, image, folder of images, rtsp://…, http://…, camera's number."
         ),
     ],
     camera: Annotated[
@@ -96,7 +96,7 @@ def watch(
     json_: options.JsonFlag = False,
 ) -> None:
     """Bring a camera's frames into the bucket, until it ends or Ctrl-C."""
-    from hearth_runtime.watch.frames import PictureLimits
+    from hearth_runtime.watch.frames import ImageLimits
     from hearth_runtime.watch.watcher import WatchConfig
 
     output = output_of(ctx)
@@ -119,9 +119,9 @@ def watch(
         paced=fps is not None and fps != "all",
         loop=loop,
         motion=motion,
-        regions=parts_of_picture(region or [], motion),
+        regions=parse_regions(region or [], motion),
         keep_alive_s=keep_alive,
-        limits=PictureLimits(max_side=max_side, max_pixels=max_pixels, quality=quality),
+        limits=ImageLimits(max_side=max_side, max_pixels=max_pixels, quality=quality),
         start_time=moment(start_time),
         reconnect=reconnect,
         stall_s=stall,
@@ -168,11 +168,11 @@ def frames_per_second(text: str | None) -> float | None:
     return rate
 
 
-def parts_of_picture(texts: Sequence[str], motion: bool) -> tuple[Region, ...]:
+def parse_regions(texts: Sequence[str], motion: bool) -> tuple[Region, ...]:
     """What --region means, given any number of times: left, top, right and bottom, 0..1.
 
     Raises:
-        CommandError: One is no part of a picture, or nothing looks at them.
+        CommandError: One is no part of an image, or nothing looks at them.
     """
     if texts and not motion:
         raise CommandError(
@@ -184,10 +184,10 @@ def parts_of_picture(texts: Sequence[str], motion: bool) -> tuple[Region, ...]:
         raise CommandError(
             f"--region is given {len(texts)} times; {MAX_REGIONS} are the most.", code=MISUSED
         )
-    return tuple(map(_part_of_picture, texts))
+    return tuple(map(_parse_region, texts))
 
 
-def _part_of_picture(text: str) -> Region:
+def _parse_region(text: str) -> Region:
     try:
         left, top, right, bottom = map(float, text.split(","))
     except ValueError:
@@ -197,7 +197,7 @@ def _part_of_picture(text: str) -> Region:
     if not (inside and right - left >= MIN_REGION and bottom - top >= MIN_REGION):
         raise CommandError(
             f"--region {text[:100]} is not left,top,right,bottom with {MIN_REGION:g} of the "
-            "picture between them at least.",
+            "image between them at least.",
             "Give fractions of width and height, as 0,0.3,1,1 for all but the upper third.",
             code=MISUSED,
         )

@@ -8,7 +8,7 @@ function, and Docker starts a fresh container that waits again. The script tells
 
 Who calls is believed by its address: Compose's name service knows each function's containers under
 the function's name, and no container can take another's address (they have no capabilities). So
-what parses strangers' pictures cannot ask for the environment of what holds the keys.
+what parses strangers' images cannot ask for the environment of what holds the keys.
 """
 
 from __future__ import annotations

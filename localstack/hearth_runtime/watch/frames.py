@@ -23,16 +23,16 @@ Warn = Callable[[str], None]
 
 @dataclass(slots=True)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
         index: Counts from 0 over everything the source held, sampled or not.
         captured_at: Microseconds: since 1970 (UTC) from a live source, since its own beginning from
             a source that ends.
         image: (H, W, 3) uint8 BGR, or None where `encoded` is passed on untouched.
-        encoded: The source's own bytes: a JPEG within the limits, or a picture that cannot be
+        encoded: The source's own bytes: a JPEG within the limits, or an image that cannot be
             read here and is stored as it is, so that `detection` refuses it for all to see.
-        problem: Why the picture cannot be read, where it cannot.
+        problem: Why the image cannot be read, where it cannot.
     """
 
     index: int
@@ -43,12 +43,12 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureLimits:
+class ImageLimits:
     """Bounds on what is read and what is stored.
 
     Attributes:
-        max_side: Longer side of a stored picture in pixels; larger ones are shrunk, none is grown.
-        max_pixels: Larger pictures are not decoded here.
+        max_side: Longer side of a stored image in pixels; larger ones are shrunk, none is grown.
+        max_pixels: Larger images are not decoded here.
         max_bytes: Larger files and stream parts are not read into memory.
         quality: JPEG quality, 1 to 100.
     """
@@ -68,7 +68,7 @@ class Source(Protocol):
 
     @property
     def still(self) -> bool:
-        """Whether its pictures stand each for itself: none is sampled away or held to be still."""
+        """Whether its images stand each for itself: none is sampled away or held to be still."""
 
     @property
     def started_at(self) -> int:
@@ -76,10 +76,10 @@ class Source(Protocol):
 
     @property
     def total(self) -> int | None:
-        """How many pictures one pass holds, where that is known."""
+        """How many images one pass holds, where that is known."""
 
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
-        """One pass; `wanted(captured_at)` is asked before a picture is converted.
+        """One pass; `wanted(captured_at)` is asked before an image is converted.
 
         Raises:
             SourceError: The source cannot be read.
@@ -90,11 +90,11 @@ class Source(Protocol):
         """Let go of what is held; ends a blocked read where that is possible."""
 
 
-def encode(image: Image, limits: PictureLimits) -> bytes:
-    """JPEG of a picture, shrunk to `limits.max_side`; deterministic for one OpenCV build.
+def encode(image: Image, limits: ImageLimits) -> bytes:
+    """JPEG of an image, shrunk to `limits.max_side`; deterministic for one OpenCV build.
 
     Raises:
-        SourceError: OpenCV cannot encode the picture.
+        SourceError: OpenCV cannot encode the image.
     """
     height, width = image.shape[:2]
     longest = max(height, width)
@@ -104,7 +104,7 @@ def encode(image: Image, limits: PictureLimits) -> bytes:
         image = cast(Image, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, limits.quality])
     if not done:
-        raise SourceError(f"A picture of {width}x{height} pixels cannot be encoded as JPEG.")
+        raise SourceError(f"An image of {width}x{height} pixels cannot be encoded as JPEG.")
     encoded: bytes = data.tobytes()
     return encoded
 

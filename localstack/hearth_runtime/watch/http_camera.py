@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from hearth_runtime.watch.errors import SourceError, SourceLost
-from hearth_runtime.watch.frames import Frame, PictureLimits, Wanted
-from hearth_runtime.watch.pictures import decode_picture
+from hearth_runtime.watch.frames import Frame, ImageLimits, Wanted
+from hearth_runtime.watch.image_files import decode_image
 
 _MAX_HEADER = 8 * 1024
 _CHUNK = 64 * 1024
@@ -23,7 +23,7 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class HttpCamera:
-    """One address that answers with a stream of pictures, or with the picture of this moment."""
+    """One address that answers with a stream of images, or with the image of this moment."""
 
     live = True
     still = False
@@ -31,7 +31,7 @@ class HttpCamera:
     total = None
 
     def __init__(
-        self, url: str, shown: str, limits: PictureLimits, stall_s: float, interval_s: float
+        self, url: str, shown: str, limits: ImageLimits, stall_s: float, interval_s: float
     ) -> None:
         """`shown` is the address without its password; `interval_s` is between two snapshots."""
         self._url, self._opener = _authenticated(url)
@@ -69,7 +69,7 @@ class HttpCamera:
                     self._index += 1
                 else:
                     raise SourceError(
-                        f"{self._shown} answers with {kind}, which is neither a picture nor a "
+                        f"{self._shown} answers with {kind}, which is neither an image nor a "
                         "stream of them.",
                         "Look in the camera's manual for its MJPEG or snapshot address.",
                     )
@@ -89,9 +89,9 @@ class HttpCamera:
         raise SourceLost(f"{self._shown} ended its stream")
 
     def _frame(self, data: bytes, now: int) -> Frame:
-        frame = decode_picture(data, self._limits, self._index, now)
+        frame = decode_image(data, self._limits, self._index, now)
         if frame.problem:
-            frame.problem = f"{self._shown}, picture {self._index}: {frame.problem}"
+            frame.problem = f"{self._shown}, image {self._index}: {frame.problem}"
         return frame
 
     def _request(self) -> HTTPResponse:
@@ -148,7 +148,7 @@ class _Body:
         return data
 
     def refresh(self) -> None:
-        """A picture has arrived whole: the time-out starts again."""
+        """An image has arrived whole: the time-out starts again."""
         self._deadline = time.monotonic() + self._stall_s
 
     def _take(self, count: int) -> bytes:
@@ -158,7 +158,7 @@ class _Body:
 
     def _check(self, size: int, limit: int) -> None:
         if size > limit:
-            raise SourceLost(f"{self._shown} sent more than {limit} bytes for one picture")
+            raise SourceLost(f"{self._shown} sent more than {limit} bytes for one image")
 
     def _need(self) -> None:
         if not self._fill():
@@ -167,7 +167,7 @@ class _Body:
     def _fill(self) -> bool:
         # The socket's own time-out restarts with every byte: a trickle would never end.
         if time.monotonic() > self._deadline:
-            raise SourceLost(f"{self._shown} sent no whole picture in {self._stall_s:g} s")
+            raise SourceLost(f"{self._shown} sent no whole image in {self._stall_s:g} s")
         try:
             data = self._response.read1(_CHUNK)
         except TimeoutError:
@@ -187,7 +187,7 @@ class _Parts:
         self._max_bytes = max_bytes
         boundary = response.headers.get_boundary()
         if not boundary:
-            raise SourceError(f"{shown} names no boundary between its pictures.")
+            raise SourceError(f"{shown} names no boundary between its images.")
         # Some cameras write the two dashes into the parameter as well.
         self._boundary = b"--" + boundary.removeprefix("--").encode("latin-1", "replace")
 
@@ -204,7 +204,7 @@ class _Parts:
                 size = int(length)
                 if size > self._max_bytes:
                     raise SourceLost(
-                        f"{self._shown} announces a picture of {size} bytes; the limit is "
+                        f"{self._shown} announces an image of {size} bytes; the limit is "
                         f"{self._max_bytes}"
                     )
                 data = self._body.take(size)

@@ -60,7 +60,7 @@ def default_camera(source: str) -> str:
 
 
 def frame_key(camera: str, captured_at: int) -> str:
-    """The key of the picture that `camera` took at `captured_at` (microseconds since 1970, UTC)."""
+    """The key of the image that `camera` took at `captured_at` (microseconds since 1970, UTC)."""
     return f"frames/{camera}/{_stamp(captured_at)}.jpg"
 
 
@@ -83,7 +83,7 @@ def _stamp(captured_at: int) -> str:
 class CaptureClock:
     """Makes the capture times of one camera strictly increasing.
 
-    A clock that was set back, or two pictures with one time, would break the order of keys; such a
+    A clock that was set back, or two images with one time, would break the order of keys; such a
     frame gets the microsecond after its predecessor.
     """
 

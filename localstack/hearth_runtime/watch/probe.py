@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError, SourceLost
-from hearth_runtime.watch.frames import Frame, PictureLimits
+from hearth_runtime.watch.frames import Frame, ImageLimits
 from hearth_runtime.watch.sources import open_source
 from hearth_runtime.watch.video import LiveVideo, VideoFile
 
@@ -50,7 +50,7 @@ def probe_source(source: str, *, stall_s: float = 10.0) -> Probe:
         SourceError: The source cannot be opened, or shows nothing that can be decoded.
     """
     began = time.monotonic()
-    opened = open_source(source, PictureLimits(), lambda message: None, stall_s=stall_s)
+    opened = open_source(source, ImageLimits(), lambda message: None, stall_s=stall_s)
     frames = iter(opened.frames(lambda captured_at: True))
     try:
         frame = next(frames, None)

@@ -45,7 +45,7 @@ class MotionGate:
     A pixel has changed when its brightness differs by more than `contrast` (0..255) from that of
     the last frame that passed, on a thumbnail 240 pixels wide; a frame passes when more than
     `fraction` of the pixels have. Comparing with the last *passed* frame, not with the last one,
-    makes slow movement add up. 0.3 % of a picture is a person 9 % as tall as it, so that what a
+    makes slow movement add up. 0.3 % of an image is a person 9 % as tall as it, so that what a
     detector could find passes. The first frame passes, and one every `keep_alive_us`, so that a
     person who stands still is still there.
 
@@ -97,7 +97,7 @@ class MotionGate:
             self._looked_at = np.zeros(shape, np.bool_)
             left, top, right, bottom = self._part
             for region in self._regions:
-                # From fractions of the picture to fractions of the part around all regions.
+                # From fractions of the image to fractions of the part around all regions.
                 within = (
                     (region[0] - left) / (right - left),
                     (region[1] - top) / (bottom - top),

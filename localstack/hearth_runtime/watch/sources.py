@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from hearth_runtime.watch import pictures
+from hearth_runtime.watch import image_files
 from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError, SourceLost
-from hearth_runtime.watch.frames import Frame, PictureLimits, Source, Wanted, Warn
+from hearth_runtime.watch.frames import Frame, ImageLimits, Source, Wanted, Warn
 from hearth_runtime.watch.http_camera import HttpCamera
 from hearth_runtime.watch.video import LiveVideo, VideoFile
 
@@ -25,7 +25,7 @@ Lost = Callable[[str, float, int], None]
 
 def open_source(
     source: str,
-    limits: PictureLimits,
+    limits: ImageLimits,
     warn: Warn,
     *,
     fps: float | None = None,
@@ -37,7 +37,7 @@ def open_source(
         source: A path, an address or the number of a camera.
         limits: Bounds on what is read.
         warn: Told, in one sentence, what is wrong but no reason to stop.
-        fps: Pictures a second where the source has no rate of its own; None for its own times.
+        fps: Images a second where the source has no rate of its own; None for its own times.
         stall_s: A live source that sends nothing for so many seconds is lost.
 
     Raises:
@@ -77,9 +77,7 @@ def _parts(source: str) -> SplitResult:
     return parts
 
 
-def _path(
-    path: Path, limits: PictureLimits, warn: Warn, stall_s: float, fps: float | None
-) -> Source:
+def _path(path: Path, limits: ImageLimits, warn: Warn, stall_s: float, fps: float | None) -> Source:
     step = None if fps is None else round(1_000_000 / fps)
     try:
         if path.is_char_device():
@@ -88,17 +86,17 @@ def _path(
                 raise SourceError(f"{path} is not a camera.", "Cameras are called /dev/videoN.")
             return LiveVideo(int(number), str(path), stall_s)
         if path.is_dir():
-            return pictures.folder(path, limits, warn, step)
+            return image_files.folder(path, limits, warn, step)
         if not path.exists():
             raise SourceError(f"There is no {path}.", "Check the name of the file or folder.")
         if not path.is_file():
             raise SourceError(f"{path} is neither a file nor a folder.")
         with path.open("rb"):
-            kind = pictures.probe(path)
+            kind = image_files.probe(path)
         if kind == "animation":
-            return pictures.Animation(path, limits, warn)
-        if kind == "picture":
-            return pictures.PictureFiles([path], limits, step)
+            return image_files.Animation(path, limits, warn)
+        if kind == "image":
+            return image_files.ImageFiles([path], limits, step)
         return VideoFile(path, limits, warn)
     except OSError as error:
         raise SourceError(
@@ -106,7 +104,7 @@ def _path(
         ) from None
 
 
-def _http(source: str, limits: PictureLimits, stall_s: float, fps: float | None) -> Source:
+def _http(source: str, limits: ImageLimits, stall_s: float, fps: float | None) -> Source:
     camera = HttpCamera(source, public_source(source), limits, stall_s, 1 / fps if fps else 1.0)
     try:
         kind = camera.content_type()

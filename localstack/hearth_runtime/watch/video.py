@@ -13,8 +13,8 @@ from typing import cast
 import cv2
 
 from hearth_runtime.watch.errors import SourceError, SourceLost
-from hearth_runtime.watch.frames import Frame, Image, PictureLimits, Wanted, Warn
-from hearth_runtime.watch.pictures import file_time
+from hearth_runtime.watch.frames import Frame, Image, ImageLimits, Wanted, Warn
+from hearth_runtime.watch.image_files import file_time
 
 _HIGHEST_FPS = 1000.0
 
@@ -25,7 +25,7 @@ class VideoFile:
     live = False
     still = False
 
-    def __init__(self, path: Path, limits: PictureLimits, warn: Warn) -> None:
+    def __init__(self, path: Path, limits: ImageLimits, warn: Warn) -> None:
         self.codec: str | None = None
         self.fps: float | None = None
         self._path = path
@@ -81,7 +81,7 @@ class VideoFile:
             why = "it is empty (0 bytes)" if size == 0 else "FFmpeg finds no video in it"
             raise SourceError(
                 f"{self._path} cannot be read: {why}.",
-                "Give a video, an animated GIF, a picture, a folder of pictures, rtsp://, http:// "
+                "Give a video, an animated GIF, an image, a folder of images, rtsp://, http:// "
                 "or the number of a camera.",
             )
         self.codec, self.fps = _announced(capture)

@@ -15,8 +15,8 @@ from hearth_runtime.watch import keys
 from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.bucket import Bucket
 from hearth_runtime.watch.errors import SourceError, SourceLost, WatchError
-from hearth_runtime.watch.frames import Frame, PictureLimits, Region, Source, encode
-from hearth_runtime.watch.pictures import STILL_STEP_US
+from hearth_runtime.watch.frames import Frame, ImageLimits, Region, Source, encode
+from hearth_runtime.watch.image_files import STILL_STEP_US
 from hearth_runtime.watch.sampling import MotionGate, Sampler
 from hearth_runtime.watch.sources import Reconnecting, open_source
 from hearth_runtime.watch.spool import Spool
@@ -42,12 +42,12 @@ class WatchConfig:
         endpoint_url: Of the S3 server; None is AWS, or what the environment says.
         region: AWS region; None is what the environment says.
         fps: Frames kept for each second of media time; None keeps every frame. Files and folders of
-            pictures keep every picture and use it as their pace.
-        paced: Whether `fps` was asked for. Only then it sets the times of pictures in files.
+            images keep every image and use it as their pace.
+        paced: Whether `fps` was asked for. Only then it sets the times of images in files.
         loop: How many times a source that ends is played; time goes on.
-        motion: Whether frames on which nothing moved are dropped; never for pictures in files.
-        motion_fraction: Part of the picture that has to change, 0..1.
-        regions: Parts of the picture in which motion counts; none means everywhere. Frames are sent
+        motion: Whether frames on which nothing moved are dropped; never for images in files.
+        motion_fraction: Part of the image that has to change, 0..1.
+        regions: Parts of the image in which motion counts; none means everywhere. Frames are sent
             whole.
         keep_alive_s: A frame passes at least this often, moving or not; well under the time after
             which a policy lets an episode end (`gap_s`, 5 s by default).
@@ -74,7 +74,7 @@ class WatchConfig:
     motion_fraction: float = 0.003
     regions: tuple[Region, ...] = ()
     keep_alive_s: float = 2.0
-    limits: PictureLimits = field(default_factory=PictureLimits)
+    limits: ImageLimits = field(default_factory=ImageLimits)
     start_time: datetime | None = None
     reconnect: bool = True
     stall_s: float = 10.0
@@ -173,7 +173,7 @@ class _Watch:
         if source.still:
             self._sampler = Sampler(None)
             if config.regions:
-                self._warn("pictures in files are all sent: a region leaves none of them out")
+                self._warn("images in files are all sent: a region leaves none of them out")
         if source.live and config.reconnect:
             source = Reconnecting(source, self._lost, self._stop)
         bucket = Bucket(config.bucket, config.endpoint_url, config.region)

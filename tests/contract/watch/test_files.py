@@ -160,7 +160,7 @@ def test_without_a_rate_and_without_a_look_at_motion_every_frame_is_sent(
 def test_motion_outside_of_the_region_sends_nothing_and_what_is_sent_is_whole(
     s3: S3, tmp_path: Path, clip: Callable[..., Path]
 ) -> None:
-    # The bar comes to x = 0.5 of the picture with frame 30 of 60.
+    # The bar comes to x = 0.5 of the image with frame 30 of 60.
     summary = run(s3, clip(60), tmp_path, regions=((0.5, 0, 0.75, 1),), keep_alive_s=60, fps=None)
     frames = [key for key in s3.listing() if key.endswith(".jpg")]
     assert summary.frames_gated == 60 - len(frames)

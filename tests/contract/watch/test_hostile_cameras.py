@@ -9,7 +9,7 @@ import pytest
 
 from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError, SourceLost
-from hearth_runtime.watch.frames import PictureLimits
+from hearth_runtime.watch.frames import ImageLimits
 from hearth_runtime.watch.keys import default_camera
 from hearth_runtime.watch.sources import open_source
 from tests.contract.watch.test_http_camera import Answer, camera, jpeg
@@ -30,9 +30,9 @@ def redirect(location: str) -> Answer:
     return raw(f"HTTP/1.0 302 Found\r\nLocation: {location}\r\n\r\n".encode())
 
 
-def first_frame(url: str, limits: PictureLimits | None = None) -> object:
+def first_frame(url: str, limits: ImageLimits | None = None) -> object:
     # Nothing here is about time: on a busy machine a second can pass before an answer.
-    source = open_source(url, limits or PictureLimits(), lambda message: None, stall_s=30.0)
+    source = open_source(url, limits or ImageLimits(), lambda message: None, stall_s=30.0)
     try:
         return next(iter(source.frames(lambda at: True)))
     finally:
@@ -87,7 +87,7 @@ def test_a_header_bomb_is_a_source_that_is_lost(head: bytes) -> None:
 @pytest.mark.parametrize("kind", ["image/jpeg", "multipart/x-mixed-replace; boundary=x"])
 def test_an_endless_body_is_cut_off(kind: str) -> None:
     head = f"HTTP/1.0 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode()
-    limits = PictureLimits(max_bytes=1_000_000)
+    limits = ImageLimits(max_bytes=1_000_000)
     with camera(raw(head, *[bytes(100_000)] * 500)) as server, pytest.raises(SourceLost):
         first_frame(server.url, limits)
 
@@ -114,7 +114,7 @@ def test_what_a_camera_says_cannot_command_the_terminal() -> None:
 def test_a_malformed_address_is_refused_without_its_password(address: str) -> None:
     assert "s3cret" not in default_camera(address)
     with pytest.raises(SourceError, match="malformed") as refused:
-        open_source(address, PictureLimits(), lambda message: None)
+        open_source(address, ImageLimits(), lambda message: None)
     assert "s3cret" not in f"{refused.value.message} {refused.value.remedy}"
 
 
@@ -142,7 +142,7 @@ def album(tmp_path: Path) -> Path:
 def test_links_to_pictures_are_followed_and_no_others(album: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(album)
     warnings: list[str] = []
-    source = open_source(str(tmp_path / "link"), PictureLimits(), warnings.append)
+    source = open_source(str(tmp_path / "link"), ImageLimits(), warnings.append)
     assert len(list(source.frames(lambda at: True))) == 1
     assert default_camera(str(tmp_path / "link")) == "album"
 
@@ -150,4 +150,4 @@ def test_links_to_pictures_are_followed_and_no_others(album: Path, tmp_path: Pat
 def test_a_link_to_itself_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(SourceError):
-        open_source(str(tmp_path / "loop"), PictureLimits(), lambda message: None)
+        open_source(str(tmp_path / "loop"), ImageLimits(), lambda message: None)

@@ -217,7 +217,7 @@ def test_a_trickle_counts_as_lost(s3: S3, tmp_path: Path) -> None:
 
     with camera(stream([]), trickle, stream([jpeg(0)] * 3)) as server:
         summary = watch_until(config(s3, server.url, tmp_path, reconnect=True), s3, 1)
-    assert any("no whole picture" in message for message in summary.warnings)
+    assert any("no whole image" in message for message in summary.warnings)
 
 
 def test_an_endless_part_is_cut_off(s3: S3, tmp_path: Path) -> None:

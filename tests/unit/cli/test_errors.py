@@ -42,7 +42,7 @@ NO_STACK = "No stack is running on data"
         (["logs", "--level", "loud"], "loud is not a level"),
         (["watch", "clip.mp4"], NO_STACK),
         (["watch", "clip.mp4", "--bucket", "b"], "There is no clip.mp4"),
-        (["watch", ".", "--bucket", "b"], "no picture in the folder"),
+        (["watch", ".", "--bucket", "b"], "no image in the folder"),
         (["watch", ".", "--bucket", "b", "--camera", "Gate"], "'Gate' is not a camera id"),
         (["watch", ".", "--bucket", "b", "--fps", "fast"], "fast is not a rate"),
         (["watch", ".", "--bucket", "b", "--fps", "nan"], "nan is not a rate"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def test_the_commands_load_no_picture_library() -> None:
+def test_the_commands_load_no_image_library() -> None:
     program = (
         "import sys, hearth_runtime.cli; "
         "print(*sorted({'cv2', 'numpy', 'PIL', 'skimage'} & set(sys.modules)))"

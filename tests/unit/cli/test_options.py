@@ -14,7 +14,7 @@ from hearth.errors import InvalidInput
 from hearth_runtime.commands import options, run_plan
 from hearth_runtime.commands.output import CommandError
 from hearth_runtime.commands.run_plan import Watched, plan
-from hearth_runtime.commands.watch import frames_per_second, moment, parts_of_picture
+from hearth_runtime.commands.watch import frames_per_second, moment, parse_regions
 from hearth_runtime.watch.errors import SourceError
 
 
@@ -157,9 +157,9 @@ def test_a_start_time_is_an_instant() -> None:
     assert abs((datetime.now(UTC) - now).total_seconds()) < 5
 
 
-def test_regions_are_fractions_of_the_picture_and_there_may_be_several() -> None:
-    assert parts_of_picture([], True) == ()
-    assert parts_of_picture(["0,0.3,1,1", " 0.5, 0, .55, 1e-1"], True) == (
+def test_regions_are_fractions_of_the_image_and_there_may_be_several() -> None:
+    assert parse_regions([], True) == ()
+    assert parse_regions(["0,0.3,1,1", " 0.5, 0, .55, 1e-1"], True) == (
         (0.0, 0.3, 1.0, 1.0),
         (0.5, 0.0, 0.55, 0.1),
     )
@@ -176,7 +176,7 @@ def test_regions_are_fractions_of_the_picture_and_there_may_be_several() -> None
 )
 def test_what_is_no_region_for_hearth_watch_is_none_for_a_policy(text: str) -> None:
     with pytest.raises(CommandError, match="is not left,top,right,bottom") as refused:
-        parts_of_picture(["0,0,1,1", text], True)
+        parse_regions(["0,0,1,1", text], True)
     assert len(refused.value.message) < 250
     with pytest.raises(InvalidInput):
         parse_policy(f"cameras: {{gate: {{region: [{text}]}}}}".encode())
@@ -184,13 +184,13 @@ def test_what_is_no_region_for_hearth_watch_is_none_for_a_policy(text: str) -> N
 
 @pytest.mark.parametrize("text", ["0,0,1,1", "0,0,0.05,0.05", "0.2,0.3,0.4,0.5", "0.95,0.5,1,1"])
 def test_what_is_a_region_for_hearth_watch_is_one_for_a_policy(text: str) -> None:
-    (region,) = parts_of_picture([text], True)
+    (region,) = parse_regions([text], True)
     policy = parse_policy(f"cameras: {{gate: {{region: [{text}]}}}}".encode())
     assert policy.rules("gate").region == region
 
 
 def test_regions_without_a_look_at_motion_are_refused() -> None:
     with pytest.raises(CommandError, match="--no-motion"):
-        parts_of_picture(["0,0,1,1"], False)
+        parse_regions(["0,0,1,1"], False)
     with pytest.raises(CommandError, match="51 times"):
-        parts_of_picture(["0,0,1,1"] * 51, True)
+        parse_regions(["0,0,1,1"] * 51, True)

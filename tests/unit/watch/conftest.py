@@ -1,4 +1,4 @@
-"""Real pictures and clips, made by the tests that read them."""
+"""Real images and clips, made by the tests that read them."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth_runtime.watch.frames import Frame, Image, PictureLimits, Region, encode
+from hearth_runtime.watch.frames import Frame, Image, ImageLimits, Region, encode
 from hearth_runtime.watch.sampling import MotionGate, Sampler
 
 
@@ -51,13 +51,13 @@ def test_every_frame_that_was_asked_about_is_counted() -> None:
     assert sampler.seen == 100
 
 
-def picture(left: int | None = None, *, noise: int = 0) -> Image:
+def scene(left: int | None = None, *, noise: int = 0) -> Image:
     image = np.full((270, 480, 3), 100, np.uint8)
     if noise:
         random = np.random.default_rng(noise)
         image = (image + random.integers(-5, 6, image.shape)).astype(np.uint8)
     if left is not None:
-        image[100:140, left : left + 16] = 220  # a person a seventh as tall as the picture
+        image[100:140, left : left + 16] = 220  # a person a seventh as tall as the image
     return image
 
 
@@ -75,43 +75,43 @@ def test_nothing_passes_of_nothing() -> None:
 
 def test_the_first_frame_passes_and_its_copies_do_not() -> None:
     gate = MotionGate()
-    assert passed(gate, [picture()] * 5) == [True, False, False, False, False]
+    assert passed(gate, [scene()] * 5) == [True, False, False, False, False]
     assert gate.dropped == 4
 
 
 def test_a_small_person_who_appears_moves_or_leaves_passes() -> None:
-    frames = [picture(), picture(50), picture(80), picture(80), picture()]
+    frames = [scene(), scene(50), scene(80), scene(80), scene()]
     assert passed(MotionGate(), frames) == [True, True, True, False, True]
 
 
 def test_sensor_noise_does_not_pass() -> None:
-    frames = [picture(noise=seed) for seed in range(1, 9)]
+    frames = [scene(noise=seed) for seed in range(1, 9)]
     assert passed(MotionGate(), frames) == [True] + [False] * 7
 
 
 def test_slow_motion_adds_up() -> None:
-    frames = [picture(50 + index) for index in range(20)]
+    frames = [scene(50 + index) for index in range(20)]
     assert sum(passed(MotionGate(), frames)) > 2
 
 
 def test_a_still_camera_passes_one_frame_a_second() -> None:
-    assert sum(passed(MotionGate(), [picture()] * 50)) == 5
+    assert sum(passed(MotionGate(), [scene()] * 50)) == 5
 
 
 def test_a_change_of_size_passes() -> None:
-    frames = [picture(), np.ascontiguousarray(picture()[:100])]
+    frames = [scene(), np.ascontiguousarray(scene()[:100])]
     assert passed(MotionGate(), frames) == [True, True]
 
 
-def test_an_unreadable_picture_passes_so_that_it_is_seen() -> None:
+def test_an_unreadable_image_passes_so_that_it_is_seen() -> None:
     gate = MotionGate()
-    frames = [Frame(i, i, encoded=b"no picture") for i in range(3)]
+    frames = [Frame(i, i, encoded=b"no image") for i in range(3)]
     assert [gate.passes(frame, frame.captured_at) for frame in frames] == [True] * 3
 
 
 LEFT_HALF: Region = (0, 0, 0.5, 1)
 TOP_RIGHT: Region = (0.75, 0, 1, 0.25)
-WALK = [picture(at) for at in range(20, 440, 40)]  # in y from 0.37 to 0.52 of the picture
+WALK = [scene(at) for at in range(20, 440, 40)]  # in y from 0.37 to 0.52 of the image
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_motion_counts_in_the_regions_only(
 ) -> None:
     gate = MotionGate(keep_alive_us=10_000_000, regions=regions)
     frames = [
-        Frame(n, n, None, encode(image, PictureLimits())) if as_jpeg else Frame(n, n, image)
+        Frame(n, n, None, encode(image, ImageLimits())) if as_jpeg else Frame(n, n, image)
         for n, image in enumerate(WALK)
     ]
     assert [gate.passes(frame, frame.captured_at) for frame in frames] == expected
@@ -143,7 +143,7 @@ def test_motion_counts_in_the_regions_only(
 
 def test_in_a_small_region_a_smaller_change_counts() -> None:
     def lamp(level: int) -> Image:
-        image = picture()
+        image = scene()
         image[2:8, 470:476] = level
         return image
 
@@ -153,7 +153,7 @@ def test_in_a_small_region_a_smaller_change_counts() -> None:
 
 
 def test_a_region_says_nothing_about_the_noise_of_a_sensor() -> None:
-    frames = [picture(noise=seed) for seed in range(1, 9)]
+    frames = [scene(noise=seed) for seed in range(1, 9)]
     gate = MotionGate(regions=[(0, 0, 0.05, 0.05)])
     assert passed(gate, frames) == [True] + [False] * 7
 
@@ -162,7 +162,7 @@ def test_a_region_says_nothing_about_the_noise_of_a_sensor() -> None:
     st.tuples(st.floats(0, 0.9), st.floats(0, 0.9), st.floats(0.05, 1), st.floats(0.05, 1)),
     st.tuples(st.integers(1, 60), st.integers(1, 60)),
 )
-def test_any_region_can_be_looked_at_on_a_picture_of_any_size(
+def test_any_region_can_be_looked_at_on_a_image_of_any_size(
     corner: Region, size: tuple[int, int]
 ) -> None:
     left, top, width, height = corner

@@ -8,11 +8,11 @@ import pytest
 
 from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError
-from hearth_runtime.watch.frames import PictureLimits
+from hearth_runtime.watch.frames import ImageLimits
 from hearth_runtime.watch.sources import open_source
 from tests.unit.watch.conftest import Clip
 
-LIMITS = PictureLimits()
+LIMITS = ImageLimits()
 
 
 def no_warning(message: str) -> None:
@@ -66,13 +66,13 @@ def test_a_video_without_its_index_is_refused(clip: Clip) -> None:
 
 def test_a_video_with_too_many_pixels_is_refused(clip: Clip) -> None:
     with pytest.raises(SourceError, match="320x240"):
-        open_source(str(clip()), PictureLimits(max_pixels=1000), no_warning)
+        open_source(str(clip()), ImageLimits(max_pixels=1000), no_warning)
 
 
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        ("", "neither|no picture|There is no"),
+        ("", "neither|no image|There is no"),
         ("nothing/here.mp4", "There is no"),
         ("gopher://host/x", "unknown scheme"),
         ("/dev/null", "not a camera"),

@@ -1,4 +1,4 @@
-"""Sources made of pictures in files: one picture, a folder of them, an animated GIF."""
+"""Sources made of images in files: one image, a folder of them, an animated GIF."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 
 from hearth_runtime.watch.errors import SourceError
-from hearth_runtime.watch.frames import Frame, Image, PictureLimits, Wanted, Warn
+from hearth_runtime.watch.frames import Frame, Image, ImageLimits, Wanted, Warn
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
 # Only these are looked for: Pillow would also "open" the first bytes of some videos.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG"})
-# A phone's JPEG with a second picture inside opens as MPO.
+# A phone's JPEG with a second image inside opens as MPO.
 _JPEG = frozenset({"JPEG", "MPO"})
 # What Pillow raises on broken files, by its own documentation and by experience with fuzzed ones.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error)
 
-STILL_STEP_US = 200_000  # between pictures that carry no time of their own: five a second
+STILL_STEP_US = 200_000  # between images that carry no time of their own: five a second
 _DEFAULT_DELAY_US = 100_000  # browsers show a GIF frame without a duration for 100 ms
 
 
 def probe(path: Path) -> str | None:
-    """`animation`, `picture`, or None when the file is not a picture that Pillow knows."""
+    """`animation`, `image`, or None when the file is not an image that Pillow knows."""
     try:
-        with _open(path) as picture:
-            animated = picture.format in _ANIMATED and getattr(picture, "is_animated", False)
+        with _open(path) as opened:
+            animated = opened.format in _ANIMATED and getattr(opened, "is_animated", False)
     except (*_BROKEN, Pillow.DecompressionBombError):
-        return "picture" if path.suffix.lower() in SUFFIXES else None
-    return "animation" if animated else "picture"
+        return "image" if path.suffix.lower() in SUFFIXES else None
+    return "animation" if animated else "image"
 
 
 def file_time(path: Path) -> int:
@@ -45,8 +45,8 @@ def file_time(path: Path) -> int:
     return path.stat().st_mtime_ns // 1000
 
 
-class PictureFiles:
-    """Pictures, each in a file of its own, in the order of their names.
+class ImageFiles:
+    """Images, each in a file of its own, in the order of their names.
 
     With `step_us` they are that far apart, from the time of the oldest; without, each was taken
     when its file was last changed, but at least 200 ms after the one before.
@@ -55,9 +55,7 @@ class PictureFiles:
     live = False
     still = True
 
-    def __init__(
-        self, paths: list[Path], limits: PictureLimits, step_us: int | None = None
-    ) -> None:
+    def __init__(self, paths: list[Path], limits: ImageLimits, step_us: int | None = None) -> None:
         self._paths = paths
         self._limits = limits
         self._step = step_us
@@ -74,30 +72,30 @@ class PictureFiles:
                 earliest = last + STILL_STEP_US if index else 0
                 last = max(earliest, self._times[index] - self.started_at)
             if wanted(last):
-                yield read_picture(path, self._limits, index, last)
+                yield read_image(path, self._limits, index, last)
 
     def close(self) -> None:
-        """Nothing is held between pictures."""
+        """Nothing is held between images."""
 
 
-def folder(path: Path, limits: PictureLimits, warn: Warn, step_us: int | None) -> PictureFiles:
-    """The pictures of a folder; numbers in names count as numbers (`frame2` before `frame10`).
+def folder(path: Path, limits: ImageLimits, warn: Warn, step_us: int | None) -> ImageFiles:
+    """The images of a folder; numbers in names count as numbers (`frame2` before `frame10`).
 
     Raises:
-        SourceError: There is no picture in it.
+        SourceError: There is no image in it.
     """
     files = sorted((p for p in path.iterdir() if p.is_file()), key=lambda p: _natural(p.name))
-    pictures = [p for p in files if p.suffix.lower() in SUFFIXES]
-    if not pictures:
+    images = [p for p in files if p.suffix.lower() in SUFFIXES]
+    if not images:
         raise SourceError(
-            f"There is no picture in the folder {path}.",
-            f"Put pictures there ({' '.join(sorted(SUFFIXES))}); folders within are not read.",
+            f"There is no image in the folder {path}.",
+            f"Put images there ({' '.join(sorted(SUFFIXES))}); folders within are not read.",
         )
-    if len(pictures) < len(files):
-        others = [p.name for p in files if p not in set(pictures)]
+    if len(images) < len(files):
+        others = [p.name for p in files if p not in set(images)]
         shown = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
-        warn(f"{len(others)} files in {path} are no pictures and are left out: {shown}")
-    return PictureFiles(pictures, limits, step_us)
+        warn(f"{len(others)} files in {path} are no images and are left out: {shown}")
+    return ImageFiles(images, limits, step_us)
 
 
 class Animation:
@@ -106,16 +104,16 @@ class Animation:
     live = False
     still = False
 
-    def __init__(self, path: Path, limits: PictureLimits, warn: Warn) -> None:
+    def __init__(self, path: Path, limits: ImageLimits, warn: Warn) -> None:
         self._path = path
         self._limits = limits
         self._warn = warn
         self.started_at = file_time(path)
         self.total: int | None = None
         try:
-            with _open(path) as picture:
-                width, height = picture.size
-                self.total = getattr(picture, "n_frames", None)
+            with _open(path) as opened:
+                width, height = opened.size
+                self.total = getattr(opened, "n_frames", None)
         except _BROKEN as error:
             raise SourceError(f"{path} cannot be read: {error}.") from None
         if width * height > limits.max_pixels:
@@ -127,13 +125,13 @@ class Animation:
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
         at = 0
         index = 0
-        with _open(self._path) as picture:
+        with _open(self._path) as opened:
             while True:
                 try:
-                    picture.seek(index)
+                    opened.seek(index)
                     kept = wanted(at)
-                    image = _bgr(picture) if kept else None
-                    delay = round(float(picture.info.get("duration") or 0) * 1000)
+                    image = _bgr(opened) if kept else None
+                    delay = round(float(opened.info.get("duration") or 0) * 1000)
                 except EOFError:
                     return
                 except _BROKEN as error:
@@ -151,8 +149,8 @@ class Animation:
         """The file is closed when the pass ends."""
 
 
-def read_picture(path: Path, limits: PictureLimits, index: int, captured_at: int) -> Frame:
-    """The picture in a file; what cannot be read is handed on as it is, with the reason."""
+def read_image(path: Path, limits: ImageLimits, index: int, captured_at: int) -> Frame:
+    """The image in a file; what cannot be read is handed on as it is, with the reason."""
     try:
         size = path.stat().st_size
         if size > limits.max_bytes:
@@ -161,36 +159,36 @@ def read_picture(path: Path, limits: PictureLimits, index: int, captured_at: int
         data = path.read_bytes()
     except OSError as error:
         return Frame(index, captured_at, problem=f"{path} cannot be read: {error.strerror}")
-    frame = decode_picture(data, limits, index, captured_at)
+    frame = decode_image(data, limits, index, captured_at)
     if frame.problem:
         frame.problem = f"{path}: {frame.problem}"
     return frame
 
 
-def decode_picture(data: bytes, limits: PictureLimits, index: int, captured_at: int) -> Frame:
+def decode_image(data: bytes, limits: ImageLimits, index: int, captured_at: int) -> Frame:
     """A JPEG within the limits untouched, anything else decoded.
 
     A JPEG is not decoded here: `detection` judges it, and decoding twice would only cost time.
     """
     frame = Frame(index, captured_at, encoded=data)
     if not data:
-        frame.problem = "the picture is empty (0 bytes)"
+        frame.problem = "the image is empty (0 bytes)"
         return frame
     try:
-        with _quiet(), _open(io.BytesIO(data)) as picture:
-            width, height = picture.size
-            if picture.format in _JPEG and max(width, height) <= limits.max_side:
+        with _quiet(), _open(io.BytesIO(data)) as opened:
+            width, height = opened.size
+            if opened.format in _JPEG and max(width, height) <= limits.max_side:
                 return frame
             if width * height > limits.max_pixels:
                 frame.problem = (
                     f"{width}x{height} pixels are more than the limit of {limits.max_pixels}"
                 )
                 return frame
-            return Frame(index, captured_at, _bgr(ImageOps.exif_transpose(picture)))
+            return Frame(index, captured_at, _bgr(ImageOps.exif_transpose(opened)))
     except (*_BROKEN, Pillow.DecompressionBombError) as error:
         # Pillow's own words name a BytesIO object here, which tells nobody anything.
         cause = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
-        frame.problem = f"not a readable picture{cause}"
+        frame.problem = f"not a readable image{cause}"
         return frame
 
 
@@ -202,19 +200,19 @@ def _open(source: Path | io.BytesIO) -> Pillow.Image:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without Pillow's warnings, which go to stderr: sizes are checked against our own limits, and
-    what is odd in a picture's metadata does not matter here."""
+    what is odd in an image's metadata does not matter here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _bgr(picture: Pillow.Image) -> Image:
-    """(H, W, 3) uint8 BGR of a picture of any mode."""
-    if picture.mode.startswith("I;16"):
-        # convert() would clip 16 bits at 255: a picture all white.
-        grey = (np.asarray(picture) >> 8).astype(np.uint8)
+def _bgr(opened: Pillow.Image) -> Image:
+    """(H, W, 3) uint8 BGR of an image of any mode."""
+    if opened.mode.startswith("I;16"):
+        # convert() would clip 16 bits at 255: an image all white.
+        grey = (np.asarray(opened) >> 8).astype(np.uint8)
         return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
-    rgb = np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    rgb = np.asarray(opened.convert("RGB"), dtype=np.uint8)
     return np.ascontiguousarray(rgb[:, :, ::-1])
 
 

@@ -1,4 +1,4 @@
-"""Pictures, folders of pictures and animations, good and broken."""
+"""Images, folders of images and animations, good and broken."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from hearth_runtime.watch.errors import SourceError
-from hearth_runtime.watch.frames import Frame, PictureLimits, encode
-from hearth_runtime.watch.pictures import decode_picture
+from hearth_runtime.watch.frames import Frame, ImageLimits, encode
+from hearth_runtime.watch.image_files import decode_image
 from hearth_runtime.watch.sources import open_source
 
-LIMITS = PictureLimits()
+LIMITS = ImageLimits()
 
 
 def no_warning(message: str) -> None:
@@ -50,19 +50,19 @@ def test_a_jpeg_within_the_limits_keeps_its_bytes(tmp_path: Path) -> None:
 def test_a_jpeg_that_is_too_large_is_shrunk_the_right_way_up() -> None:
     exif = Pillow.Exif()
     exif[0x0112] = 6  # turned by 90 degrees: taken upright with a phone
-    frame = decode_picture(jpeg(2000, 1000, exif=exif), LIMITS, 0, 0)
+    frame = decode_image(jpeg(2000, 1000, exif=exif), LIMITS, 0, 0)
     assert frame.image is not None
     assert frame.image.shape == (2000, 1000, 3)
     with Pillow.open(io.BytesIO(encode(frame.image, LIMITS))) as stored:
         assert stored.size == (640, 1280)
 
 
-def test_a_small_picture_is_never_grown() -> None:
+def test_a_small_image_is_never_grown() -> None:
     with Pillow.open(io.BytesIO(encode(np.zeros((3, 5, 3), np.uint8), LIMITS))) as stored:
         assert stored.size == (5, 3)
 
 
-def test_a_very_long_picture_keeps_at_least_one_pixel() -> None:
+def test_a_very_long_image_keeps_at_least_one_pixel() -> None:
     with Pillow.open(io.BytesIO(encode(np.zeros((1, 5000, 3), np.uint8), LIMITS))) as stored:
         assert stored.size == (1280, 1)
 
@@ -71,12 +71,12 @@ def test_a_very_long_picture_keeps_at_least_one_pixel() -> None:
 def test_every_colour_mode_is_read(mode: str) -> None:
     grey = np.full((10, 20), 200, np.uint8)
     if mode == "I;16":
-        picture = Pillow.fromarray(grey.astype(np.uint16) * 257)
+        image = Pillow.fromarray(grey.astype(np.uint16) * 257)
     else:
-        picture = Pillow.fromarray(np.repeat(grey[:, :, None], 3, 2)).convert(mode)
+        image = Pillow.fromarray(np.repeat(grey[:, :, None], 3, 2)).convert(mode)
     buffer = io.BytesIO()
-    picture.save(buffer, "TIFF" if mode in ("CMYK", "YCbCr") else "PNG")
-    frame = decode_picture(buffer.getvalue(), LIMITS, 0, 0)
+    image.save(buffer, "TIFF" if mode in ("CMYK", "YCbCr") else "PNG")
+    frame = decode_image(buffer.getvalue(), LIMITS, 0, 0)
     assert frame.problem is None
     assert frame.image is not None
     assert frame.image.shape == (10, 20, 3)
@@ -86,7 +86,7 @@ def test_every_colour_mode_is_read(mode: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"not a picture", jpeg()[:3], b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"],
+    [b"", b"not an image", jpeg()[:3], b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"],
     ids=["empty", "text", "cut JPEG", "cut GIF", "cut PNG", "JPEG start"],
 )
 def test_what_cannot_be_read_is_handed_on_with_the_reason(tmp_path: Path, data: bytes) -> None:
@@ -100,7 +100,7 @@ def test_what_cannot_be_read_is_handed_on_with_the_reason(tmp_path: Path, data: 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8", b"GIF89a", b"BM", b"II*\0"]))
 def test_random_bytes_never_raise(data: bytes, start: bytes) -> None:
-    frame = decode_picture(start + data, LIMITS, 0, 0)
+    frame = decode_image(start + data, LIMITS, 0, 0)
     assert frame.encoded is not None or frame.image is not None
 
 
@@ -108,7 +108,7 @@ def test_a_hundred_megapixels_are_not_decoded() -> None:
     rows = zlib.compress(bytes(1 + 10_000 // 8) * 10_000, 9)
     data = png(10_000, 10_000, rows)
     assert len(data) < 100_000
-    frame = decode_picture(data, LIMITS, 0, 0)
+    frame = decode_image(data, LIMITS, 0, 0)
     assert frame.image is None
     assert frame.problem is not None
     assert "10000x10000" in frame.problem
@@ -161,7 +161,7 @@ def test_pictures_of_a_folder_can_be_paced(tmp_path: Path) -> None:
     assert times == [0, 500_000, 1_000_000]
 
 
-def test_what_is_no_picture_in_a_folder_is_named(tmp_path: Path) -> None:
+def test_what_is_no_image_in_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg())
     (tmp_path / "notes.txt").write_text("x")
     said: list[str] = []
@@ -169,7 +169,7 @@ def test_what_is_no_picture_in_a_folder_is_named(tmp_path: Path) -> None:
     assert "notes.txt" in said[0]
 
 
-def test_a_picture_that_vanishes_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_image_that_vanishes_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.jpg").write_bytes(jpeg())
     source = open_source(str(tmp_path), LIMITS, no_warning)
@@ -180,7 +180,7 @@ def test_a_picture_that_vanishes_is_reported_and_the_rest_goes_on(tmp_path: Path
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no picture"):
+    with pytest.raises(SourceError, match="no image"):
         open_source(str(tmp_path), LIMITS, no_warning)
 
 
