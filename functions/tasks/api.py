@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 
 from functions.tasks.changes import Actor
 from functions.tasks.schemas import (
@@ -34,36 +33,24 @@ from hearth.errors import InvalidInput
 from hearth.http.app import PageQuery
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
+from hearth.http.conditional import (
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    expected_versions,
+    not_modified,
+    set_headers,
+    version_tag,
+)
 
 if TYPE_CHECKING:
     from functions.tasks.service import TaskService
-    from functions.tasks.writer import Versions
 
 TaskId = Annotated[str, Path(pattern=TASK_ID)]
 Sees = Annotated[Principal, require("tasks:read")]
 Writes = Annotated[Principal, require("tasks:write")]
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        max_length=255,
-        pattern=r"^[!-~]+$",
-        description="A repeat with the same key within 24 hours gets the first answer again.",
-    ),
-]
-IfMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-Match",
-        max_length=1_000,
-        description="Only while the task has this ETag; 412 otherwise.",
-    ),
-]
-
-
 _MEDIA = {"csv": "text/csv; charset=utf-8", "ics": "text/calendar; charset=utf-8"}
 _KINDS = {"text/csv": "csv", "text/calendar": "ics"}
-_TAG = re.compile(r'"([1-9][0-9]{0,9})"', re.ASCII)
 _FILE = {"schema": {"type": "string"}}
 
 
@@ -73,11 +60,11 @@ def create_app(service: TaskService) -> FastAPI:
 
     @router.post("", status_code=201)
     async def create_task(
-        who: Writes, new: TaskIn, response: Response, key: Key = None
+        who: Writes, new: TaskIn, response: Response, key: IdempotencyKey = None
     ) -> CreatedAnswer:
         answer, repeated = service.create(actor(who), new, key)
         response.headers["Location"] = f"/api/v1/tasks/{answer.id}"
-        mark(response, answer.task.version, repeated)
+        set_headers(response, answer.task.version, repeated)
         return answer
 
     @router.get("")
@@ -90,10 +77,10 @@ def create_app(service: TaskService) -> FastAPI:
 
     @router.post("/bulk")
     async def change_many(
-        who: Writes, asked: BulkIn, response: Response, key: Key = None
+        who: Writes, asked: BulkIn, response: Response, key: IdempotencyKey = None
     ) -> BulkAnswer:
         answer, repeated = service.bulk(actor(who), asked, key)
-        mark(response, None, repeated)
+        set_headers(response, replayed=repeated)
         return answer
 
     @router.get(
@@ -115,7 +102,7 @@ def create_app(service: TaskService) -> FastAPI:
         },
     )
     async def import_tasks(
-        who: Writes, request: Request, response: Response, key: Key = None
+        who: Writes, request: Request, response: Response, key: IdempotencyKey = None
     ) -> ImportAnswer:
         given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if given not in _KINDS:
@@ -124,7 +111,7 @@ def create_app(service: TaskService) -> FastAPI:
             )
         data = await request.body()
         answer, repeated = service.import_file(actor(who), _KINDS[given], data, key)
-        mark(response, None, repeated)
+        set_headers(response, replayed=repeated)
         return answer
 
     @router.get("/{task_id:ulid}", responses={304: {"description": "Still the version you have."}})
@@ -132,15 +119,12 @@ def create_app(service: TaskService) -> FastAPI:
         who: Sees,
         task_id: TaskId,
         response: Response,
-        if_none_match: Annotated[str | None, Header(max_length=1_000)] = None,
+        if_none_match: IfNoneMatch = None,
     ) -> TaskAnswer:
         task = service.read.get(actor(who), task_id)
-        tag = f'"{task.version}"'
-        known = {part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")}
-        if tag in known or "*" in known:
-            # An exception would be an error body; a response as it is passes the model by.
-            return Response(status_code=304, headers={"ETag": tag})  # type: ignore[return-value]
-        mark(response, task.version)
+        if same := not_modified(if_none_match, version_tag(task.version)):
+            return same  # type: ignore[return-value]  # a response as it is passes the model by
+        set_headers(response, task.version)
         return TaskAnswer(task=task)
 
     @router.put("/{task_id:ulid}", operation_id="put_task")
@@ -152,13 +136,13 @@ def create_app(service: TaskService) -> FastAPI:
         response: Response,
         if_match: IfMatch = None,
     ) -> TaskAnswer:
-        answer = service.update(actor(who), task_id, changes, versions(if_match))
-        mark(response, answer.task.version)
+        answer = service.update(actor(who), task_id, changes, expected_versions(if_match))
+        set_headers(response, answer.task.version)
         return answer
 
     @router.delete("/{task_id:ulid}")
     async def delete_task(who: Writes, task_id: TaskId, if_match: IfMatch = None) -> DeletedAnswer:
-        return service.delete(actor(who), task_id, versions(if_match))
+        return service.delete(actor(who), task_id, expected_versions(if_match))
 
     @router.post("/{task_id:ulid}/complete")
     async def complete_task(
@@ -167,12 +151,12 @@ def create_app(service: TaskService) -> FastAPI:
         response: Response,
         how: Completion | None = None,
         if_match: IfMatch = None,
-        key: Key = None,
+        key: IdempotencyKey = None,
     ) -> TaskAnswer:
         answer, repeated = service.complete(
-            actor(who), task_id, how or Completion(), versions(if_match), key
+            actor(who), task_id, how or Completion(), expected_versions(if_match), key
         )
-        mark(response, answer.task.version, repeated)
+        set_headers(response, answer.task.version, repeated)
         return answer
 
     @router.post("/{task_id:ulid}/reopen")
@@ -181,10 +165,10 @@ def create_app(service: TaskService) -> FastAPI:
         task_id: TaskId,
         response: Response,
         if_match: IfMatch = None,
-        key: Key = None,
+        key: IdempotencyKey = None,
     ) -> TaskAnswer:
-        answer, repeated = service.reopen(actor(who), task_id, versions(if_match), key)
-        mark(response, answer.task.version, repeated)
+        answer, repeated = service.reopen(actor(who), task_id, expected_versions(if_match), key)
+        set_headers(response, answer.task.version, repeated)
         return answer
 
     @router.get("/{task_id:ulid}/comments")
@@ -195,10 +179,10 @@ def create_app(service: TaskService) -> FastAPI:
 
     @router.post("/{task_id:ulid}/comments", status_code=201)
     async def add_comment(
-        who: Writes, task_id: TaskId, new: CommentIn, response: Response, key: Key = None
+        who: Writes, task_id: TaskId, new: CommentIn, response: Response, key: IdempotencyKey = None
     ) -> CommentAnswer:
         answer, repeated = service.comment(actor(who), task_id, new, key)
-        mark(response, None, repeated)
+        set_headers(response, replayed=repeated)
         return answer
 
     @router.delete("/{task_id:ulid}/comments/{comment_id:ulid}")
@@ -218,7 +202,7 @@ def create_app(service: TaskService) -> FastAPI:
         who: Writes, task_id: TaskId, needs_id: TaskId, response: Response
     ) -> TaskAnswer:
         answer = service.depend(actor(who), task_id, needs_id)
-        mark(response, answer.task.version)
+        set_headers(response, answer.task.version)
         return answer
 
     @router.delete("/{task_id:ulid}/dependencies/{needs_id:ulid}")
@@ -226,7 +210,7 @@ def create_app(service: TaskService) -> FastAPI:
         who: Writes, task_id: TaskId, needs_id: TaskId, response: Response
     ) -> TaskAnswer:
         answer = service.undepend(actor(who), task_id, needs_id)
-        mark(response, answer.task.version)
+        set_headers(response, answer.task.version)
         return answer
 
     @router.get("/{task_id:ulid}/history")
@@ -241,22 +225,3 @@ def create_app(service: TaskService) -> FastAPI:
 def actor(principal: Principal) -> Actor:
     """Who acts, as the service knows them."""
     return Actor(principal.id, principal.may("tasks:manage"))
-
-
-def versions(if_match: str | None) -> Versions:
-    """The versions that `If-Match` names; None: any (RFC 9110, 13.1.1).
-
-    A weak tag, and one that is none of ours, matches nothing.
-    """
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = (_TAG.fullmatch(part.strip()) for part in if_match.split(","))
-    return frozenset(int(tag[1]) for tag in found if tag)
-
-
-def mark(response: Response, version: int | None, repeated: bool = False) -> None:
-    """Say which version the answer shows, and whether it was given before."""
-    if version is not None:
-        response.headers["ETag"] = f'"{version}"'
-    if repeated:
-        response.headers["Idempotency-Replayed"] = "true"

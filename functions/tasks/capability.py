@@ -29,7 +29,6 @@ CAPABILITY = Capability(
         "task_history",
         "task_locks",
         "task_reports",
-        "task_requests",
         "task_terms",
         "task_words",
         "tasks",

@@ -14,7 +14,6 @@ from functions.tasks.exchange import (
     rows_of,
     write_file,
 )
-from functions.tasks.idempotency import Once, Request, parts
 from functions.tasks.reading import Reader
 from functions.tasks.repository import graph, notes, rows
 from functions.tasks.schemas import (
@@ -38,6 +37,7 @@ from functions.tasks.schemas import (
 from functions.tasks.writer import Versions, Writer, seen
 from hearth.db import Database
 from hearth.errors import Conflict, Forbidden, HearthError, InvalidInput, NotFound
+from hearth.idempotency import IdempotentRequest, IdempotentRequests, split_by_rows
 from hearth.ids import new_ulid, utc_now
 from hearth.ledger.ledger import Ledger, UnitOfWork
 
@@ -66,7 +66,7 @@ class TaskService:
         self._ledger = ledger
         self._writer = writer
         self._now = now
-        self._once = Once(ledger, now)
+        self._requests = IdempotentRequests(ledger, "tasks")
         self.read = Reader(db, writer.zone, now)
 
     def create(
@@ -84,7 +84,7 @@ class TaskService:
             return CreatedAnswer(id=task.id, task=shown(task))
 
         content = ["create", new.model_dump(mode="json")]
-        return self._once.run(Request(actor.id, key, content), CreatedAnswer, work)
+        return self._requests.run(IdempotentRequest(actor.id, key, content), CreatedAnswer, work)
 
     def update(
         self, actor: Actor, task_id: str, changes: TaskChanges, expect: Versions = None
@@ -100,7 +100,7 @@ class TaskService:
             task = self._writer.change(unit, actor, task_id, given, self._now(), expect=expect)
             return TaskAnswer(task=shown(task))
 
-        return self._once.run(Request(actor.id, None, None), TaskAnswer, work)[0]
+        return self._requests.run(IdempotentRequest(actor.id), TaskAnswer, work)[0]
 
     def complete(
         self,
@@ -130,7 +130,7 @@ class TaskService:
             return TaskAnswer(task=shown(task))
 
         content = ["complete", task_id, how.model_dump(mode="json")]
-        return self._once.run(Request(actor.id, key, content), TaskAnswer, work)
+        return self._requests.run(IdempotentRequest(actor.id, key, content), TaskAnswer, work)
 
     def reopen(
         self, actor: Actor, task_id: str, expect: Versions = None, key: str | None = None
@@ -144,7 +144,9 @@ class TaskService:
         def work(unit: UnitOfWork) -> TaskAnswer:
             return TaskAnswer(task=shown(self._reopen(unit, actor, task_id, expect)))
 
-        return self._once.run(Request(actor.id, key, ["reopen", task_id]), TaskAnswer, work)
+        return self._requests.run(
+            IdempotentRequest(actor.id, key, ["reopen", task_id]), TaskAnswer, work
+        )
 
     def delete(self, actor: Actor, task_id: str, expect: Versions = None) -> DeletedAnswer:
         """Delete a task.
@@ -157,7 +159,7 @@ class TaskService:
             self._writer.remove(unit, actor, task_id, self._now(), expect)
             return DeletedAnswer()
 
-        return self._once.run(Request(actor.id, None, None), DeletedAnswer, work)[0]
+        return self._requests.run(IdempotentRequest(actor.id), DeletedAnswer, work)[0]
 
     # ---- comments ----
 
@@ -180,7 +182,7 @@ class TaskService:
             return CommentAnswer(comment=CommentOut.model_validate(comment))
 
         content = ["comment", task_id, new.model_dump(mode="json")]
-        return self._once.run(Request(actor.id, key, content), CommentAnswer, work)
+        return self._requests.run(IdempotentRequest(actor.id, key, content), CommentAnswer, work)
 
     def delete_comment(self, actor: Actor, task_id: str, comment_id: str) -> DeletedAnswer:
         """Delete one's own comment.
@@ -222,7 +224,7 @@ class TaskService:
                 task = self._writer.touch(unit, actor, task_id, change, self._now())
             return TaskAnswer(task=shown(task))
 
-        return self._once.run(Request(actor.id, None, None), TaskAnswer, work)[0]
+        return self._requests.run(IdempotentRequest(actor.id), TaskAnswer, work)[0]
 
     def undepend(self, actor: Actor, task_id: str, needs_id: str) -> TaskAnswer:
         """Let it wait no longer.
@@ -240,7 +242,7 @@ class TaskService:
             task = self._writer.touch(unit, actor, task_id, change, self._now())
             return TaskAnswer(task=shown(task))
 
-        return self._once.run(Request(actor.id, None, None), TaskAnswer, work)[0]
+        return self._requests.run(IdempotentRequest(actor.id), TaskAnswer, work)[0]
 
     # ---- many at once ----
 
@@ -260,10 +262,10 @@ class TaskService:
             return _of_bulk(items)
 
         content = ["bulk", asked.model_dump(mode="json", exclude_unset=True)]
-        said, problem, repeated = self._once.run_in_parts(
-            Request(actor.id, key, content),
+        said, problem, repeated = self._requests.run_in_parts(
+            IdempotentRequest(actor.id, key, content),
             BulkAnswer,
-            parts([_rows_of(operation) for operation in asked.operations]),
+            split_by_rows([_rows_of(operation) for operation in asked.operations]),
             work,
         )
         items = [item for answer in said for item in answer.items]
@@ -345,10 +347,10 @@ class TaskService:
         def work(unit: UnitOfWork, part: range) -> ImportAnswer:
             return import_into(unit, self._writer, actor, items, part, self._now())
 
-        said, problem, repeated = self._once.run_in_parts(
-            Request(actor.id, key, ["import", kind, data.hex()]),
+        said, problem, repeated = self._requests.run_in_parts(
+            IdempotentRequest(actor.id, key, ["import", kind, data.hex()]),
             ImportAnswer,
-            parts([rows_of(item) for item in items]),
+            split_by_rows([rows_of(item) for item in items]),
             work,
         )
         return import_answer(

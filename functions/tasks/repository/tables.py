@@ -180,15 +180,3 @@ reports = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 """Which reports have had their task. A row outlives its task, so that none is made twice."""
-
-requests = Table(
-    "task_requests",
-    metadata,
-    Column("principal_id", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("request_sha256", Text, nullable=False),
-    Column("response", Text),
-    Column("created_at", UtcDateTime, nullable=False),
-    Index("ix_task_requests_created_at", "created_at"),
-)
-"""Answers to requests with an Idempotency-Key."""

@@ -6,12 +6,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, inspect
 
 from hearth import migrations
 from hearth.db import Database
 from hearth.errors import Unavailable
-from hearth.ledger.ledger import metadata
+from hearth.idempotency import metadata as idempotency_metadata
+from hearth.ledger.ledger import metadata as ledger_metadata
 
 
 def test_an_empty_database_has_no_revision(database_url: str) -> None:
@@ -28,15 +29,22 @@ def test_a_revision_can_be_asked_for(database_url: str) -> None:
     assert migrations.upgrade(database_url, "0001") == "0001"
 
 
-def test_the_ledger_s_table_is_what_the_code_says(database_url: str) -> None:
-    migrations.upgrade(database_url, "0001")
+@pytest.mark.parametrize(
+    ("table", "metadata", "revision"),
+    [("jobs", ledger_metadata, "0001"), ("idempotency_keys", idempotency_metadata, "0018")],
+    ids=["jobs", "idempotency keys"],
+)
+def test_the_core_s_tables_are_what_the_code_says(
+    database_url: str, table: str, metadata: MetaData, revision: str
+) -> None:
+    migrations.upgrade(database_url, revision)
     db = Database(database_url)
 
     def differences(tx: object) -> list[object]:
         context = MigrationContext.configure(
             tx,  # type: ignore[arg-type]
             opts={
-                "include_name": lambda name, kind, parents: kind != "table" or name == "jobs",
+                "include_name": lambda name, kind, parents: kind != "table" or name == table,
                 "compare_type": True,
             },
         )

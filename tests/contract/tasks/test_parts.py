@@ -7,26 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from functions.tasks.idempotency import MOST_ROWS, parts
 from hearth.errors import Unavailable
 from tests.contract.tasks.desk import Desk
 
 CSV = {"content-type": "text/csv"}
-
-
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([], [range(0)]),
-        ([10], [range(0, 1)]),
-        ([MOST_ROWS, 1], [range(0, 1), range(1, 2)]),
-        ([MOST_ROWS + 1, MOST_ROWS + 1], [range(0, 1), range(1, 2)]),
-        ([1000, 1000, 900, 1], [range(0, 3), range(3, 4)]),
-    ],
-    ids=str,
-)
-def test_operations_are_put_together_while_they_fit(rows: list[int], expected: list[range]) -> None:
-    assert parts(rows) == expected
 
 
 def words(number: int, of: int) -> str:

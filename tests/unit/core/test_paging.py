@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hearth.errors import InvalidInput
-from hearth.paging import check_limit, decode_cursor, encode_cursor
+from hearth.paging import check_limit, decode_cursor, encode_cursor, page
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 
@@ -42,3 +42,15 @@ def test_a_page_holds_one_to_a_hundred(limit: int) -> None:
 def test_other_page_sizes_are_refused(limit: int) -> None:
     with pytest.raises(InvalidInput, match=f"limit is {limit}"):
         check_limit(limit)
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown", "more"),
+    [([], [], None), (["a", "b"], ["a", "b"], None), (["a", "b", "c"], ["a", "b"], "b")],
+)
+def test_a_page_names_where_the_next_one_begins(
+    rows: list[str], shown: list[str], more: str | None
+) -> None:
+    found, cursor = page(rows, 2, lambda row: (row,))
+    assert found == shown
+    assert cursor == (None if more is None else encode_cursor(more))

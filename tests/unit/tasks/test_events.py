@@ -11,6 +11,7 @@ import pytest
 from functions.tasks.repository import metadata
 from hearth.db import Database
 from hearth.http.app import lambda_handler_for
+from hearth.idempotency import metadata as idempotency_metadata
 from hearth.ledger.ledger import metadata as ledger_metadata
 from tests.contract.tasks.desk import ANA, Desk
 from tests.support.events import load_event
@@ -22,6 +23,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     db = Database(f"sqlite:///{tmp_path}/hearth.db")
     ledger_metadata.create_all(db.engine)
     metadata.create_all(db.engine)
+    idempotency_metadata.create_all(db.engine)
     yield Desk(db)
     db.close()
 

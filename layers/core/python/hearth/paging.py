@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from hearth.errors import InvalidInput
 
 MAX_LIMIT = 100
+R = TypeVar("R")
 
 
 def encode_cursor(*parts: str) -> str:
@@ -56,3 +59,17 @@ def check_limit(limit: int) -> int:
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput(f"limit is {limit}; it must be between 1 and {MAX_LIMIT}")
     return limit
+
+
+def page(
+    rows: Sequence[R], limit: int, key: Callable[[R], tuple[str, ...]]
+) -> tuple[Sequence[R], str | None]:
+    """The rows of one page, and the cursor of the next page (None: this is the last).
+
+    Args:
+        rows: The result of a query for `limit + 1` rows; the additional one proves a next page.
+        limit: The page size.
+        key: Gives the sort key of a row, from which the cursor is made.
+    """
+    shown = rows[:limit]
+    return shown, encode_cursor(*key(shown[-1])) if len(rows) > limit else None
