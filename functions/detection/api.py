@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from functions.detection.judging.rekognition import EquipmentType, ProtectiveEquipmentAnswer
+from functions.detection.judging.rekognition import EquipmentType, ProtectiveEquipmentOut
 from functions.detection.policy import NAME
 from functions.detection.schemas import (
-    CamerasAnswer,
-    Evidence,
-    IncidentDetail,
-    IncidentsAnswer,
+    CameraPage,
+    IncidentDetailOut,
+    IncidentPage,
     IncidentState,
-    PersonsAnswer,
+    PersonsOut,
 )
 from hearth.http.app import PageQuery, TimeParameter
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 from hearth.ids import ULID_PATTERN
+
+if TYPE_CHECKING:
+    from functions.detection.queries import Queries
 
 CameraId = Annotated[str, Path(pattern=NAME)]
 CapturedAt = Annotated[
@@ -56,56 +56,21 @@ class EquipmentQuery(BaseModel):
     )
 
 
-class Service(Protocol):
-    def cameras(self) -> CamerasAnswer: ...
-    def incidents(
-        self,
-        camera_id: str | None,
-        state: IncidentState | None,
-        since: datetime | None,
-        until: datetime | None,
-        closed: bool | None,
-        limit: int,
-        cursor: str | None,
-    ) -> IncidentsAnswer: ...
-    def incident(self, incident_id: str) -> IncidentDetail: ...
-    def persons(self, incident_id: str) -> PersonsAnswer: ...
-    def incident_equipment(
-        self, incident_id: str, min_confidence: float, required: Sequence[EquipmentType]
-    ) -> ProtectiveEquipmentAnswer: ...
-    def frame_equipment(
-        self,
-        camera_id: str,
-        captured_at: str,
-        min_confidence: float,
-        required: Sequence[EquipmentType],
-    ) -> ProtectiveEquipmentAnswer: ...
-    def evidence(self, incident_id: str) -> tuple[Evidence, bytes]: ...
-
-
-def create_app(service: Service) -> FastAPI:
-    """The application that answers with what `service` knows."""
+def create_app(queries: Queries) -> FastAPI:
+    """The HTTP application of detection."""
     router = APIRouter(prefix="/api/v1", tags=["detection"])
 
     @router.get("/cameras", dependencies=[require("cameras:read")])
-    async def list_cameras() -> CamerasAnswer:
-        return service.cameras()
+    async def list_cameras() -> CameraPage:
+        return queries.list_cameras()
 
     @router.get("/incidents", dependencies=[require("incidents:read")])
-    async def list_incidents(query: Annotated[IncidentQuery, Query()]) -> IncidentsAnswer:
-        return service.incidents(
-            query.camera_id,
-            query.state,
-            query.since,
-            query.until,
-            query.closed,
-            query.limit,
-            query.cursor,
-        )
+    async def list_incidents(query: Annotated[IncidentQuery, Query()]) -> IncidentPage:
+        return queries.list_incidents(query)
 
     @router.get("/incidents/{incident_id}", dependencies=[require("incidents:read")])
-    async def get_incident(incident_id: IncidentId) -> IncidentDetail:
-        return service.incident(incident_id)
+    async def get_incident(incident_id: IncidentId) -> IncidentDetailOut:
+        return queries.get_incident(incident_id)
 
     @router.get(
         "/incidents/{incident_id}/evidence",
@@ -116,7 +81,7 @@ def create_app(service: Service) -> FastAPI:
     async def get_evidence(
         incident_id: IncidentId, if_none_match: Annotated[str | None, Header()] = None
     ) -> Response:
-        evidence, jpeg = service.evidence(incident_id)
+        evidence, jpeg = queries.get_evidence(incident_id)
         tag = f'"{evidence.sha256}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if if_none_match is not None and tag in if_none_match:
@@ -124,16 +89,16 @@ def create_app(service: Service) -> FastAPI:
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
     @router.get("/incidents/{incident_id}/persons", dependencies=[require("incidents:read")])
-    async def list_persons(incident_id: IncidentId) -> PersonsAnswer:
-        return service.persons(incident_id)
+    async def list_persons(incident_id: IncidentId) -> PersonsOut:
+        return queries.list_persons(incident_id)
 
     @router.get(
         "/incidents/{incident_id}/protective-equipment", dependencies=[require("incidents:read")]
     )
     async def get_incident_equipment(
         incident_id: IncidentId, query: Annotated[EquipmentQuery, Query()]
-    ) -> ProtectiveEquipmentAnswer:
-        return service.incident_equipment(incident_id, query.min_confidence, query.required)
+    ) -> ProtectiveEquipmentOut:
+        return queries.get_incident_equipment(incident_id, query.min_confidence, query.required)
 
     @router.get(
         "/cameras/{camera_id}/frames/{captured_at}/protective-equipment",
@@ -141,7 +106,9 @@ def create_app(service: Service) -> FastAPI:
     )
     async def get_frame_equipment(
         camera_id: CameraId, captured_at: CapturedAt, query: Annotated[EquipmentQuery, Query()]
-    ) -> ProtectiveEquipmentAnswer:
-        return service.frame_equipment(camera_id, captured_at, query.min_confidence, query.required)
+    ) -> ProtectiveEquipmentOut:
+        return queries.get_frame_equipment(
+            camera_id, captured_at, query.min_confidence, query.required
+        )
 
     return create_http_app("Hearth detection", router)

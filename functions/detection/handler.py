@@ -1,4 +1,4 @@
-"""Queue in, jobs out: S3 notifications of frames and end markers."""
+"""Queue events in: turns S3 notifications of frames and end markers into jobs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from hearth.ledger.ledger import Ledger, NewJob
 
 
 def make_handler(ledger: Ledger, work: Mapping[str, Work]) -> Consumer:
-    """The handler of the detection queue."""
+    """Builds the Lambda handler of the detection queue."""
     return Consumer(ledger, work, translate)
 
 
 def translate(record: SQSRecord) -> list[NewJob] | str:
-    """The jobs of one S3 notification; a text says why there are none.
+    """The jobs of one S3 notification, or a text with the reason why there are none.
 
     Raises:
         InvalidInput: not a notification of S3.
     """
     entries = record.json_body.get("Records")
     if not isinstance(entries, list):
-        raise InvalidInput("the message is neither a hint of the ledger nor an S3 notification")
+        raise InvalidInput("the message is neither a job notification nor an S3 notification")
     keys = [_created_key(entry) for entry in entries]
     wanted = [key for key in keys if key is not None and key.startswith(FRAMES_PREFIX)]
     return [_job(key) for key in wanted] or "no frame was created"
@@ -47,6 +47,6 @@ def _job(key: str) -> NewJob:
     try:
         return frame_job(key)
     except InvalidInput:
-        # A job of its own: the frame service refuses it visibly, and its neighbours go on.
+        # A job of its own: it fails visibly, and the others of its batch go on.
         name = f"frame:{key}"
         return NewJob(FrameKind.FRAME.value, QUEUE, name, {"key": key})

@@ -1,4 +1,4 @@
-"""Builds the real things. The template names `functions.detection.main.lambda_handler`."""
+"""Composition root; the template names `functions.detection.main.lambda_handler`."""
 
 from __future__ import annotations
 

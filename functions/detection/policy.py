@@ -17,7 +17,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from functions.detection.judging.equipment import Item
-from functions.detection.judging.polygons import Point, is_simple
+from functions.detection.judging.polygons import is_simple
+from functions.detection.judging.verdicts import Area, FrameRules
 from hearth.errors import InvalidInput, TooLarge
 
 MAX_BYTES: Final = 256 * 1024
@@ -26,12 +27,12 @@ MINUTES_A_DAY: Final = 24 * 60
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 MIN_REGION: Final = 0.05
-"""Of a picture's width and height: less shows nobody."""
+"""Of an image's width and height: less shows nobody."""
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 
-def _minute(value: object) -> int:
+def _parse_minute(value: object) -> int:
     """`HH:MM` → minute of the day, 0..1440 (24:00 is the end of the day)."""
     text = str(value)
     hours, _, minutes = text.partition(":")
@@ -43,7 +44,7 @@ def _minute(value: object) -> int:
     return minute
 
 
-def _items(value: object) -> object:
+def _check_items(value: object) -> object:
     known = ", ".join(Item)
     for name in value if isinstance(value, list) else []:
         if name not in list(Item):
@@ -55,8 +56,8 @@ Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 FramesPerSecond = Annotated[float, Field(ge=0.01, le=120, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Minute = Annotated[int, BeforeValidator(_minute)]
-Items = Annotated[tuple[Item, ...], BeforeValidator(_items)]
+Minute = Annotated[int, BeforeValidator(_parse_minute)]
+Items = Annotated[tuple[Item, ...], BeforeValidator(_check_items)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -78,7 +79,7 @@ class EpisodeRules(_Strict):
     idle_after_s: Seconds = 60.0
 
     @model_validator(mode="after")
-    def _long_enough(self) -> Self:
+    def _check_lengths(self) -> Self:
         if self.max_s < self.gap_s:
             raise ValueError(f"max_s {self.max_s:g} is shorter than gap_s {self.gap_s:g}")
         return self
@@ -96,7 +97,7 @@ class Shift(_Strict):
     end: Minute = Field(alias="to")
 
     @model_validator(mode="after")
-    def _not_empty(self) -> Self:
+    def _check_span(self) -> Self:
         if self.start == self.end:
             raise ValueError("from and to are equal; a whole day is from 00:00 to 24:00")
         return self
@@ -112,10 +113,10 @@ class Shift(_Strict):
 
 
 class Zone(_Strict):
-    """A part of the picture with rules of its own.
+    """A part of the image with rules of its own.
 
     Corners are fractions of width and height, so that a camera's resolution can change. No polygon
-    means the whole picture. `required` replaces the camera's list inside the zone (an empty list
+    means the whole image. `required` replaces the camera's list inside the zone (an empty list
     frees it); without it the camera's list goes on applying.
     """
 
@@ -126,7 +127,7 @@ class Zone(_Strict):
     shifts: tuple[Shift, ...] = ()
 
     @model_validator(mode="after")
-    def _sound(self) -> Self:
+    def _check_zone(self) -> Self:
         if not self.restricted and self.required is None:
             raise ValueError(f"zone {self.name!r} has no rule; give it restricted or required")
         if self.polygon is not None:
@@ -146,13 +147,13 @@ class Zone(_Strict):
 
 
 class Defaults(_Strict):
-    """What applies where a camera says nothing else.
+    """What applies where a camera has no setting of its own.
 
     `min_score` is the confidence from which a person is judged; 0 leaves that to the detector's
     own threshold. `max_lag_s` is how long after its capture a frame is still worth judging (less,
     of a camera that sends more than its share); without it every frame is, however late. `max_fps`
-    is how many frames a second (of capture) a camera may have judged; what it sends beyond that is
-    let go.
+    is the rate limit: how many frames a second (of capture) a camera may have judged; frames over
+    it are dropped.
     """
 
     required: Items = (Item.HELMET, Item.VEST)
@@ -170,8 +171,8 @@ Region = tuple[Fraction, Fraction, Fraction, Fraction]
 class Camera(_Strict):
     """Rules of one camera; what is left out comes from the defaults.
 
-    `region` is the part of the picture that is looked at at all: the detector sees nothing else,
-    and what it sees larger. Zones stay fractions of the whole picture.
+    `region` is the part of the image that the detector sees, enlarged. Zones stay fractions of the
+    whole image.
     """
 
     required: Items | None = None
@@ -184,7 +185,7 @@ class Camera(_Strict):
     zones: tuple[Zone, ...] = Field(default=(), max_length=50)
 
     @model_validator(mode="after")
-    def _has_a_region(self) -> Self:
+    def _check_region(self) -> Self:
         if self.region is not None:
             left, top, right, bottom = self.region
             if right - left < MIN_REGION or bottom - top < MIN_REGION:
@@ -195,23 +196,12 @@ class Camera(_Strict):
         return self
 
     @model_validator(mode="after")
-    def _distinct(self) -> Self:
+    def _check_zone_names(self) -> Self:
         names = [zone.name for zone in self.zones]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"zone {name!r} is named twice; names must differ")
         return self
-
-
-class Area(BaseModel):
-    """A part of the picture and its rules at one moment. `name` None is the whole picture."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str | None
-    polygon: tuple[Point, ...] | None
-    restricted: bool
-    required: tuple[Item, ...] | None
 
 
 class CameraRules(BaseModel):
@@ -229,14 +219,18 @@ class CameraRules(BaseModel):
     zones: tuple[Zone, ...]
 
     def view(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """What is looked at of a picture of (width, height): x1, y1, x2, y2 in whole pixels."""
+        """The region in an image of (width, height): x1, y1, x2, y2 in whole pixels."""
         width, height = size
         left, top, right, bottom = self.region or (0.0, 0.0, 1.0, 1.0)
         x1, y1 = int(left * width), int(top * height)
         return x1, y1, max(x1 + 1, ceil(right * width)), max(y1 + 1, ceil(bottom * height))
 
+    def on_frame(self, captured_at: datetime, site: ZoneInfo, size: tuple[int, int]) -> FrameRules:
+        """What applies to one frame: when it was captured (aware), and its width and height."""
+        return FrameRules(self.areas(captured_at, site), self.min_score, self.view(size))
+
     def areas(self, captured_at: datetime, site: ZoneInfo) -> list[Area]:
-        """What applies at `captured_at` (aware): the whole picture first, then active zones."""
+        """What applies at `captured_at` (aware): the whole image first, then active zones."""
         local = captured_at.astimezone(site)
         whole = Area(name=None, polygon=None, restricted=self.restricted, required=self.required)
         return [whole] + [

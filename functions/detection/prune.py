@@ -1,4 +1,4 @@
-"""Deletes the rows of old frames, a little at a time."""
+"""Deletes the rows of old frames in short slices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAUSE: Final = timedelta(seconds=10)
 
 
 class PruneService:
-    """Once a day, every camera.
+    """Prunes every camera once a day.
 
     Every transaction leaves the tables consistent and notes how far it came, so a slice that is
     cut short, repeated or run beside another one does no harm.
@@ -44,7 +44,7 @@ class PruneService:
             yield job, Done() if finished else Postpone(self._now() + PAUSE)
 
     def _prune(self, since: datetime, stop: Callable[[], bool]) -> bool:
-        """Whether every camera's frames were looked at since then."""
+        """Prune until `stop`; the answer is whether every camera was pruned since then."""
         for camera_id in self._db.read(partial(list_unpruned_cameras, since=since)):
             more = True
             while more:

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from functions.detection.incidents.event import indeterminate_of, model_of, peak_of, violations_of
 from functions.detection.judging.equipment import RESTRICTED
 from functions.detection.judging.rekognition import (
     EquipmentType,
-    ProtectiveEquipmentAnswer,
+    ProtectiveEquipmentOut,
     protective_equipment,
 )
-from functions.detection.judging.tracks import ATTEMPTS, GONE_AFTER, Track, sightings, track
+from functions.detection.judging.tracks import ATTEMPTS, GONE_AFTER, Track, read_sightings, track
 from functions.detection.judging.verdicts import Verdict
 from functions.detection.repository.cameras import list_cameras
 from functions.detection.repository.frames import get_frame_with_model, list_frames_with_people
 from functions.detection.repository.incident_rows import get_incident, list_incidents
 from functions.detection.repository.tables import CANDIDATE, SUPERSEDED
 from functions.detection.schemas import (
-    CameraAnswer,
-    CamerasAnswer,
+    CameraOut,
+    CameraPage,
     Evidence,
-    IncidentDetail,
-    IncidentsAnswer,
-    IncidentState,
-    IncidentSummary,
-    ModelAnswer,
-    PersonAnswer,
+    IncidentDetailOut,
+    IncidentOut,
+    IncidentPage,
+    ModelOut,
     PersonAttribute,
-    PersonsAnswer,
+    PersonOut,
+    PersonsOut,
 )
 from hearth.errors import NotFound
 from hearth.frames import camera_prefix, frame_key
@@ -39,6 +37,7 @@ from hearth.paging import decode_cursor, encode_cursor
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
+    from functions.detection.api import IncidentQuery
     from hearth.db import Database
 
 MAX_EVIDENCE_BYTES: Final = 20_000_000
@@ -51,7 +50,7 @@ class Objects(Protocol):
 
 
 class Storage(Protocol):
-    """What this stands on; each part is reached on first use."""
+    """Database and object store; each is connected on first use."""
 
     @property
     def db(self) -> Database: ...
@@ -65,36 +64,36 @@ class Queries:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def cameras(self) -> CamerasAnswer:
+    def list_cameras(self) -> CameraPage:
         rows = self._storage.db.read(list_cameras)
-        return CamerasAnswer(cameras=[_camera(row) for row in rows])
+        return CameraPage(cameras=[_camera(row) for row in rows])
 
-    def incidents(
-        self,
-        camera_id: str | None,
-        state: IncidentState | None,
-        since: datetime | None,
-        until: datetime | None,
-        closed: bool | None,
-        limit: int,
-        cursor: str | None,
-    ) -> IncidentsAnswer:
+    def list_incidents(self, query: IncidentQuery) -> IncidentPage:
         """Incidents, the latest first, that overlap with `since` to `until`.
 
         Raises:
-            InvalidInput: a cursor that this list did not give out.
+            InvalidInput: the cursor is not one of this list.
         """
-        before = decode_cursor(cursor, 1)[0] if cursor is not None else None
+        before = decode_cursor(query.cursor, 1)[0] if query.cursor is not None else None
         rows = self._storage.db.read(
-            lambda tx: list_incidents(tx, camera_id, state, since, until, closed, before, limit + 1)
+            lambda tx: list_incidents(
+                tx,
+                query.camera_id,
+                query.state,
+                query.since,
+                query.until,
+                query.closed,
+                before,
+                query.limit + 1,
+            )
         )
-        shown = rows[:limit]
-        return IncidentsAnswer(
-            incidents=[IncidentSummary(**_summary(row)) for row in shown],
-            next_cursor=encode_cursor(shown[-1].id) if len(rows) > limit else None,
+        shown = rows[: query.limit]
+        return IncidentPage(
+            incidents=[IncidentOut(**_summary(row)) for row in shown],
+            next_cursor=encode_cursor(shown[-1].id) if len(rows) > query.limit else None,
         )
 
-    def incident(self, incident_id: str) -> IncidentDetail:
+    def get_incident(self, incident_id: str) -> IncidentDetailOut:
         """One incident with its peak frame.
 
         Raises:
@@ -103,7 +102,7 @@ class Queries:
         row = self._row(incident_id)
         frame = self._storage.db.read(lambda tx: get_frame_with_model(tx, row.peak_frame_key))
         judged = frame is not None and frame.result is not None
-        return IncidentDetail(
+        return IncidentDetailOut(
             **_summary(row),
             peak=peak_of(frame) if frame is not None and judged else None,
             persons=frame.result["persons"] if frame is not None and judged else [],
@@ -111,8 +110,8 @@ class Queries:
             model=_model(frame.model) if frame is not None and frame.model else None,
         )
 
-    def persons(self, incident_id: str) -> PersonsAnswer:
-        """Who was there while an incident went on, and what several frames say of each.
+    def list_persons(self, incident_id: str) -> PersonsOut:
+        """The people of an incident, and what several frames agree on for each.
 
         Raises:
             NotFound: no such incident.
@@ -129,9 +128,9 @@ class Queries:
         seen = [
             one
             for frame in kept
-            for one in sightings(frame.frame_key, frame.captured_at, frame.result)
+            for one in read_sightings(frame.frame_key, frame.captured_at, frame.result)
         ]
-        return PersonsAnswer(
+        return PersonsOut(
             incident_id=row.id,
             camera_id=row.camera_id,
             frames_with_person=len(kept),
@@ -139,9 +138,9 @@ class Queries:
             persons=[_person(one) for one in track(row.camera_id, seen)],
         )
 
-    def incident_equipment(
+    def get_incident_equipment(
         self, incident_id: str, min_confidence: float, required: Sequence[EquipmentType]
-    ) -> ProtectiveEquipmentAnswer:
+    ) -> ProtectiveEquipmentOut:
         """An incident's peak frame in Rekognition's shape.
 
         Raises:
@@ -149,13 +148,13 @@ class Queries:
         """
         return self._equipment(self._row(incident_id).peak_frame_key, min_confidence, required)
 
-    def frame_equipment(
+    def get_frame_equipment(
         self,
         camera_id: str,
         captured_at: str,
         min_confidence: float,
         required: Sequence[EquipmentType],
-    ) -> ProtectiveEquipmentAnswer:
+    ) -> ProtectiveEquipmentOut:
         """One frame in Rekognition's shape; `captured_at` is written as in the frame's key.
 
         Raises:
@@ -166,7 +165,7 @@ class Queries:
 
     def _equipment(
         self, key: str, min_confidence: float, required: Sequence[EquipmentType]
-    ) -> ProtectiveEquipmentAnswer:
+    ) -> ProtectiveEquipmentOut:
         frame = self._storage.db.read(lambda tx: get_frame_with_model(tx, key))
         if frame is None or frame.result is None or frame.model is None:
             raise NotFound(
@@ -176,11 +175,11 @@ class Queries:
             frame.result, (frame.width, frame.height), frame.model, min_confidence, required
         )
 
-    def evidence(self, incident_id: str) -> tuple[Evidence, bytes]:
-        """An incident's picture, as JPEG.
+    def get_evidence(self, incident_id: str) -> tuple[Evidence, bytes]:
+        """An incident's evidence image, as JPEG.
 
         Raises:
-            NotFound: no such incident, or it has not ended, so that there is no picture yet.
+            NotFound: no such incident, or it has not ended, so that there is no image yet.
         """
         row = self._row(incident_id)
         if row.evidence is None:
@@ -197,8 +196,8 @@ class Queries:
         return row
 
 
-def _camera(row: Row[Any]) -> CameraAnswer:
-    return CameraAnswer(
+def _camera(row: Row[Any]) -> CameraOut:
+    return CameraOut(
         camera_id=row.camera_id,
         frames=row.frames,
         frames_with_person=row.frames_with_person,
@@ -214,7 +213,7 @@ def _camera(row: Row[Any]) -> CameraAnswer:
     )
 
 
-def _person(one: Track) -> PersonAnswer:
+def _person(one: Track) -> PersonOut:
     attributes = one.attributes()
     violations = one.violations()
     first, last = one.sightings[0], one.sightings[-1]
@@ -224,7 +223,7 @@ def _person(one: Track) -> PersonAnswer:
         verdict = Verdict.VIOLATION
     elif one.confirmed and all(found.state == "worn" for found in attributes):
         verdict = Verdict.INDETERMINATE if violations else Verdict.COMPLIANT
-    return PersonAnswer(
+    return PersonOut(
         person_id=one.person_id,
         first_seen=first.captured_at,
         last_seen=last.captured_at,
@@ -248,8 +247,8 @@ def _person(one: Track) -> PersonAnswer:
     )
 
 
-def _model(body: Mapping[str, Any]) -> ModelAnswer:
-    return ModelAnswer(**model_of(body).model_dump(), detail=body["detail"])
+def _model(body: Mapping[str, Any]) -> ModelOut:
+    return ModelOut(**model_of(body).model_dump(), detail=body["detail"])
 
 
 def _state(row: Row[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Data that leaves this function: the incident event, version 2, and the answers of the API."""
+"""The incident event, version 2, and the response models of the detection API."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Indeterminate(_Frozen):
 
 
 class DetectedBox(_Frozen):
-    """`bbox` is x1, y1, x2, y2 in pixels of the source picture."""
+    """`bbox` is x1, y1, x2, y2 in pixels of the source image."""
 
     class_name: str
     confidence: float
@@ -119,7 +119,7 @@ class SafetyViolationDetected(_Frozen):
 
 
 class TaskSource(BaseModel):
-    """What a task was made for, as far as it concerns an incident."""
+    """The incident that a task was created for."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -127,7 +127,7 @@ class TaskSource(BaseModel):
 
 
 class CompletedTask(BaseModel):
-    """`task.completed`, version 1, as far as it concerns an incident."""
+    """The fields of `task.completed`, version 1, that concern an incident."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -137,14 +137,14 @@ class CompletedTask(BaseModel):
     source: TaskSource | None = None
 
 
-class ModelAnswer(ModelUsed):
+class ModelOut(ModelUsed):
     """`detail` names the runtime's version, its arithmetic, threads and the processor."""
 
     detail: str
 
 
 class ReopenedTask(BaseModel):
-    """`task.reopened`, version 1, as far as it concerns an incident."""
+    """The fields of `task.reopened`, version 1, that concern an incident."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -153,11 +153,11 @@ class ReopenedTask(BaseModel):
     source: TaskSource | None = None
 
 
-class CameraAnswer(_Frozen):
-    """What is known of one camera; `verdicts` counts people on frames.
+class CameraOut(_Frozen):
+    """Counters of one camera; `verdicts` counts people on frames.
 
-    `dropped_frames` were let go, by reason: `lag` had waited longer than the policy's `max_lag_s`,
-    `rate` were beyond its `max_fps`.
+    `dropped_frames` were not judged: those of `lag` had waited longer than the policy's
+    `max_lag_s` (load shedding), those of `rate` were over its `max_fps` (rate limit).
     """
 
     camera_id: str
@@ -171,14 +171,14 @@ class CameraAnswer(_Frozen):
     ended_at: Time | None
     verdicts: dict[str, int]
     open_incidents: int
-    model: ModelAnswer | None
+    model: ModelOut | None
 
 
-class CamerasAnswer(_Frozen):
-    cameras: list[CameraAnswer]
+class CameraPage(_Frozen):
+    cameras: list[CameraOut]
 
 
-class IncidentSummary(_Frozen):
+class IncidentOut(_Frozen):
     incident_id: str
     camera_id: str
     zone: str | None
@@ -192,25 +192,25 @@ class IncidentSummary(_Frozen):
     violations: tuple[ViolationClass, ...]
     superseded_by: str | None
     closed_at: Time | None
-    """When a person had dealt with it; its task says who and how."""
+    """When a person had dealt with it; its task holds who and how."""
     closed_by_task: str | None
     evidence: Evidence | None
 
 
-class IncidentDetail(IncidentSummary):
+class IncidentDetailOut(IncidentOut):
     peak: Peak | None
     persons: list[dict[str, Any]]
     indeterminate: tuple[Indeterminate, ...]
-    model: ModelAnswer | None
+    model: ModelOut | None
 
 
-class IncidentsAnswer(_Frozen):
-    incidents: list[IncidentSummary]
+class IncidentPage(_Frozen):
+    incidents: list[IncidentOut]
     next_cursor: str | None
 
 
 class PersonAttribute(_Frozen):
-    """What several frames say of one item; `reason` tells why it is not accepted."""
+    """Consensus of several frames on one item; `reason` is why it is not accepted."""
 
     item: str
     state: Literal["worn", "missing", "indeterminate"]
@@ -220,7 +220,7 @@ class PersonAttribute(_Frozen):
     reason: str | None
 
 
-class PersonAnswer(_Frozen):
+class PersonOut(_Frozen):
     """One person over an incident's frames.
 
     `confidence` is the median of the frames' scores, `violations` counts frames, and `confirmed`
@@ -239,11 +239,11 @@ class PersonAnswer(_Frozen):
     last_bbox: tuple[float, float, float, float]
 
 
-class PersonsAnswer(_Frozen):
-    """Who was there; `complete` is false where frames are deleted or too many."""
+class PersonsOut(_Frozen):
+    """The people of an incident; `complete` is false where frames are deleted or too many."""
 
     incident_id: str
     camera_id: str
     frames_with_person: int
     complete: bool
-    persons: list[PersonAnswer]
+    persons: list[PersonOut]

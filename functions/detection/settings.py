@@ -1,4 +1,4 @@
-"""What detection reads from its environment."""
+"""Settings of detection, read from the environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Settings(CoreSettings):
     model_path: str = ""
     """ONNX file, folder of a registry of models, or s3://bucket/models. Empty, or a folder in
     which nothing is promoted, means what is promoted under models/ of the bucket; and while nothing
-    is, OpenCV's HOG people detector, which every answer then says."""
+    is, OpenCV's HOG people detector, which every answer then names."""
     model_classes: str = ""
     """A file with one class name a line, or the names themselves separated by commas."""
     model_backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
@@ -40,4 +40,4 @@ class Settings(CoreSettings):
 
 
 class ApiSettings(CoreSettings):
-    """The read side needs no more than the core."""
+    """The API needs the core's settings only."""

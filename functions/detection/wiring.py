@@ -1,4 +1,4 @@
-"""Puts the parts of the queue function together; nothing is loaded before it is needed."""
+"""Composition root of the queue function; nothing is loaded before it is needed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from functions.detection.intake.model_source import ModelSource
 from functions.detection.intake.policy_source import PolicySource
 from functions.detection.prune import PruneService
 from functions.detection.schemas import DropReason, Site
-from functions.detection.service import FrameService
 from functions.detection.settings import Settings
+from functions.detection.worker import FrameWorker
 from hearth.bootstrap import Platform
 from hearth.frames import FrameKind
 from hearth.ledger.consumer import Consumer, Work, each
@@ -32,7 +32,7 @@ from hearth_vision.loading import class_names
 
 
 def build(platform: Platform, settings: Settings) -> Consumer:
-    """The handler of the detection queue."""
+    """Builds the Lambda handler of the detection queue."""
     site = ZoneInfo(settings.timezone)
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
     policies = PolicySource(settings.policy, settings.bucket, lambda: platform.store)
@@ -54,32 +54,32 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         )
         return EvidenceSettings(settings.bucket, names, site, limits, faces, note)
 
-    frames = FrameService(
+    frames = FrameWorker(
         platform.ledger,
         platform.store,
         models.current,
-        policies,
+        policies.current,
         site,
         limits,
-        measure,
+        report_metrics,
         threads=settings.fetch_threads,
     )
     settling = SettleService(platform.ledger, platform.store, policies, evidence)
     pruning = PruneService(platform.db, Retention(settings.frame_retention_days))
     closing = ClosingService(platform.db)
-    return make_handler(platform.ledger, kinds(frames, settling, pruning, closing))
+    return make_handler(platform.ledger, work_by_kind(frames, settling, pruning, closing))
 
 
-def kinds(
-    frames: FrameService,
+def work_by_kind(
+    frames: FrameWorker,
     settling: SettleService,
     pruning: PruneService,
     closing: ClosingService,
 ) -> Mapping[str, Work]:
-    """What this function does, by kind of job."""
+    """The work of each kind of job."""
     return {
-        FrameKind.FRAME.value: frames.frames,
-        FrameKind.END.value: each(frames.end),
+        FrameKind.FRAME.value: frames.judge_frames,
+        FrameKind.END.value: each(frames.end_stream),
         SETTLE: settling.work,
         PRUNE: pruning.work,
         TASK_COMPLETED: each(closing.task_completed),
@@ -111,10 +111,10 @@ def cache_folder(setting: str) -> Path | None:
     return Path(setting) if setting else default_folder()
 
 
-def measure(
+def report_metrics(
     frames: int, persons: int, inference_ms: float, dropped: Mapping[DropReason, int]
 ) -> None:
-    """Metrics of one batch."""
+    """Emit the metrics of one batch."""
     for reason, number in dropped.items():
         if number:
             emit({"FramesDropped": (float(number), MetricUnit.Count)}, reason=reason)

@@ -11,7 +11,7 @@ import pytest
 from cfnlint.decode import cfn_yaml
 
 from functions.detection.schemas import DropReason
-from functions.detection.wiring import measure
+from functions.detection.wiring import report_metrics
 
 if TYPE_CHECKING:
     from tests.infra.conftest import Template
@@ -104,7 +104,7 @@ def test_the_alarms_and_the_dashboard_of_frames_ask_for_what_detection_tells(
     assert given["Name"] == {"Ref": "AWS::StackName"}
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "hearth")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", variables["POWERTOOLS_SERVICE_NAME"])
-    measure(1, 1, 1.0, dict.fromkeys(get_args(DropReason), 1))
+    report_metrics(1, 1, 1.0, dict.fromkeys(get_args(DropReason), 1))
     told = {
         (directive["Namespace"], metric["Name"], frozenset((name, line[name]) for name in names))
         for line in map(json.loads, capsys.readouterr().out.splitlines())

@@ -1,1 +1,1 @@
-"""Incident episodes: recording, settling, closing, and what leaves the function of them."""
+"""Incidents: recording, settling and closing them, their event and their evidence."""

@@ -41,9 +41,9 @@ class Episode:
 
     Attributes:
         incident_id: Made from camera, zone and first frame.
-        classes: The confirmed ones, by name; none means that the episode is not (yet) believed.
+        classes: The confirmed ones, by name; none means that the episode is not confirmed (yet).
         peak_frame_key: The frame of the highest confirmed score; the earliest of equals.
-        continues: The chain goes on, but `max_s` was reached.
+        continues: Whether the chain goes on after `max_s` was reached.
     """
 
     incident_id: str
@@ -118,7 +118,7 @@ def _summary(
         if known is None or seen.score > known.score:
             frames[seen.frame_key] = seen
     classes = []
-    # When nothing is confirmed there is no peak to show; the first frame stands in.
+    # Without a confirmed class there is no peak; the first frame takes its place.
     peak: Observation = first
     peak_score = -1.0
     for name in sorted(best):

@@ -1,4 +1,4 @@
-"""Puts stored incidents into the shapes that leave this function."""
+"""Builds the incident event and the parts of API responses from stored rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def incident_event(
     evidence: Evidence,
     site: Site,
 ) -> SafetyViolationDetected:
-    """What subscribers are told of an incident that has ended.
+    """The event of an incident that has ended.
 
     Args:
         row: The incident.
@@ -70,7 +70,7 @@ def incident_event(
 
 
 def violations_of(classes: Sequence[Mapping[str, Any]]) -> tuple[ViolationClass, ...]:
-    """The confirmed classes of an incident with what they mean."""
+    """The confirmed classes of an incident with description and regulation."""
     return tuple(
         ViolationClass(
             class_name=one.class_name,
@@ -87,7 +87,7 @@ def violations_of(classes: Sequence[Mapping[str, Any]]) -> tuple[ViolationClass,
 
 
 def indeterminate_of(result: Mapping[str, Any]) -> tuple[Indeterminate, ...]:
-    """What could not be told of the people on the peak frame, each reason once."""
+    """What could not be judged of the people on the peak frame, each reason once."""
     pairs = {
         (finding["item"], finding["reason"])
         for person in result["persons"]
@@ -116,7 +116,7 @@ def model_of(body: Mapping[str, Any]) -> ModelUsed:
         classes=len(body["classes"]),
         fallback=body["fallback"],
         notes=tuple(body["notes"]),
-        # Rows of earlier versions do not say.
+        # Rows of earlier versions lack these.
         model_id=body.get("model_id"),
         variant=body.get("variant", "original"),
         precision=body.get("precision"),
@@ -124,9 +124,9 @@ def model_of(body: Mapping[str, Any]) -> ModelUsed:
 
 
 def domain_event(event: SafetyViolationDetected) -> Event:
-    """The same as subscribers get it: told once for each revision of an incident.
+    """The domain event, once for each revision of an incident.
 
-    Its time is that of the last observation, so that a repeat says the same.
+    Its time is that of the last observation, so that a repeat is identical.
     """
     return Event(
         type=VIOLATION_DETECTED,

@@ -1,6 +1,6 @@
-"""The evidence picture: the peak frame with boxes, zone and caption, faces blurred.
+"""The evidence image: the peak frame with boxes, zone and caption, faces blurred.
 
-The same frame and the same facts give the same bytes: nothing of the present is drawn.
+The same frame and the same facts give the same bytes: nothing depends on the time of drawing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hearth_vision.images import Bgr, encode_jpeg
 
 Colour = tuple[int, int, int]
 
-# Told apart by lightness as well, for those who do not see red and green differ.
+# They differ in lightness as well, for people with red-green colour blindness.
 RED: Final[Colour] = (214, 40, 40)
 AMBER: Final[Colour] = (240, 160, 10)
 GREEN: Final[Colour] = (30, 142, 62)
@@ -34,9 +34,9 @@ COLOURS: Final[dict[str, Colour]] = {
 }
 
 MIN_WIDTH: Final = 960
-"""Smaller pictures are enlarged, or labels would cover what they name; pixels."""
+"""Smaller images are enlarged, or labels would cover what they name; pixels."""
 MAX_SIDE: Final = 2560
-"""Larger pictures are reduced; the original frame stays in the bucket until it expires."""
+"""Larger images are reduced; the original frame stays in the bucket until it expires."""
 JPEG_QUALITY: Final = 90
 HEAD: Final = 0.45
 """Upper part of a person's box in which a face is looked for once more, enlarged."""
@@ -54,7 +54,7 @@ class FaceFinder(Protocol):
 
 @dataclass(frozen=True)
 class Caption:
-    """Facts for the band below the picture; `time` is already in the site's zone."""
+    """Facts for the band below the image; `time` is already in the site's zone."""
 
     camera_id: str
     zone: str | None
@@ -66,8 +66,8 @@ class Caption:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An evidence picture. `faces_blurred` is None when no face was looked for."""
+class EvidenceImage:
+    """The image and what was blurred. `faces_blurred` is None when no face was looked for."""
 
     jpeg: bytes
     faces_blurred: int | None
@@ -79,15 +79,15 @@ def render(
     polygon: Sequence[Point] | None,
     caption: Caption,
     faces: FaceFinder | None,
-) -> Picture:
+) -> EvidenceImage:
     """Draw the evidence.
 
     Args:
         image: (H, W, 3) uint8, BGR, the original frame.
-        result: What was stored of the frame (`frames.FrameResult.result`).
-        polygon: Outline of the incident's zone in fractions; None is the whole picture.
-        caption: For the band.
-        faces: Finds what to blur; None leaves faces as they are.
+        result: What was stored of the frame (`FrameResult.result`).
+        polygon: Outline of the incident's zone in fractions; None is the whole image.
+        caption: Facts for the band below the image.
+        faces: Finds the faces to blur; None leaves them as they are.
     """
     blurred = None
     if faces is not None:
@@ -98,20 +98,20 @@ def render(
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
         image = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
-    picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-    unit = max(1, round(min(picture.size) / 360))
+    canvas = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    unit = max(1, round(min(canvas.size) / 360))
     if polygon is not None:
-        picture = _with_zone(picture, polygon, unit)
-    drawing = _Drawing(picture, unit)
+        canvas = _with_zone(canvas, polygon, unit)
+    drawing = _Drawing(canvas, unit)
     for detection in result["detections"]:
         drawing.equipment(detection, scale)
     # Violations last, so that their labels lie on top.
     order = ["compliant", "indeterminate", "violation"]
     for person in sorted(result["persons"], key=lambda p: order.index(p["verdict"])):
         drawing.person(person, caption.zone, scale)
-    framed = _with_band(picture, caption, unit)
+    framed = _with_band(canvas, caption, unit)
     bgr = cv2.cvtColor(np.asarray(framed), cv2.COLOR_RGB2BGR)
-    return Picture(encode_jpeg(np.asarray(bgr, np.uint8), JPEG_QUALITY), blurred)
+    return EvidenceImage(encode_jpeg(np.asarray(bgr, np.uint8), JPEG_QUALITY), blurred)
 
 
 # ---- faces ----
@@ -122,8 +122,8 @@ def blur_faces(
 ) -> tuple[Bgr, int]:
     """A copy with faces made unrecognizable, and how many there were.
 
-    Looked for on the whole picture and, enlarged, in the upper part of each person: a face a few
-    pixels wide is found only there.
+    Searched on the whole image and, enlarged, in the upper part of each person: a face a few pixels
+    wide is found only there.
     """
     height, width = image.shape[:2]
     found = [tuple(map(float, box)) for box in finder.find(image).boxes]
@@ -182,23 +182,23 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _with_zone(picture: Image.Image, polygon: Sequence[Point], unit: int) -> Image.Image:
-    width, height = picture.size
+def _with_zone(canvas: Image.Image, polygon: Sequence[Point], unit: int) -> Image.Image:
+    width, height = canvas.size
     corners = [(x * (width - 1), y * (height - 1)) for x, y in polygon]
-    veil = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    veil = Image.new("RGBA", canvas.size, (0, 0, 0, 0))
     ImageDraw.Draw(veil).polygon(corners, fill=(*RED, 38))
-    mixed = Image.alpha_composite(picture.convert("RGBA"), veil).convert("RGB")
+    mixed = Image.alpha_composite(canvas.convert("RGBA"), veil).convert("RGB")
     ImageDraw.Draw(mixed).line([*corners, corners[0]], fill=RED, width=2 * unit, joint="curve")
     return mixed
 
 
 class _Drawing:
-    """Boxes and labels on one picture; `unit` is a thin line's width in pixels."""
+    """Boxes and labels on one image; `unit` is a thin line's width in pixels."""
 
-    def __init__(self, picture: Image.Image, unit: int) -> None:
-        self.size = picture.size
+    def __init__(self, canvas: Image.Image, unit: int) -> None:
+        self.size = canvas.size
         self.unit = unit
-        self.draw = ImageDraw.Draw(picture)
+        self.draw = ImageDraw.Draw(canvas)
         self.font = _font(max(13, 9 * unit))
 
     def person(self, person: Mapping[str, Any], zone: str | None, scale: float) -> None:
@@ -220,7 +220,7 @@ class _Drawing:
         name = str(detection["class_name"])
         if name.lower() in ("person", "worker", "people", "pedestrian"):
             return
-        # What nobody wears is no evidence for or against anyone.
+        # An item that nobody wears is evidence neither for nor against anyone.
         worn = GREY if detection["person"] is None else GREEN
         colour = RED if detection["violation"] else worn
         box = [value * scale for value in detection["bbox"]]
@@ -253,11 +253,11 @@ class _Drawing:
         )
 
 
-def _with_band(picture: Image.Image, caption: Caption, unit: int) -> Image.Image:
-    """The picture with a band of facts below it."""
+def _with_band(canvas: Image.Image, caption: Caption, unit: int) -> Image.Image:
+    """The image with a band of facts below it."""
     size = max(14, 10 * unit)
     large, small = _font(size), _font(round(size * 0.8))
-    width, height = picture.size
+    width, height = canvas.size
     zone = f"zone {caption.zone}" if caption.zone else "whole picture"
     head = ", ".join(name.replace("_", " ") for name in caption.classes).capitalize()
     facts = f"Camera {caption.camera_id}   |   {zone}   |   {caption.time}"
@@ -272,16 +272,16 @@ def _with_band(picture: Image.Image, caption: Caption, unit: int) -> Image.Image
     pad = size * 2 // 3
     step = round(size * 1.4)
     framed = Image.new("RGB", (width, height + step * len(lines) + 2 * pad), INK)
-    framed.paste(picture, (0, 0))
+    framed.paste(canvas, (0, 0))
     draw = ImageDraw.Draw(framed)
     draw.rectangle([0, height, width, height + max(2, unit)], fill=RED)
     for number, (text, font, colour) in enumerate(lines):
         y = height + pad + number * step
-        draw.text((pad, y), _fitting(draw, text, font, width - 2 * pad), font=font, fill=colour)
+        draw.text((pad, y), _shorten(draw, text, font, width - 2 * pad), font=font, fill=colour)
     return framed
 
 
-def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any, width: int) -> str:
+def _shorten(draw: ImageDraw.ImageDraw, text: str, font: Any, width: int) -> str:
     if draw.textlength(text, font=font) <= width:
         return text
     while text and draw.textlength(f"{text}...", font=font) > width:

@@ -14,19 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from functions.detection.incidents.episodes import ClassSummary, Episode, episodes
 from functions.detection.incidents.settle_jobs import Horizon, settle_jobs, watch_job
-from functions.detection.intake.rate_limit import choose, windows
 from functions.detection.judging.assessment import FrameResult
 from functions.detection.judging.verdicts import Verdict
 from functions.detection.observations import Observation
 from functions.detection.policy import EpisodeRules
 from functions.detection.repository.cameras import lock_camera, update_camera
 from functions.detection.repository.frames import (
-    delete_frames,
     delete_observations,
     get_frames,
     insert_model,
     insert_observations,
-    list_capture_times,
     list_observations,
     upsert_frames,
 )
@@ -67,22 +64,15 @@ def record_frames(
     model: ModelRecord,
     rules: EpisodeRules,
     now: datetime,
-    max_fps: float | None = None,
 ) -> list[NewJob]:
     """Store judged frames of one camera and bring its incidents up to date.
 
-    A repeat of what is stored changes nothing. Of frames that several workers judged at once, those
-    beyond `max_fps` are left out here, and stored ones that the new ones displace go.
+    A repeat of what is stored changes nothing.
 
     Returns:
         Jobs that settle incidents.
     """
     camera = lock_camera(tx, camera_id)
-    gone: dict[str, Row[Any]] = {}
-    if max_fps is not None:
-        camera, results, gone = _within_rate(tx, camera, results, max_fps)
-        if not results:
-            return []
     known = get_frames(tx, [result.key for result in results])
     fresh = [
         result
@@ -95,7 +85,7 @@ def record_frames(
     if fresh:
         insert_model(tx, model.id, dict(model.body))
         upsert_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
-        replaced = gone | {one.key: known[one.key] for one in fresh if one.key in known}
+        replaced = {one.key: known[one.key] for one in fresh if one.key in known}
         update_camera(tx, camera_id, _counters(camera, fresh, replaced, model.id))
         for zone, (first, last) in _replace_observations(tx, fresh, replaced).items():
             changed, watch = _recompute(tx, camera, zone, first, last, rules, now)
@@ -352,34 +342,6 @@ def class_summaries(stored: Iterable[Mapping[str, Any]]) -> list[ClassSummary]:
 
 
 # ---- rows ----
-
-
-def _within_rate(
-    tx: Connection, camera: Row[Any], results: Sequence[FrameResult], max_fps: float
-) -> tuple[Row[Any], list[FrameResult], dict[str, Row[Any]]]:
-    """Leave out what is beyond the rate, and delete the rows of frames that the others displace.
-
-    Both are counted. What may belong to a final incident is not displaced.
-
-    Returns:
-        The camera's row, the results that are kept, and the deleted rows by key.
-    """
-    camera_id = camera.camera_id
-    new = {result.captured_at for result in results}
-    stored = list_capture_times(tx, camera_id, windows(new, max_fps))
-    choice = choose(new, stored, max_fps)
-    displaced = {time for time in choice.displaced if not _may_be_pruned(camera, time)}
-    let_go = choice.refused | displaced
-    if not let_go:
-        return camera, list(results), {}
-    gone = get_frames(tx, [frame_key(camera_id, time) for time in displaced])
-    delete_frames(tx, list(gone))
-    values: dict[str, Any] = {"over_rate": (camera.over_rate or 0) + len(let_go)}
-    if camera.last_frame_at in displaced:
-        values["last_frame_at"] = max((new | stored) - let_go)
-    update_camera(tx, camera_id, values)
-    kept = [result for result in results if result.captured_at not in let_go]
-    return lock_camera(tx, camera_id), kept, gone
 
 
 def _may_be_pruned(camera: Row[Any], time: datetime) -> bool:

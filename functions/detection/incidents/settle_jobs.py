@@ -1,4 +1,4 @@
-"""When an incident may be over, and the jobs that look.
+"""When an incident may be over, and the jobs that check it.
 
 Two kinds of job settle an incident. A *prompt* is made when a frame or an end marker comes in that
 may be the last thing an incident waited for; it settles at once or ends without effect. A *watch*
@@ -26,7 +26,7 @@ SETTLE: Final = "detection.settle"
 
 @dataclass(frozen=True)
 class Horizon:
-    """How far a camera's frames are known: the latest judged one, and the latest end marker."""
+    """A camera's watermark: its latest judged frame, and its latest end marker."""
 
     last_frame_at: datetime | None
     ended_at: datetime | None
@@ -38,11 +38,11 @@ class Horizon:
 
 
 def watch_job(key: str, incident_id: str, at: datetime) -> NewJob:
-    """The job that sees to it that an incident is settled, however quiet its camera gets.
+    """The job that settles an incident however silent its camera becomes.
 
     Args:
         key: The incident's `watch_key`; one for each time that it is opened.
-        at: When to look. The present wakes a watch that has nothing left to wait for.
+        at: When to check; now for a watch that has nothing left to wait for.
     """
     return NewJob(
         kind=SETTLE,

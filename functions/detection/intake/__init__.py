@@ -1,1 +1,1 @@
-"""What is let in: rate limit, load shedding, the model and the policy in force."""
+"""Admission and loading of frames; the model and the policy in force."""

@@ -1,4 +1,4 @@
-"""Where the model comes from, and when another one takes its place."""
+"""Loads the model in force, and reloads it when another one is promoted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hearth_vision.onnx_file import MAX_BYTES
 from hearth_vision.served_model import MAX_SERVED_BYTES, SERVED, parse_served
 
 REFRESH_S: Final = 60.0
-"""How long it may go unnoticed that another model was promoted."""
+"""How long another promoted model may go unnoticed."""
 
 REGISTRY: Final = "models/"
-"""Where a bucket holds it, unless the setting says otherwise."""
+"""Prefix of the registry in the bucket, unless MODEL_PATH names another."""
 
 
 class Objects(Protocol):
@@ -29,23 +29,23 @@ class Objects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Promoted:
-    """What a registry says is in force; without a folder it is the bucket's."""
+    """The promoted model of a registry; without a folder it is the bucket's."""
 
     manifest: bytes
     folder: Path | None = None
 
 
 class ModelSource:
-    """The detector of one setting, loaded on first use; of a registry, again when it says so.
+    """The detector of one setting, loaded on first use and again when a registry promotes another.
 
     Args:
         setting: ONNX file, a registry's folder, or `s3://bucket/models`, whose lack of a promoted
             model is an error. Empty, or a folder in which nothing is promoted, means `models/` of
             `bucket`, and the built-in detector while nothing is promoted there either.
-        config: What else there is to say; its `model_path` is ours to set.
+        config: Builds the rest of the configuration; `model_path` is filled in here.
         bucket: The only bucket that this function may read.
-        objects: Gives access to it; called on first need.
-        clock: Seconds, monotonic.
+        objects: Connects to the bucket; called on first use.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class ModelSource:
     def current(self) -> Detector:
         """The detector in force.
 
-        When another model was promoted and cannot be loaded, the one that is loaded goes on: it
-        names itself in every answer, and frames are not failed for it.
+        When another model was promoted and cannot be loaded, the loaded one goes on: every answer
+        names it, and no frame fails.
 
         Raises:
-            ModelFailed, InvalidInput, NotFound, Unavailable: There is none to load.
+            ModelFailed, InvalidInput, NotFound, Unavailable: no model can be loaded.
         """
         now = self._clock()
         if self._detector is None:
@@ -95,7 +95,7 @@ class ModelSource:
             logger.error("the promoted model is not taken", reason=error.message, code=error.code)
 
     def _read(self) -> _Promoted | None:
-        """What is promoted where the setting says; None for a file, or where nothing is."""
+        """The promoted model at MODEL_PATH; None for a file, or where nothing is promoted."""
         named = self._setting.startswith("s3://")
         if self._setting and not named:
             folder = Path(self._setting)
@@ -128,7 +128,7 @@ class ModelSource:
         return detector
 
     def _from_bucket(self, config: DetectorConfig, manifest: bytes) -> Detector:
-        """Load from copies, which may go as soon as the network is compiled."""
+        """Load from temporary copies: a compiled network needs its files no more."""
         prefix = self._prefix()
         served = parse_served(manifest, f"s3://{self._bucket}/{prefix}{SERVED}")
         with tempfile.TemporaryDirectory(prefix="hearth-model-") as scratch:

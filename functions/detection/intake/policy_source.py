@@ -1,4 +1,4 @@
-"""Where the policy comes from, and when it is read again."""
+"""Loads the policy in force, and reads it again once a minute."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class PolicySource:
     Args:
         setting: Path, `s3://bucket/key`, or empty for the built-in default.
         bucket: The only bucket that this function may read.
-        objects: Gives access to it; called on first need.
-        clock: Seconds, monotonic.
+        objects: Connects to the bucket; called on first use.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class PolicySource:
         """The policy in force.
 
         Raises:
-            InvalidInput, TooLarge: the file is wrong; the sentence says where.
-            NotFound: there is no such file.
+            InvalidInput, TooLarge: the file is not valid; the message says where.
+            NotFound: the file does not exist.
             Unavailable: S3 does not answer.
         """
         now = self._clock()

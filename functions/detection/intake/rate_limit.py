@@ -1,22 +1,23 @@
-"""Which frames are let go when a camera sends more of them than agreed (`max_fps`).
+"""Rate limit of a camera (`max_fps`): a token bucket over times of capture.
 
-Time of capture is cut into windows of ten seconds, or of ten frames where those take longer. A
-frame that was captured `t` seconds into its window is kept if fewer than `1 + max_fps * t` frames
-before it in the window are. That is a token bucket which begins anew with each window: what is
-kept of a flood is spread evenly; a camera that keeps to its rate loses nothing while its times are
-off by less than half a frame's; no window keeps two frames more than the rate gives.
+Time of capture is cut into windows of ten seconds, or of ten frames where those take longer. In
+each window the bucket begins anew: a frame that was captured `t` seconds into its window is kept
+if fewer than `1 + max_fps * t` kept frames come before it, and if that stays true of each kept
+frame behind it. So what is kept of a flood is spread evenly, no window keeps two frames more than
+the rate gives, and a camera that keeps to its rate loses nothing while its clock is off by less
+than half the time between two frames.
 
-What is kept depends on the times of the frames alone, not on when and with which others they
-arrive. A frame never speaks for or against one that was captured before it; one that comes late
-puts out at most one that was captured after it; and what was let go once would be let go for ever,
-whatever else comes. So the frames that are stored are all there is to remember. Frames that cannot
-be read take nobody's place.
+The frames that are stored are the bucket's whole memory, whichever worker judged them. Frames that
+cannot be decoded do not count once that is known. Workers that judge frames of one camera at the
+same moment do not see each other's: together they may keep a batch too many, which then counts
+against the frames that follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -29,65 +30,52 @@ _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What of one camera is too much.
-
-    Attributes:
-        refused: New frames that are let go.
-        displaced: Stored ones that would not have been kept, had the new ones come in time.
-    """
-
-    refused: frozenset[datetime]
-    displaced: frozenset[datetime]
-
-
-def choose(new: Iterable[datetime], stored: Collection[datetime], max_fps: float) -> Choice:
-    """Decide about frames of one camera, which their times of capture (aware) name.
+def over_rate_limit(
+    new: Iterable[datetime], stored: Iterable[datetime], max_fps: float
+) -> set[datetime]:
+    """Which new frames of one camera to drop; a frame is known by its time of capture (aware).
 
     Args:
-        new: In any order; one that is stored already is never refused.
-        stored: Every frame that is stored of the windows that the new ones lie in.
+        new: In any order; a time that is stored is never dropped.
+        stored: Every stored frame of the windows that the new frames lie in.
         max_fps: Frames a second.
     """
-    new, before = set(new), set(stored)
-    kept = _kept(before | new, max_fps)
-    # Compared with what the same rate keeps of the stored ones: a rate that was lowered is no
-    # reason to take back what was judged under the former one.
-    displaced = _kept(before, max_fps) - kept
-    return Choice(frozenset(new - before - kept), frozenset(displaced))
+    length = _window_length(max_fps)
+    stored = set(stored)
+    kept_by_window: defaultdict[int, list[int]] = defaultdict(list)
+    for time in sorted(stored):
+        window, offset = divmod(_to_microseconds(time), length)
+        kept_by_window[window].append(offset)
+    dropped = set()
+    for time in sorted(set(new) - stored):
+        window, offset = divmod(_to_microseconds(time), length)
+        kept = kept_by_window[window]
+        place = bisect(kept, offset)
+        # Each kept frame behind this one would have one more before it.
+        from_here = enumerate([offset, *kept[place:]], place)
+        if all(before < 1 + max_fps * at / 1_000_000 for before, at in from_here):
+            kept.insert(place, offset)
+        else:
+            dropped.add(time)
+    return dropped
 
 
 def windows(times: Iterable[datetime], max_fps: float) -> list[tuple[datetime, datetime]]:
     """First and last microsecond of each window that some times lie in, in order."""
-    length = _length(max_fps)
-    starts = sorted({_microseconds(time) // length * length for time in times})
-    return [(_time(start), _time(start + length - 1)) for start in starts]
+    length = _window_length(max_fps)
+    starts = sorted({_to_microseconds(time) // length * length for time in times})
+    return [(_to_time(start), _to_time(start + length - 1)) for start in starts]
 
 
-def _kept(times: Collection[datetime], max_fps: float) -> set[datetime]:
-    length = _length(max_fps)
-    kept: set[datetime] = set()
-    window, count = None, 0
-    for time in sorted(times):
-        index, into = divmod(_microseconds(time), length)
-        if index != window:
-            window, count = index, 0
-        if count < 1 + max_fps * into / 1_000_000:
-            kept.add(time)
-            count += 1
-    return kept
-
-
-def _length(max_fps: float) -> int:
-    """Of a window, in microseconds."""
+def _window_length(max_fps: float) -> int:
+    """Microseconds."""
     return round(1_000_000 * max(WINDOW_S, WINDOW_FRAMES / max_fps))
 
 
-def _microseconds(time: datetime) -> int:
+def _to_microseconds(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
-def _time(microseconds: int) -> datetime:
+def _to_time(microseconds: int) -> datetime:
     """The moment, within what a `datetime` can hold."""
     return _EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))

@@ -1,1 +1,1 @@
-"""What one frame says: equipment, zones, verdicts and tracks. Pure functions."""
+"""Judges people on frames: equipment, zones, verdicts and tracks. Pure functions."""

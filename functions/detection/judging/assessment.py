@@ -1,4 +1,4 @@
-"""What one frame says: a pure function of its picture's detections, its key and the policy."""
+"""Assesses one frame: a pure function of its detections, its key and the policy."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from functions.detection.judging.association import Box, Boxes, associate
 from functions.detection.judging.equipment import Vocabulary
-from functions.detection.judging.verdicts import Judged, Verdict, judge
+from functions.detection.judging.verdicts import FrameRules, Judged, Verdict, judge
 from functions.detection.observations import Observation
-from functions.detection.policy import CameraRules
 
 
 @dataclass(frozen=True)
@@ -20,12 +18,12 @@ class FrameResult:
     """Everything that is kept of one frame.
 
     Attributes:
-        key: Of the picture in the bucket.
+        key: The image's key in the bucket.
         width, height: Pixels.
         counts: People by verdict.
         result: JSON: `detections` (class, confidence, bbox in source pixels, person number,
             violation) and `persons` (verdict, zones, findings, violations).
-        observations: What goes into incidents, by zone (None: the whole picture).
+        observations: What counts towards incidents, by zone (None: the whole image).
     """
 
     key: str
@@ -49,24 +47,22 @@ def assess(
     found: Boxes,
     class_names: Sequence[str],
     size: tuple[int, int],
-    rules: CameraRules,
-    site: ZoneInfo,
+    rules: FrameRules,
 ) -> FrameResult:
     """Judge one frame.
 
     Args:
         found: Detections in source pixels, class ids into `class_names`.
         size: (width, height) in pixels.
-        site: The site's time zone, for shifts.
     """
     words = Vocabulary.of(class_names)
     judged = judge(
         associate(found, words, size),
         words,
-        rules.areas(captured_at, site),
+        rules.areas,
         size,
         rules.min_score,
-        rules.view(size),
+        rules.view,
     )
     observations: dict[str | None, list[Observation]] = {}
     for person in judged:

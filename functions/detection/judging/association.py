@@ -42,9 +42,9 @@ class Region:
 
     Attributes:
         area: left, top, right, bottom; reaches past the box where the item can stick out.
-        centre: Where its centre is expected.
+        centre: Expected position of its centre.
         heights: How tall the item's box is, least and most, in heights of the person.
-        slots: How many of it a person wears.
+        slots: How many of this item a person wears.
         sure: Fitness from which a worn item is this person's; below, it may belong to somebody
             behind who was not found. In generated crowds (`tests/performance/association.py`) 99
             of 100 helmets fit their wearer by 0.6, and four fifths of those whose wearer was not
@@ -97,7 +97,7 @@ class Person:
         score: Confidence of the person's box, or of the equipment that it was made from.
         detection: Index of the person's own box among the frame's detections.
         equipment: Boxes that were given to this person.
-        doubtful: Boxes that may be this person's or somebody else's: nothing is told from them.
+        doubtful: Boxes that may be this person's or somebody else's: no verdict rests on them.
     """
 
     box: Box
@@ -120,12 +120,12 @@ class Person:
 def associate(found: Boxes, words: Vocabulary, size: tuple[int, int]) -> list[Person]:
     """People on one frame with their equipment, from left to right.
 
-    A box that says that an item is missing implies a person: where no person's box fits, one is
+    A box that shows that an item is missing implies a person: where no person's box fits, one is
     made from it.
 
     Args:
         found: The frame's detections; classes without a role are skipped.
-        words: What the classes mean.
+        words: Roles of the model's classes.
         size: (width, height) of the frame, pixels.
     """
     people: list[Person] = []
@@ -151,7 +151,7 @@ def associate(found: Boxes, words: Vocabulary, size: tuple[int, int]) -> list[Pe
     return sorted(people, key=lambda p: (p.box, -p.score, p.detection is None))
 
 
-# Heads first: they tell best where the rest of the body is.
+# Heads first: the rest of the body is best inferred from them.
 _IMPLIES: Final = (Item.HELMET, Item.GOGGLES, Item.VEST, Item.GLOVES, Item.BOOTS)
 
 

@@ -1,4 +1,4 @@
-"""Names of protective equipment, and which model class says what about it.
+"""Names of protective equipment, and the role of each model class.
 
 Models name the same things differently (`helmet`, `Hardhat`; `no_helmet`, `NO-Hardhat`). Everything
 behind this module speaks of five items and of whether a box shows one worn or shows one missing.
@@ -75,7 +75,7 @@ _ITEMS: Final[dict[str, Item]] = {
 
 @dataclass(frozen=True)
 class Role:
-    """What a box of one model class says: a person (`item` is None), or an item worn or missing."""
+    """What a box of one class shows: a person (`item` is None), or an item worn or missing."""
 
     item: Item | None
     present: bool = True
@@ -83,7 +83,7 @@ class Role:
 
 @cache
 def role_of(class_name: str) -> Role | None:
-    """The role of one model class, or None for a class that says nothing here (face, mask, car)."""
+    """The role of one model class, or None for a class without one (face, mask, car)."""
     name = re.sub(r"[\s\-]+", "_", class_name.strip().lower())
     if name in _PERSON:
         return Role(None)
@@ -97,7 +97,7 @@ def role_of(class_name: str) -> Role | None:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a model can tell, from its class names."""
+    """The roles of a model's classes, in their order, and which items it can show."""
 
     roles: tuple[Role | None, ...]
     worn: frozenset[Item]

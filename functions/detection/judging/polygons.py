@@ -45,7 +45,7 @@ def is_simple(polygon: Sequence[Point]) -> bool:
 
 
 def signed_area(polygon: Sequence[Point]) -> float:
-    """Shoelace formula; the sign tells the direction of travel."""
+    """Shoelace formula; the sign is the direction of travel."""
     return 0.5 * sum(
         polygon[i - 1][0] * polygon[i][1] - polygon[i][0] * polygon[i - 1][1]
         for i in range(len(polygon))

@@ -3,10 +3,10 @@
 Field names and meanings are Rekognition's ("Detecting personal protective equipment", its developer
 guide), so that a program that reads its answers reads these. What differs:
 
-- A body part is listed where this model's boxes or the judgement of the frame tell of it: HEAD for
+- A body part is listed where this model's boxes or the judgement of the frame show it: HEAD for
   helmets, LEFT_HAND and RIGHT_HAND for gloves. FACE is never listed: no model here knows masks.
-- Hands are named as of somebody who faces the camera: the one to the left in the picture is right.
-- Vests, goggles and boots have no type there; the incident's own answer tells of them.
+- Hands are named as of somebody who faces the camera: the one to the left in the image is right.
+- Vests, goggles and boots have no type there; the incident's own answer has them.
 - The summary never guesses: who is hidden, cut off, too small or in doubt is indeterminate.
 """
 
@@ -38,7 +38,7 @@ class _Pascal(BaseModel):
 
 
 class BoundingBox(_Pascal):
-    """Fractions of the picture's width and height."""
+    """Fractions of the image's width and height."""
 
     width: float
     height: float
@@ -81,7 +81,7 @@ class Summary(_Pascal):
     persons_indeterminate: tuple[int, ...]
 
 
-class ProtectiveEquipmentAnswer(_Pascal):
+class ProtectiveEquipmentOut(_Pascal):
     protective_equipment_model_version: str
     persons: tuple[PersonDetail, ...] = Field(max_length=MAX_PERSONS)
     summary: Summary
@@ -93,12 +93,12 @@ def protective_equipment(
     model: Mapping[str, Any],
     min_confidence: float,
     required: Sequence[EquipmentType],
-) -> ProtectiveEquipmentAnswer:
-    """What a stored frame says, in that shape.
+) -> ProtectiveEquipmentOut:
+    """A stored frame in that shape.
 
     Args:
-        result: As `frames.assess` made it.
-        size: (width, height) of the picture, pixels.
+        result: As `assessment.assess` made it.
+        size: (width, height) of the image, pixels.
         model: The description of the model that made it.
         min_confidence: 50..100; of people, parts and equipment that the summary counts.
         required: What a person needs; nothing at all is always worn.
@@ -114,7 +114,7 @@ def protective_equipment(
         return tuple(number for number, found in states.items() if found == state)
 
     version = model["name"] + (f"@{model['sha256'][:12]}" if model["sha256"] else "")
-    return ProtectiveEquipmentAnswer(
+    return ProtectiveEquipmentOut(
         protective_equipment_model_version=version,
         persons=tuple(
             PersonDetail(
@@ -142,11 +142,11 @@ def summary_state(
     """Where the summary lists a person: without, as soon as one item is known to be missing."""
     if _percent(person["confidence"]) < min_confidence:
         return "indeterminate"
-    told = [_state(result, person, ITEMS[kind]) for kind in dict.fromkeys(required)]
-    sure = {state for state, score in told if _percent(score) >= min_confidence}
+    states = [_state(result, person, ITEMS[kind]) for kind in dict.fromkeys(required)]
+    sure = {state for state, score in states if _percent(score) >= min_confidence}
     if "missing" in sure:
         return "without"
-    worn = all(state == "worn" and _percent(score) >= min_confidence for state, score in told)
+    worn = all(state == "worn" and _percent(score) >= min_confidence for state, score in states)
     return "with" if worn else "indeterminate"
 
 
@@ -157,7 +157,7 @@ def _state(
     for finding in person["findings"]:
         if finding["item"] == item:
             return finding["state"], finding["confidence"]
-    # The site's policy does not ask for it, so nobody judged it: the boxes alone tell.
+    # The site's policy does not ask for it, so it was not judged: only the boxes are left.
     scores: dict[str, float] = {}
     for present, found in _boxes(result, person, item):
         name = "worn" if present else "missing"

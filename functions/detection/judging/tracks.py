@@ -1,4 +1,4 @@
-"""Who is who on a camera's frames: a pure function of the set of stored frames.
+"""Multi-object tracking: links people over a camera's frames, a pure function of the stored frames.
 
 Nothing is kept but the frames themselves, so frames that come late, twice or in another order give
 the same people with the same ids. Sightings are linked in order of capture: each goes to the person
@@ -22,7 +22,7 @@ from typing import Any, Final, Literal
 from hearth.ids import ulid_from
 
 GONE_AFTER: Final = timedelta(seconds=5)
-"""25 frames at 5 frames a second: who comes back later is somebody else."""
+"""A track ends after this: 25 frames at 5 a second. Who comes back later is a new person."""
 REACH: Final = 0.35
 """How far a box may jump between two frames, in heights of the person; detectors jitter."""
 WALK: Final = 1.2
@@ -63,12 +63,12 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Attribute:
-    """What several sightings say about one item of one person.
+    """Consensus of several sightings on one item of one person.
 
     Attributes:
         state: worn or missing where it is accepted, otherwise indeterminate.
         score: Mean of the sightings that agree, 0..1.
-        attempts: Sightings that could tell.
+        attempts: Sightings with the item worn or missing.
         agreement: The part of them that agrees, 0..1.
         reason: Why it is not accepted.
     """
@@ -109,44 +109,46 @@ class Track:
         return dict(sorted(counts.items()))
 
     def attributes(self) -> list[Attribute]:
-        """What is known of each item, by name."""
+        """The consensus on each item, by name."""
         history: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
         for one in self.sightings:
             for item, state, score in one.findings:
                 history[item].append((state, score))
-        return [attribute(item, history[item]) for item in sorted(history)]
+        return [weigh_attribute(item, history[item]) for item in sorted(history)]
 
 
-def attribute(item: str, history: Sequence[tuple[str, float]]) -> Attribute:
+def weigh_attribute(item: str, history: Sequence[tuple[str, float]]) -> Attribute:
     """Weigh the (state, score) of an item over all sightings."""
     states: tuple[State, ...] = ("worn", "missing")
-    told = [(known, score) for name, score in history for known in states if name == known]
-    if not told:
+    decided = [(known, score) for name, score in history for known in states if name == known]
+    if not decided:
         return Attribute(item, "indeterminate", 0.0, 0, 0.0, "no frame could tell")
-    counts = Counter(state for state, _ in told)
+    counts = Counter(state for state, _ in decided)
     # Of as many for as against, neither reaches the agreement; the name decides which is shown.
     state: State = max(sorted(counts), key=counts.__getitem__)
-    agreement = counts[state] / len(told)
+    agreement = counts[state] / len(decided)
     # A sum in order of size: a mean must not depend on the order in which frames came.
-    mean = fmean(sorted(score for name, score in told if name == state))
+    mean = fmean(sorted(score for name, score in decided if name == state))
     reason = None
-    if len(told) < ATTEMPTS:
-        reason = f"{len(told)} of the {ATTEMPTS} frames that are needed could tell"
+    if len(decided) < ATTEMPTS:
+        reason = f"{len(decided)} of the {ATTEMPTS} frames that are needed could tell"
     elif agreement < AGREEMENT:
-        reason = f"{agreement:.0%} of {len(told)} frames agree, {AGREEMENT:.0%} are needed"
+        reason = f"{agreement:.0%} of {len(decided)} frames agree, {AGREEMENT:.0%} are needed"
     elif mean < ACCEPTED:
         reason = f"{state} in {counts[state]} frames, but at {mean:.2f}, below {ACCEPTED}"
     return Attribute(
         item,
         "indeterminate" if reason else state,
         round(mean, 4),
-        len(told),
+        len(decided),
         round(agreement, 4),
         reason,
     )
 
 
-def sightings(frame_key: str, captured_at: datetime, result: Mapping[str, Any]) -> list[Sighting]:
+def read_sightings(
+    frame_key: str, captured_at: datetime, result: Mapping[str, Any]
+) -> list[Sighting]:
     """The people of one stored frame."""
     return [
         Sighting(
@@ -166,8 +168,8 @@ def sightings(frame_key: str, captured_at: datetime, result: Mapping[str, Any]) 
 
 
 def track(camera_id: str, seen: Iterable[Sighting]) -> list[Track]:
-    """Everybody, in the order in which they were first seen. Repeated sightings count once."""
-    everybody: list[Track] = []
+    """Tracks in the order in which they begin. Repeated sightings count once."""
+    tracks: list[Track] = []
     present: list[Track] = []
     ordered = sorted(set(seen))
     for _, frame in groupby(ordered, key=lambda one: (one.captured_at, one.frame_key)):
@@ -178,7 +180,7 @@ def track(camera_id: str, seen: Iterable[Sighting]) -> list[Track]:
             (away, place, number)
             for place, known in enumerate(present)
             for number, one in enumerate(new)
-            if (away := distance(known.sightings[-1], one)) is not None
+            if (away := relative_distance(known.sightings[-1], one)) is not None
         ]
         matched: set[int] = set()
         taken: set[int] = set()
@@ -191,11 +193,11 @@ def track(camera_id: str, seen: Iterable[Sighting]) -> list[Track]:
         for number, one in enumerate(new):
             if number not in matched:
                 present.append(Track(camera_id, [one]))
-                everybody.append(present[-1])
-    return everybody
+                tracks.append(present[-1])
+    return tracks
 
 
-def distance(last: Sighting, now: Sighting) -> float | None:
+def relative_distance(last: Sighting, now: Sighting) -> float | None:
     """How far somebody would have moved, as a part of how far they can; None when too far.
 
     Feet and heads are compared apart and the nearer counts: of a person who walks behind a table

@@ -1,4 +1,4 @@
-"""What one frame says of each person: compliant, violation or indeterminate. Never guessed.
+"""The verdict on each person of a frame: compliant, violation or indeterminate, never guessed.
 
 An item that a policy requires is
 
@@ -21,8 +21,7 @@ from typing import Final
 
 from functions.detection.judging.association import REGIONS, Box, Person, overlap
 from functions.detection.judging.equipment import RESTRICTED, VIOLATION_OF, Item, Vocabulary
-from functions.detection.judging.polygons import contains
-from functions.detection.policy import Area
+from functions.detection.judging.polygons import Point, contains
 
 INFERRED: Final = 0.8
 """How often "none found" is taken to be right on a well visible person. An assumption: the detector
@@ -49,6 +48,31 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
+class Area:
+    """A part of the image and its rules at one moment; `name` None is the whole image."""
+
+    name: str | None
+    polygon: tuple[Point, ...] | None
+    restricted: bool
+    required: tuple[Item, ...] | None
+
+
+@dataclass(frozen=True)
+class FrameRules:
+    """What applies to one frame.
+
+    Attributes:
+        areas: The whole image first, then the zones that are active.
+        min_score: People who score lower are left out.
+        view: The part of the image that the model saw, pixels.
+    """
+
+    areas: Sequence[Area]
+    min_score: float
+    view: Box
+
+
+@dataclass(frozen=True)
 class Finding:
     """One item of one person. `state`: worn, missing or indeterminate; `score` 0..1."""
 
@@ -61,7 +85,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Violation:
-    """What a person does against the rules of an area (`zone` None: the whole picture)."""
+    """What a person does against the rules of an area (`zone` None: the whole image)."""
 
     zone: str | None
     class_name: str
@@ -93,11 +117,11 @@ def judge(
 
     Args:
         people: As `associate` returns them; they keep their order and are numbered from 1.
-        words: What the model can tell.
-        areas: The rules at the time of the frame; the first is the whole picture.
+        words: Roles of the model's classes.
+        areas: The rules at the time of the frame; the first is the whole image.
         size: (width, height) in pixels.
         min_score: People who score lower are left out.
-        view: The part of the frame that was looked at, pixels; None is all of it.
+        view: The part of the frame that the model saw, pixels; None is the whole frame.
     """
     kept = [person for person in people if person.score >= min_score]
     seen = view or (0.0, 0.0, float(size[0]), float(size[1]))
@@ -116,14 +140,14 @@ def _judge_one(
     size: tuple[int, int],
     view: Box,
 ) -> Judged:
-    inside = [area for area in areas if in_area(person, area, size)]
-    # A zone with a list of its own replaces the whole picture's list for those who stand in it.
+    inside = [area for area in areas if is_in_area(person, area, size)]
+    # A zone with a list of its own replaces the whole image's list for those who stand in it.
     replaced = any(area.name is not None and area.required is not None for area in inside)
     required = {
         area.name: () if area.name is None and replaced else area.required or () for area in inside
     }
     wanted = sorted({item for items in required.values() for item in items})
-    findings = {item: examine(person, item, people, words, view) for item in wanted}
+    findings = {item: judge_item(person, item, people, words, view) for item in wanted}
     violations = []
     for area in inside:
         if area.restricted:
@@ -148,17 +172,17 @@ def _judge_one(
     )
 
 
-def in_area(person: Person, area: Area, size: tuple[int, int]) -> bool:
+def is_in_area(person: Person, area: Area, size: tuple[int, int]) -> bool:
     """Whether the person's foot point lies in the area."""
     if area.polygon is None:
         return True
     x, y = person.foot
-    # A box may end a little outside the picture; the foot is then on its edge.
+    # A box may end a little outside the image; the foot is then on its edge.
     relative = min(max(x / size[0], 0.0), 1.0), min(max(y / size[1], 0.0), 1.0)
     return contains(area.polygon, relative)
 
 
-def examine(
+def judge_item(
     person: Person,
     item: Item,
     people: Sequence[Person],
@@ -186,7 +210,7 @@ def examine(
         return Finding(item, "indeterminate", 0.0, "seen neither worn nor missing")
     if item not in INFERABLE:
         return Finding(item, "indeterminate", 0.0, "not seen, and too small to infer its absence")
-    if reason := hidden(person, item, people, view):
+    if reason := why_not_inferable(person, item, people, view):
         return Finding(item, "indeterminate", 0.0, reason)
     if any(thing.item == item for thing in person.doubtful):
         return Finding(item, "indeterminate", 0.0, "one nearby may be this person's or another's")
@@ -199,7 +223,9 @@ def examine(
     )
 
 
-def hidden(person: Person, item: Item, people: Sequence[Person], view: Box) -> str | None:
+def why_not_inferable(
+    person: Person, item: Item, people: Sequence[Person], view: Box
+) -> str | None:
     """Why nothing can be inferred from not finding a helmet or vest; None when it can."""
     x1, y1, x2, y2 = person.box
     left, top, right, bottom = view
@@ -216,7 +242,7 @@ def hidden(person: Person, item: Item, people: Sequence[Person], view: Box) -> s
     region = _region(person.box, item)
     area = (region[2] - region[0]) * (region[3] - region[1])
     for other in people:
-        # Whoever stands lower in the picture is nearer to the camera.
+        # Whoever stands lower in the image is nearer to the camera.
         nearer = other is not person and other.detection is not None and other.box[3] > y2
         if nearer and overlap(region, other.box) > MAX_HIDDEN * area:
             return "another person hides the place where it is worn"

@@ -22,7 +22,7 @@ _COUNTERS: Final = (
 
 
 def lock_camera(tx: Connection, camera_id: str) -> Row[Any]:
-    """The camera's row, made if there is none, held by this transaction until it ends.
+    """The camera's row, created if there is none, locked until the transaction ends.
 
     Two workers that judge frames of one camera at once would each recompute its incidents without
     the other's observations. The row makes them take turns: PostgreSQL by its lock, DSQL by

@@ -1,4 +1,4 @@
-"""Whether an incident is closed: a pure function of what its tasks told, in whichever order."""
+"""Closes and reopens incidents: a pure function of the set of their tasks' events, in any order."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from hearth.db import insert_for
 def record_task_event(
     tx: Connection, incident_id: str, task_id: str, at: datetime, *, reopened: bool
 ) -> None:
-    """Note that a task was completed or reopened, and close or open its incident accordingly.
+    """Store that a task was completed or reopened, and close or reopen its incident accordingly.
 
-    `updated_at` stays: it tells when its frames changed the incident last.
+    `updated_at` stays: it is when its frames changed the incident last.
     """
     of_incident = incidents.c.id == incident_id
-    # Holds the row: of two tasks at once each would else miss what the other tells.
-    held = update(incidents).where(of_incident).values(closed_at=incidents.c.closed_at)
-    if tx.execute(held).rowcount == 0:
+    # Locks the row: two tasks at once would each miss the other's event.
+    lock = update(incidents).where(of_incident).values(closed_at=incidents.c.closed_at)
+    if tx.execute(lock).rowcount == 0:
         return
     fact = {"incident_id": incident_id, "task_id": task_id, "at": at, "reopened": reopened}
     tx.execute(insert_for(tx.dialect.name)(closings).on_conflict_do_nothing(), fact)
     c = closings.c
-    told = select(c.task_id, c.at).where(c.incident_id == incident_id)
-    again = tx.execute(told.where(c.reopened).order_by(c.at)).all()
-    last_reopened: dict[str, datetime] = {task: when for task, when in again}  # noqa: C416
+    events = select(c.task_id, c.at).where(c.incident_id == incident_id)
+    reopenings = tx.execute(events.where(c.reopened).order_by(c.at)).all()
+    last_reopened: dict[str, datetime] = {task: when for task, when in reopenings}  # noqa: C416
     closed_at = closed_by = None
-    for task, when in tx.execute(told.where(~c.reopened).order_by(c.at, c.task_id)):
+    for task, when in tx.execute(events.where(~c.reopened).order_by(c.at, c.task_id)):
         if task not in last_reopened or when > last_reopened[task]:
             closed_at, closed_by = when, task
             break

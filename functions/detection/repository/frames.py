@@ -89,18 +89,13 @@ def list_capture_times(
     return times
 
 
-def delete_frames(tx: Connection, keys: Sequence[str]) -> None:
-    for start in range(0, len(keys), _IN_LIST):
-        tx.execute(delete(frames).where(frames.c.frame_key.in_(keys[start : start + _IN_LIST])))
-
-
 def insert_model(tx: Connection, model_id: str, body: dict[str, Any]) -> None:
     statement = insert_for(tx.dialect.name)(models).values(id=model_id, body=body)
     tx.execute(statement.on_conflict_do_nothing(index_elements=["id"]))
 
 
 def insert_observations(tx: Connection, seen: Iterable[tuple[str, Observation]]) -> None:
-    """Store pairs of zone ("" for the whole picture) and observation."""
+    """Store pairs of zone ("" for the whole image) and observation."""
     rows = [
         {
             "frame_key": one.frame_key,

@@ -1,7 +1,7 @@
-"""Finds and deletes the rows of frames that were judged long ago.
+"""Retention: deletes the rows of frames that were judged long ago.
 
-Each call is one short transaction of the caller, holds the camera's row and changes at most about
-2,000 rows (Aurora DSQL refuses more than 3,000). Where it has come to is kept in the camera's row.
+Each call is one short transaction of the caller, locks the camera's row and changes at most about
+2,000 rows (Aurora DSQL refuses more than 3,000). Its position is kept in the camera's row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hearth.frames import camera_prefix, frame_key
 INCIDENTS: Final = 500
 """Episodes that one transaction closes."""
 FRAMES: Final = 1000
-"""Frames that one transaction looks at."""
+"""Frames that one transaction reads."""
 ROWS: Final = 1500
 """Frames and observations that one transaction deletes."""
 _IN_LIST: Final = 500
@@ -102,14 +102,14 @@ def _close(tx: Connection, camera: Row[Any], before: datetime, now: datetime) ->
         )
         .limit(INCIDENTS)
     ).all()
-    unseen = [row.id for row in rows if row.state == CANDIDATE and row.revision == 1]
-    seen = [row for row in rows if row.id not in set(unseen)]
-    if unseen:
-        tx.execute(delete(incidents).where(c.id.in_(unseen)))
-    if seen:
-        ids = [row.id for row in seen]
+    unreported = [row.id for row in rows if row.state == CANDIDATE and row.revision == 1]
+    reported = [row for row in rows if row.id not in set(unreported)]
+    if unreported:
+        tx.execute(delete(incidents).where(c.id.in_(unreported)))
+    if reported:
+        ids = [row.id for row in reported]
         tx.execute(update(incidents).where(c.id.in_(ids)).values(pruned_at=now))
-        until = max(row.last_seen for row in seen)
+        until = max(row.last_seen for row in reported)
         known = camera.pruned_until
         until = until if known is None else max(known, until)
         update_camera(tx, camera.camera_id, {"pruned_until": until})

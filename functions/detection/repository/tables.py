@@ -32,7 +32,7 @@ cameras = Table(
     Column("pruned_at", UtcDateTime),
     Column("prune_cursor", Text),
     Column("pruned_until", UtcDateTime),
-    # Frames that were let go, because they had waited too long and because there were too many.
+    # Frames that were not judged: `dropped` by load shedding, `over_rate` by the rate limit.
     Column("dropped", Integer),
     Column("over_rate", Integer),
 )
@@ -90,7 +90,7 @@ incidents = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     # Since when its observations are deleted: it is final.
     Column("pruned_at", UtcDateTime),
-    # A person has dealt with it, as `closings` tell. Late frames do not change that.
+    # A person has dealt with it, derived from `closings`. Late frames do not change that.
     Column("closed_at", UtcDateTime),
     Column("closed_by_task", Text),
     Index("ix_detection_incidents_place", "camera_id", "zone", "first_seen"),
@@ -107,7 +107,7 @@ closings = Table(
     Column("at", UtcDateTime, primary_key=True),
     Column("reopened", Boolean, primary_key=True),
 )
-"""What the tasks of an incident told: when each was completed, and when reopened."""
+"""When each task of an incident was completed, and when reopened."""
 
 models = Table(
     "detection_models",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,8 +22,8 @@ from functions.detection.prune import PruneService
 from functions.detection.repository import tables
 from functions.detection.repository.cameras import list_cameras
 from functions.detection.schemas import Site
-from functions.detection.service import FrameService
-from functions.detection.wiring import kinds
+from functions.detection.wiring import work_by_kind
+from functions.detection.worker import FrameWorker
 from hearth.db import Database
 from hearth.frames import FrameKind, frame_key
 from hearth.ledger.consumer import Consumer
@@ -108,11 +109,11 @@ class Stage:
 
     def handler(self, load: Callable[[], Any] | None = None) -> Consumer:
         """One worker."""
-        frames = FrameService(
+        frames = FrameWorker(
             self.ledger,
             self.store,
             load or (lambda: self.detector),
-            self,
+            self.current,
             ZoneInfo("UTC"),
             ImageLimits(),
             lambda frames, persons, inference_ms, dropped: None,
@@ -130,7 +131,7 @@ class Stage:
         )
         pruning = PruneService(self.db, Retention(DAYS), self.clock)
         closing = ClosingService(self.db)
-        return make_handler(self.ledger, kinds(frames, settling, pruning, closing))
+        return make_handler(self.ledger, work_by_kind(frames, settling, pruning, closing))
 
     # ---- what the outside does ----
 
@@ -167,6 +168,29 @@ class Stage:
             waiting += self.due()
             if shuffle is not None:
                 shuffle.shuffle(waiting)
+
+    def run_two_workers(self, rng: random.Random) -> None:
+        """Deliver the shuffled notifications to two workers at once, in batches of ten."""
+        messages = [notification(key) for key in self.announced]
+        self.announced = []
+        rng.shuffle(messages)
+        failures: list[BaseException] = []
+
+        def work(mine: list[dict[str, Any]]) -> None:
+            worker = self.handler()
+            try:
+                for start in range(0, len(mine), 10):
+                    batch = mine[start : start + 10]
+                    assert worker(sqs_event(*batch), LambdaContext()) == {"batchItemFailures": []}
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(messages[n::2],)) for n in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert failures == []
 
     def due(self) -> list[dict[str, Any]]:
         """Hints that have come; those with a delay are left to `pass_time`."""

@@ -12,9 +12,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import delete, select
 
+from functions.detection.api import IncidentQuery
 from functions.detection.queries import Queries
 from functions.detection.repository.tables import closings
-from functions.detection.schemas import IncidentDetail
+from functions.detection.schemas import IncidentDetailOut
 from hearth import migrations
 from hearth.db import Database
 from hearth.ledger.events import Event, Publisher
@@ -54,8 +55,8 @@ def completed(stage: Stage, incident_id: str | None, at: datetime, **changes: An
     return stage.ledger.get(job.id)
 
 
-def shown(stage: Stage, incident_id: str) -> IncidentDetail:
-    return Queries(Place(stage)).incident(incident_id)
+def shown(stage: Stage, incident_id: str) -> IncidentDetailOut:
+    return Queries(Place(stage)).get_incident(incident_id)
 
 
 class Place:
@@ -66,7 +67,7 @@ class Place:
 
 
 def listed(stage: Stage, closed: bool | None) -> list[str]:
-    page = Queries(Place(stage)).incidents(None, None, None, None, closed, 10, None)
+    page = Queries(Place(stage)).list_incidents(IncidentQuery(closed=closed, limit=10))
     return [one.incident_id for one in page.incidents]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from functions.reports.schemas import IncidentEvent
 from hearth.errors import Conflict, ModelFailed
 from hearth.frames import frame_job, frame_key
 from hearth.ledger.ledger import JobState
-from tests.contract.detection.stage import ScriptedDetector, Stage, notification, picture
+from tests.contract.detection.stage import ScriptedDetector, Stage, picture
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext, sqs_event
 
@@ -105,26 +104,7 @@ def stage_of_its_own(stage: Stage) -> Stage:
 
 def test_two_workers_at_once_make_what_one_makes(stage: Stage) -> None:
     walk(stage, 0, 60)
-    messages = [notification(key) for key in stage.announced]
-    stage.announced = []
-    random.Random(7).shuffle(messages)
-    failures: list[BaseException] = []
-
-    def work(mine: list[dict[str, object]]) -> None:
-        worker = stage.handler()
-        try:
-            for start in range(0, len(mine), 10):
-                batch = mine[start : start + 10]
-                assert worker(sqs_event(*batch), LambdaContext()) == {"batchItemFailures": []}
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(messages[n::2],)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []
+    stage.run_two_workers(random.Random(7))
     hints = stage.due()
     worker = stage.handler()
     while hints:

@@ -98,14 +98,14 @@ def test_old_frames_go_and_incidents_their_peaks_and_counters_stay(stage: Stage)
     stage.drain()
     [incident] = stage.incidents()
     cameras, incidents = rows(stage, tables.cameras), rows(stage, tables.incidents)
-    detail = Queries(_Storage(stage)).incident(incident.id)
+    detail = Queries(_Storage(stage)).get_incident(incident.id)
     stage.clock.advance(OLD_S)
     prune(stage)
     assert frame_keys(stage) == [incident.peak_frame_key]
     assert rows(stage, tables.observations) == []
     assert rows(stage, tables.cameras) == cameras
     assert rows(stage, tables.incidents) == incidents
-    assert Queries(_Storage(stage)).incident(incident.id) == detail
+    assert Queries(_Storage(stage)).get_incident(incident.id) == detail
     assert detail.peak is not None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.detection.api import IncidentQuery
 from functions.detection.queries import Queries
 from functions.reports.archive import ReportArchive
 from functions.tasks.changes import Actor
@@ -18,7 +19,7 @@ BOSS = Actor("01J0000000000000000000B0SS", manages=True)
 
 
 def incident(town: Town) -> Any:
-    [found] = Queries(town.stage).incidents(None, None, None, None, None, 10, None).incidents
+    [found] = Queries(town.stage).list_incidents(IncidentQuery(limit=10)).incidents
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from functions.detection.intake.model_source import REFRESH_S, ModelSource
-from functions.detection.service import model_record
+from functions.detection.worker import model_record
 from hearth.aws import client
 from hearth.errors import InvalidInput, ModelFailed, NotFound
 from hearth.storage import S3Store

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.detection.intake.load_shedding import Arrivals, Frame, overdue
+from functions.detection.intake.load_shedding import FairShare, WaitingFrame, find_overdue
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
@@ -16,7 +16,9 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def frame(seconds: float, camera: str = "gate", max_lag_s: float | None = 10) -> tuple[str, Frame]:
+def frame(
+    seconds: float, camera: str = "gate", max_lag_s: float | None = 10
+) -> tuple[str, WaitingFrame]:
     return f"{camera}-{seconds:g}", (camera, ago(seconds), max_lag_s)
 
 
@@ -42,47 +44,47 @@ def frame(seconds: float, camera: str = "gate", max_lag_s: float | None = 10) ->
     ],
 )
 def test_who_waited_too_long_goes_but_no_camera_falls_silent(
-    frames: list[tuple[str, Frame]], judged: dict[str, float], dropped: set[str]
+    frames: list[tuple[str, WaitingFrame]], judged: dict[str, float], dropped: set[str]
 ) -> None:
     times = {camera: ago(seconds) for camera, seconds in judged.items()}
-    assert overdue(frames, times, NOW) == dropped
+    assert find_overdue(frames, times, NOW) == dropped
     random.Random(0).shuffle(frames)
-    assert overdue(frames, times, NOW) == dropped
+    assert find_overdue(frames, times, NOW) == dropped
 
 
 def test_a_camera_that_floods_keeps_no_more_than_the_others() -> None:
     frames = [frame(20 + n / 100, "flood") for n in range(1000)]
     frames += [frame(20 + n, "calm") for n in range(10)]
-    left = {name for name, _ in frames} - overdue(frames, {}, NOW)
+    left = {name for name, _ in frames} - find_overdue(frames, {}, NOW)
     assert sum(name.startswith("flood") for name in left) == 1
     assert sum(name.startswith("calm") for name in left) == 1
 
 
 def test_who_sends_more_than_its_share_is_late_sooner() -> None:
-    arrivals = Arrivals()
+    shares = FairShare()
     for _ in range(60):
-        arrivals.saw(["flood"] * 9 + ["calm"])
-    assert arrivals.patience("calm") == 1
-    assert arrivals.patience("flood") == pytest.approx(1.5 / 2 / 0.9, abs=0.02)
+        shares.count(["flood"] * 9 + ["calm"])
+    assert shares.lag_factor("calm") == 1
+    assert shares.lag_factor("flood") == pytest.approx(1.5 / 2 / 0.9, abs=0.02)
     frames = [frame(9, "flood"), frame(9, "calm")]
     judged = {"flood": ago(9.5), "calm": ago(9.5)}
-    assert overdue(frames, judged, NOW) == set()
-    assert overdue(frames, judged, NOW, arrivals.patience) == {"flood-9"}
+    assert find_overdue(frames, judged, NOW) == set()
+    assert find_overdue(frames, judged, NOW, shares.lag_factor) == {"flood-9"}
 
 
 @pytest.mark.parametrize("cameras", [1, 2, 8])
 def test_cameras_that_send_alike_may_wait_as_long_as_they_were_given(cameras: int) -> None:
-    arrivals, draw = Arrivals(), random.Random(1)
-    patience = []
+    shares, draw = FairShare(), random.Random(1)
+    factors = []
     for _ in range(200):
         batch = [f"camera-{draw.randrange(cameras)}" for _ in range(10)]
-        arrivals.saw(batch)
-        patience += map(arrivals.patience, batch)
-    assert sum(patience[500:]) / len(patience[500:]) > 0.97
+        shares.count(batch)
+        factors += map(shares.lag_factor, batch)
+    assert sum(factors[500:]) / len(factors[500:]) > 0.97
 
 
 def test_a_camera_that_is_gone_takes_no_share() -> None:
-    arrivals = Arrivals()
-    arrivals.saw(["gone"])
-    arrivals.saw(["flood"] * 2000)
-    assert arrivals.patience("flood") == 1
+    shares = FairShare()
+    shares.count(["gone"])
+    shares.count(["flood"] * 2000)
+    assert shares.lag_factor("flood") == 1

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from functions.detection.wiring import measure
+from functions.detection.wiring import report_metrics
 
 
 def test_frames_that_were_let_go_are_told_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    measure(0, 0, 0.0, {"lag": 2, "rate": 3})
+    report_metrics(0, 0, 0.0, {"lag": 2, "rate": 3})
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["reason"], line["FramesDropped"]) for line in lines] == [
         ("lag", [2.0]),
@@ -19,5 +19,5 @@ def test_frames_that_were_let_go_are_told_by_reason(capsys: pytest.CaptureFixtur
 
 
 def test_a_batch_without_frames_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    measure(0, 0, 0.0, {"lag": 0, "rate": 0})
+    report_metrics(0, 0, 0.0, {"lag": 0, "rate": 0})
     assert capsys.readouterr().out == ""

@@ -35,8 +35,9 @@ def answer(
         found,
         found.names,
         SIZE,
-        parse_policy(policy).rules("gate"),
-        ZoneInfo("UTC"),
+        parse_policy(policy)
+        .rules("gate")
+        .on_frame(datetime(2026, 11, 2, 12, tzinfo=UTC), ZoneInfo("UTC"), SIZE),
     )
     shaped = protective_equipment(frame.result, SIZE, MODEL, min_confidence, required)
     return shaped.model_dump(by_alias=True, mode="json")

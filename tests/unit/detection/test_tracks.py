@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.detection.judging.tracks import Sighting, Track, attribute, track
+from functions.detection.judging.tracks import Sighting, Track, track, weigh_attribute
 
 START = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
 
@@ -147,7 +147,7 @@ WORN, MISSING, BLIND = ("worn", 0.9), ("missing", 0.9), ("indeterminate", 0.0)
 def test_an_attribute_is_accepted_when_several_frames_agree(
     history: list[tuple[str, float]], state: str, reason: str | None
 ) -> None:
-    found = attribute("helmet", history)
+    found = weigh_attribute("helmet", history)
     assert (found.state, found.reason) == (state, reason)
 
 

@@ -194,8 +194,7 @@ def test_a_person_cut_off_by_the_edge_of_the_region_is_not_said_to_lack_anything
         Found(("person", "helmet")).add("person", STANDING),
         ("person", "helmet"),
         SIZE,
-        rules,
-        ZoneInfo("UTC"),
+        rules.on_frame(datetime(2026, 11, 2, 12, tzinfo=UTC), ZoneInfo("UTC"), SIZE),
     )
     assert rules.view(SIZE)[1] == 100 == person.box[1]
     assert frame.result["persons"][0]["findings"][0]["reason"] == (
@@ -241,8 +240,9 @@ def test_a_frame_s_record_is_plain_data_with_observations_by_zone() -> None:
         found,
         COCO,
         SIZE,
-        parse_policy(b"defaults: {required: [vest], restricted: true}").rules("gate"),
-        ZoneInfo("UTC"),
+        parse_policy(b"defaults: {required: [vest], restricted: true}")
+        .rules("gate")
+        .on_frame(datetime(2026, 11, 2, 12, tzinfo=UTC), ZoneInfo("UTC"), SIZE),
     )
     assert frame.persons == 1
     assert [d["class_name"] for d in frame.result["detections"]] == ["person"]
