@@ -27,7 +27,7 @@ from .stack_state import SetupError
 COMPOSE, DEVELOPMENT, EXAMPLE = "compose.yaml", "compose.dev.yaml", "env.example"
 TOTAL_MB = 4096
 RUNTIME_MB = 768  # with MiniStack: 115 at rest, and a kilobyte for each frame that is kept
-WATCH_MB = 256  # a camera takes about 60
+CAMERAS_MB = 256  # a camera takes about 55, and their supervisor 50
 DATABASE = "sqlite:////database/hearth.db"
 _BASE = Path(__file__).with_name("compose_base.yaml")
 _TAG = "${HEARTH_TAG:-latest}"
@@ -41,7 +41,7 @@ class ComposePlan:
     Attributes:
         template: The SAM template; its folder is the build's context.
         folder: Where the files will lie; paths in them are relative to it.
-        total_mb: Megabytes that the stack takes at most, profiles other than `watch` apart.
+        total_mb: Megabytes that the stack takes at most, profiles apart.
         replicas: Containers of a function, by short name; 1 for a function not named.
     """
 
@@ -65,10 +65,10 @@ def compose_files(plan: ComposePlan) -> dict[str, str]:
     if unknown := sorted(plan.replicas.keys() - {spec.short_name for spec in functions}):
         raise SetupError(f"The template has no function {unknown[0]}: check --replicas.")
     try:
-        functions = list(limited(functions, plan.total_mb - RUNTIME_MB - WATCH_MB))
+        functions = list(limited(functions, plan.total_mb - RUNTIME_MB - CAMERAS_MB))
     except ValueError as error:
         raise SetupError(
-            f"Beside {RUNTIME_MB + WATCH_MB} MB for runtime and cameras, {error}"
+            f"Beside {RUNTIME_MB + CAMERAS_MB} MB for runtime and cameras, {error}"
         ) from error
     names = [spec.short_name for spec in functions]
     up = _up(plan)
@@ -79,7 +79,7 @@ def compose_files(plan: ComposePlan) -> dict[str, str]:
         "DATABASE": DATABASE,
         "BUCKET": resolved.buckets[0].name if resolved.buckets else '""',
         "RUNTIME_MB": str(RUNTIME_MB),
-        "WATCH_MB": str(WATCH_MB),
+        "CAMERAS_MB": str(CAMERAS_MB),
         "FUNCTIONS": f"[{', '.join(names)}]",
         "PARAMETERS": "\n".join(_parameter(name) for name in parameters),
         "SERVICES": "\n\n".join(_services(plan, functions, context)),
@@ -147,7 +147,7 @@ def _parameter(name: str) -> str:
 
 def _up(plan: ComposePlan) -> list[str]:
     command = ["up", "--attached", "--host=0.0.0.0", "--port=8080", "--control-port=8081"]
-    command.append(f"--memory={plan.total_mb - RUNTIME_MB - WATCH_MB}")
+    command.append(f"--memory={plan.total_mb - RUNTIME_MB - CAMERAS_MB}")
     command += [f"--replicas={name}={count}" for name, count in sorted(plan.replicas.items())]
     return [*command, "--json"]
 
@@ -212,10 +212,9 @@ def _example(parameters: Mapping[str, Mapping[str, Any]]) -> str:
         "# beside compose.yaml, and take away the # in front of what you change.",
         "# `docker compose up -d` then applies it.",
         "",
-        "# Cameras, separated by blanks: NAME=SOURCE. They need the profile `watch`.",
+        "# Cameras besides those of `hearth cameras add`, separated by blanks: NAME=SOURCE.",
         "#CAMERAS=gate=rtsp://user:password@192.0.2.7/stream yard=/media/yard.mp4",
-        "#COMPOSE_PROFILES=watch",
-        "# Folder with films and images, /media for CAMERAS.",
+        "# Folder with films and images, /media for cameras.",
         "#MEDIA=/srv/films",
         "# Folder with models and the policy: /models for MODEL_PATH, MODEL_CLASSES, POLICY, and",
         "# what `docker compose run --rm models add FILE` finds.",
