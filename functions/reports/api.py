@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
 from pydantic import Field
@@ -13,42 +12,29 @@ from hearth.http.app import PageQuery, TimeParameter
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 
-NO_NUL = r"^[^\x00]*$"
+if TYPE_CHECKING:
+    from functions.reports.queries import ReportQueries
+
 ReportId = Annotated[str, Path(max_length=100, pattern=r"^[0-9A-Za-z_-]+$")]
 
 
-class Archive(Protocol):
-    def list(
-        self,
-        *,
-        limit: int,
-        cursor: str | None,
-        camera_id: str | None,
-        since: datetime | None,
-        until: datetime | None,
-    ) -> ReportPage: ...
-    def get(self, report_id: str) -> ReportDetail: ...
-    def pdf_sha256(self, report_id: str) -> str: ...
-    def pdf(self, report_id: str) -> tuple[bytes, str]: ...
-
-
 class ReportQuery(PageQuery):
-    """Which reports to list; times are those of the incidents' last observation."""
+    """Query of the list of reports; times are those of the incidents' last observation."""
 
-    camera_id: str | None = Field(None, max_length=100, pattern=NO_NUL)
+    camera_id: str | None = Field(None, max_length=100, pattern=r"^[^\x00]*$")
     since: TimeParameter | None = Field(None, alias="from", description="Inclusive, RFC 3339.")
     until: TimeParameter | None = Field(None, alias="to", description="Exclusive, RFC 3339.")
 
 
-def create_app(archive: Archive) -> FastAPI:
-    """The application that answers with what `archive` knows."""
+def create_app(queries: ReportQueries) -> FastAPI:
+    """Build the HTTP application of reports."""
     router = APIRouter(
         prefix="/api/v1/reports", tags=["reports"], dependencies=[require("reports:read")]
     )
 
     @router.get("")
     async def list_reports(query: Annotated[ReportQuery, Query()]) -> ReportPage:
-        return archive.list(
+        return queries.list(
             limit=query.limit,
             cursor=query.cursor,
             camera_id=query.camera_id,
@@ -58,19 +44,19 @@ def create_app(archive: Archive) -> FastAPI:
 
     @router.get("/{report_id}")
     async def get_report(report_id: ReportId) -> ReportDetail:
-        return archive.get(report_id)
+        return queries.get(report_id)
 
     @router.get("/{report_id}/pdf", response_class=Response)
     async def get_pdf(
         report_id: ReportId,
         if_none_match: Annotated[str | None, Header(max_length=1_000)] = None,
     ) -> Response:
-        tag = f'"{archive.pdf_sha256(report_id)}"'
-        # A revision changes the bytes, so a copy is used only after asking (RFC 9110, 13.1.2).
+        tag = f'"{queries.pdf_sha256(report_id)}"'
+        # A revision changes the bytes, so a cached copy must be revalidated (RFC 9110, 13.1.2).
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if if_none_match is not None and _matches(if_none_match, tag):
             return Response(status_code=304, headers=headers)
-        data, sha256 = archive.pdf(report_id)
+        data, sha256 = queries.pdf(report_id)
         headers |= {
             "ETag": f'"{sha256}"',
             "Content-Disposition": f'inline; filename="incident-{report_id}.pdf"',

@@ -1,8 +1,7 @@
-"""What is known about each violation class: regulation, hazards, remedies.
+"""Guidance on each violation class: regulation, hazards, remedies.
 
-The regulation is described in our own words, not quoted; the citation is what binds. Class to
-paragraph as in the original safety officer, with the two that it lacked: a missing vest falls
-under the general duty of 1926.95(a), a restricted zone under the site's own policy.
+The regulation is paraphrased, not quoted; the citation is what binds. A missing vest falls under
+the general duty of 1926.95(a), a restricted zone under the site's own policy.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Guidance:
-    """What a report says about one class; lists are in order of urgency."""
+    """The guidance on one class; lists are in order of urgency."""
 
     title: str
     regulation: str | None
@@ -147,7 +146,7 @@ GENERAL_FOLLOW_UP = (
 
 
 def guidance_for(class_name: str) -> Guidance:
-    """Guidance for a class; an unknown class gets a plain entry that claims no regulation."""
+    """Return the guidance on a class; that on an unknown class cites no regulation."""
     known = GUIDANCE.get(class_name)
     if known is not None:
         return known

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from functions.reports.mailroom import Mailroom
+from functions.reports.email_delivery import EmailDelivery
 from functions.reports.messages import DIGEST, EMAIL, INCIDENT, QUEUE, TASK_CREATED, job_from_body
-from functions.reports.service import ReportService
+from functions.reports.worker import ReportWorker
 from hearth.ledger.consumer import Consumer, each
 from hearth.ledger.ledger import Ledger, NewJob
 
 
-def make_handler(ledger: Ledger, service: ReportService, mailroom: Mailroom) -> Consumer:
-    """The Lambda handler of the reports queue."""
+def make_handler(ledger: Ledger, worker: ReportWorker, delivery: EmailDelivery) -> Consumer:
+    """Build the Lambda handler of the reports queue."""
     return Consumer(
         ledger,
         {
-            DIGEST: each(service.digest, ledger.now),
-            EMAIL: mailroom.emails,
-            INCIDENT: service.incidents,
-            TASK_CREATED: each(service.task_created),
+            DIGEST: each(worker.make_digest, ledger.now),
+            EMAIL: delivery.send,
+            INCIDENT: worker.make_reports,
+            TASK_CREATED: each(worker.link_task),
         },
         translate,
         QUEUE,
@@ -27,9 +27,9 @@ def make_handler(ledger: Ledger, service: ReportService, mailroom: Mailroom) -> 
 
 
 def translate(record: SQSRecord) -> list[NewJob]:
-    """The job that a message of others asks for: an incident (v2), or the original's v1 body.
+    """Translate a foreign message, an incident event (v2) or a violation (v1), into a job.
 
     Raises:
-        InvalidInput: It is neither.
+        InvalidInput: The message is neither.
     """
     return [job_from_body(record.json_body)]

@@ -1,7 +1,7 @@
-"""What arrives on the queue: domain events, and bodies of others: incidents (v2), violations (v1).
+"""Messages of the queue: domain events, and foreign bodies: incidents (v2) and violations (v1).
 
-v1 is one violation seen once by a system without tracking, hashes or time zones. It is read into
-the v2 shape, and the report's notes say what v1 could not tell.
+v1 is one violation seen once by a system without tracking, hashes or time zones. It is translated
+into v2, and the report's notes list what v1 does not contain.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class ViolationMessageV1(BaseModel):
 
 
 def job_from_body(body: Mapping[str, Any]) -> NewJob:
-    """The job that a foreign message asks for.
+    """Return the job of a foreign message.
 
     Raises:
-        InvalidInput: It is neither a v2 event nor a v1 violation.
+        InvalidInput: The message is neither a v2 event nor a v1 violation.
     """
     if "schema_version" in body:
         return incident_job(read_incident(body))
@@ -72,7 +72,7 @@ def job_from_body(body: Mapping[str, Any]) -> NewJob:
 
 
 def incident_job(event: IncidentEvent) -> NewJob:
-    """The job that a domain event with these facts would be: whichever comes second is dropped."""
+    """Return the job of the same domain event, so that a repeat of either is dropped."""
     (job,) = _FOREIGN.jobs(
         Event(
             type=INCIDENT,
@@ -87,41 +87,41 @@ def incident_job(event: IncidentEvent) -> NewJob:
 
 
 def read_payload(model: type[Payload], payload: Mapping[str, Any], what: str) -> Payload:
-    """A job's payload as `model`.
+    """Validate a job's payload.
 
     Raises:
-        InvalidInput: Not one; `details` names each field that is wrong.
+        InvalidInput: The payload does not fit the model; `details` names each invalid field.
     """
     try:
-        # From JSON text: numbers and times are then read by JSON's rules, not by Python's.
+        # From JSON text, so that pydantic applies JSON's rules to numbers and times.
         return model.model_validate_json(json.dumps(dict(payload)))
     except ValidationError as error:
         raise _invalid(what, error) from error
 
 
 def read_event(payload: Mapping[str, Any]) -> IncidentEvent:
-    """The incident that a job's domain event tells of.
+    """Read the incident of a job's domain event.
 
     Raises:
-        InvalidInput: Not one; `details` names each field that is wrong.
+        InvalidInput: The event is not valid; `details` names each invalid field.
     """
     return read_incident(received(payload).data)
 
 
 def read_incident(data: Mapping[str, Any]) -> IncidentEvent:
-    """An incident, version 2.
+    """Validate an incident event, version 2.
 
     Raises:
-        InvalidInput: Not one; `details` names each field that is wrong.
+        InvalidInput: The event is not valid; `details` names each invalid field.
     """
     return read_payload(IncidentEvent, data, "the incident event")
 
 
 def read_task(payload: Mapping[str, Any]) -> CreatedTask:
-    """The task that a job's domain event tells of.
+    """Read the task of a job's domain event.
 
     Raises:
-        InvalidInput: Not one; `details` names each field that is wrong.
+        InvalidInput: The event is not valid; `details` names each invalid field.
     """
     return read_payload(CreatedTask, received(payload).data, "the task.created event")
 
@@ -190,9 +190,9 @@ def _as_event(message: ViolationMessageV1, digest: str) -> IncidentEvent:
 
 
 def _evidence(url: str | None) -> dict[str, str] | None:
-    """Bucket and key of an s3:// URL. Any other address keeps its scheme and host as "bucket".
+    """Split an s3:// URL into bucket and key. Other addresses keep their scheme and host as bucket.
 
-    No bucket is called that, so the picture is named in the report and never fetched.
+    No bucket has such a name, so the report names the image and never fetches it.
     """
     if not url:
         return None

@@ -1,4 +1,4 @@
-"""The rules narrative: a pure function of the incident, the same words for the same facts."""
+"""Writes narratives by rules: a pure function of the incident."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ def rules_narrative(event: IncidentEvent, zone: ZoneInfo, *, note: str | None = 
     """Write the narrative of an incident without any language model.
 
     Args:
-        event: The incident.
-        zone: Time zone of the site, for the times in the text.
+        zone: The site's time zone, for the times in the text.
         note: Why a configured language model did not write it.
     """
     guidances = [guidance_for(violation.class_name) for violation in event.violations]

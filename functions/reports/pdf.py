@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from functions.reports import pdf_layout as page
-from functions.reports.evidence import Picture
+from functions.reports.evidence_image import EvidenceImage
 from functions.reports.guidance import guidance_for
 from functions.reports.narrative import local_time, utc_time
 from functions.reports.pdf_layout import BODY, BOLD, CELL, CELL_BOLD, LABEL, MARGIN, SMALL, Cell
@@ -35,7 +35,7 @@ _STATEMENT = (
 
 
 def incident_report(
-    event: IncidentEvent, narrative: Narrative, picture: Picture, zone: ZoneInfo
+    event: IncidentEvent, narrative: Narrative, image: EvidenceImage, zone: ZoneInfo
 ) -> bytes:
     """Lay the report of one incident out on A4 pages.
 
@@ -49,13 +49,13 @@ def incident_report(
         layout = page.Layout(f"Report {event.incident_id}, revision {event.revision}")
         _header(layout, event, zone)
         _facts(layout, event, zone)
-        _evidence(layout, event, picture, zone)
+        _evidence(layout, event, image, zone)
         _seen(layout, event, zone)
         _unjudged(layout, event)
         _words(layout, narrative)
         _regulations(layout, event)
         _verification(layout)
-        _provenance(layout, event, narrative, picture)
+        _provenance(layout, event, narrative, image)
         return layout.render(
             title=f"Safety incident report {event.incident_id}",
             subject=f"Camera {event.camera_id}"
@@ -116,10 +116,12 @@ def _wrapped(text: str, half: float, label: float) -> list[str]:
     return wrap(clean(text), BODY, half - label - 10)
 
 
-def _evidence(layout: page.Layout, event: IncidentEvent, picture: Picture, zone: ZoneInfo) -> None:
-    layout.heading("Evidence", keep=230 if picture.data else 60)
-    if picture.data is not None:
-        layout.picture(picture.data, picture.size, max_height=min(255.0, layout.room - 50))
+def _evidence(
+    layout: page.Layout, event: IncidentEvent, image: EvidenceImage, zone: ZoneInfo
+) -> None:
+    layout.heading("Evidence", keep=230 if image.data else 60)
+    if image.data is not None:
+        layout.image(image.data, image.size, max_height=min(255.0, layout.room - 50))
         layout.gap(4)
         captured = event.peak.captured_at
         layout.paragraph(
@@ -127,9 +129,9 @@ def _evidence(layout: page.Layout, event: IncidentEvent, picture: Picture, zone:
             + " ".join(_privacy(event)),
             SMALL,
         )
-        layout.paragraph(picture.statement, SMALL)
+        layout.paragraph(image.statement, SMALL)
     else:
-        lines = wrap(clean(picture.statement), BOLD, page.CONTENT - 24)
+        lines = wrap(clean(image.statement), BOLD, page.CONTENT - 24)
         height = len(lines) * BOLD.leading + 16
         layout.ensure(height)
         layout.gap(height)
@@ -250,7 +252,7 @@ def _verification(layout: page.Layout) -> None:
 
 
 def _provenance(
-    layout: page.Layout, event: IncidentEvent, narrative: Narrative, picture: Picture
+    layout: page.Layout, event: IncidentEvent, narrative: Narrative, image: EvidenceImage
 ) -> None:
     layout.heading("How this report was made", keep=90)
     if narrative.source == "llm":
@@ -278,7 +280,7 @@ def _provenance(
     )
     if event.peak.frame_key:
         lines.append(f"Peak frame: {event.peak.frame_key}.")
-    lines.append(f"Evidence SHA-256: {picture.sha256 or 'none, no picture was read'}.")
+    lines.append(f"Evidence SHA-256: {image.sha256 or 'none, no picture was read'}.")
     lines.append(f"Event {event.event_id}, recorded until {utc_time(event.last_seen)}.")
     missing = sum(unavailable(text) for text in _texts(event, narrative))
     if missing:

@@ -1,4 +1,4 @@
-"""Pages for the PDF: a cursor that flows text, tables and pictures down A4 sheets.
+"""Pages of a PDF: a cursor that flows text, tables and images down A4 sheets.
 
 Everything is recorded first and written by reportlab's canvas at the end, because the footer
 needs the number of pages. Rejected: platypus, which lays the same report out about four times
@@ -20,7 +20,7 @@ from functions.reports.pdf_text import Style, runs, wrap
 from functions.reports.pdf_text import width as text_width
 from hearth.text import clean
 
-# The ASCII encoding of binary streams is the main cost of a report with a picture (5 to 1).
+# The ASCII encoding of binary streams is the main cost of a report with an image (5 to 1).
 rl_config.useA85 = 0
 
 PAGE_WIDTH, PAGE_HEIGHT = 595.28, 841.89
@@ -176,7 +176,7 @@ class Layout:
             self.paragraph(item, x=MARGIN + 18, width=CONTENT - 18)
             self.gap(2)
 
-    def picture(self, data: bytes, size: tuple[int, int], *, max_height: float) -> None:
+    def image(self, data: bytes, size: tuple[int, int], *, max_height: float) -> None:
         """A JPEG, centred, as large as the content width and `max_height` allow."""
         scale = min(CONTENT / size[0], max_height / size[1])
         width, height = size[0] * scale, size[1] * scale

@@ -1,9 +1,9 @@
-"""What crosses the border of `reports`: the incident event (v2) and the narrative.
+"""The incident event (v2), narratives, payloads of jobs, and models of the reports API.
 
-The producer's own model lives in `functions/detection/schemas.py`; a contract test holds the two
-together. This side is the lenient one: unknown fields are ignored, and what an older producer
-cannot know (model, thresholds, picture size) may be absent. Times are aware and in UTC,
-confidences are 0..1, boxes are (x1, y1, x2, y2) in source pixels.
+The producer's own model of the event is in `functions/detection`; a contract test compares the two.
+This side is lenient: unknown fields are ignored, and fields that an older producer does not send
+(model, thresholds, image size) are optional. Times are aware and in UTC, confidences are 0..1,
+boxes are (x1, y1, x2, y2) in source pixels.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 class NarrativeText(BaseModel):
-    """The words of a report, by the rules or by a language model. Facts are never in here."""
+    """The text of a report, by rules or by a language model; it contains no facts."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -197,7 +197,7 @@ class ReportReady(BaseModel):
 
 
 class TaskSource(_Fact):
-    """What a task was made for, as far as it concerns reports."""
+    """The report that a task was created for."""
 
     report_id: Ulid | None = None
 
@@ -246,7 +246,7 @@ class DigestEntry(BaseModel):
 
 
 class Digest(BaseModel):
-    """What one digest says; frozen when the digest is closed, so a repeat says the same."""
+    """The content of one digest; fixed when the digest is closed, so that a retry is identical."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -256,11 +256,11 @@ class Digest(BaseModel):
     by_class: dict[str, int]
     by_camera: dict[str, int]
     entries: tuple[DigestEntry, ...]
-    """The newest reports, oldest first; fewer than `total` on a very bad day."""
+    """The newest reports, oldest first; limited, so there may be fewer than `total`."""
 
 
 class EmailState(BaseModel):
-    """What is known about a report's e-mail."""
+    """The state of a report's e-mail."""
 
     state: Literal["intended", "sent", "failed"]
     message_id: str

@@ -1,4 +1,4 @@
-"""What `reports` reads from its environment."""
+"""The environment of reports."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ class Settings(LlmSettings):
 
     @property
     def smtp(self) -> SmtpServer | None:
-        """The server, or None where e-mail is off."""
+        """The mail server; None when e-mail is off."""
         url = self.smtp_url.get_secret_value()
         return SmtpServer.from_url(url) if url else None

@@ -27,13 +27,13 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import Image, ListFlowable, Paragraph, SimpleDocTemplate, Spacer, Table
 
-from functions.reports.evidence import Picture
+from functions.reports.email_delivery import EmailDelivery
+from functions.reports.evidence_image import EvidenceImage
 from functions.reports.guidance import guidance_for
 from functions.reports.handler import make_handler
-from functions.reports.mailroom import Mailroom
 from functions.reports.narrative import local_time, rules_narrative
 from functions.reports.pdf import incident_report
-from functions.reports.service import ReportService
+from functions.reports.worker import ReportWorker
 from functions.reports.writer import NarrativeWriter
 from hearth import migrations
 from hearth.aws import client
@@ -54,7 +54,7 @@ PICTURE = jpeg(640, 480)
 
 def ours() -> bytes:
     event = incident()
-    shown = Picture("Verified.", data=PICTURE, size=(640, 480), sha256="a" * 64)
+    shown = EvidenceImage("Verified.", data=PICTURE, size=(640, 480), sha256="a" * 64)
     return incident_report(event, rules_narrative(event, ZONE), shown, ZONE)
 
 
@@ -117,9 +117,9 @@ def batch_ms(folder: Path, batches: int = 15) -> float:
         sha256 = store.put(EVIDENCE_KEY, PICTURE, "image/jpeg")
         db = Database(url)
         ledger = Ledger(db, MemoryQueues(), publisher=Publisher("reports", {}))
-        service = ReportService(db, store, BUCKET, ZONE, NarrativeWriter(ZONE))
+        service = ReportWorker(db, store, BUCKET, ZONE, NarrativeWriter(ZONE))
         logger.setLevel("ERROR")
-        handler = make_handler(ledger, service, Mailroom(db, store, ZONE, None, None))
+        handler = make_handler(ledger, service, EmailDelivery(db, store, ZONE, None, None))
         samples = []
         for number in range(batches):
             new = [_job(number * 10 + index, sha256) for index in range(10)]

@@ -1,4 +1,4 @@
-"""Everything of `reports` that touches tables, one module for each thing that is stored."""
+"""The tables of reports and every statement on them, in the caller's transaction."""
 
 from functions.reports.repository.tables import metadata
 

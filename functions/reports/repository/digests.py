@@ -1,4 +1,4 @@
-"""Digests: which reports a day's digest lists, fixed once. Each takes the caller's transaction."""
+"""The table of digests: the reports of a day, fixed once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hearth.db import insert_for
 MAX_DIGEST_ENTRIES = 500
 
 
-def digest_is_closed(tx: Connection, digest_date: str) -> bool:
+def is_digest_closed(tx: Connection, digest_date: str) -> bool:
     query = select(digests.c.digest_date).where(digests.c.digest_date == digest_date)
     return tx.execute(query).one_or_none() is not None
 
 
 def close_digest(tx: Connection, digest_date: str, now: datetime) -> Digest:
-    """Fix what the digest says; a second call returns what the first one fixed.
+    """Fix the content of a digest; a second call returns the content that the first one fixed.
 
-    Lists the reports assigned to this date or an earlier one that no digest has listed: a report
-    that was committed while its digest was closed is in the next one.
+    Lists the reports of this date or an earlier one that no digest has listed: a report that was
+    committed while its digest was closed is in the next one.
     """
     closed = tx.execute(
         select(digests.c.content).where(digests.c.digest_date == digest_date)

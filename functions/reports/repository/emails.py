@@ -1,4 +1,4 @@
-"""E-mails: intended, then sent or failed. Every function takes the caller's transaction."""
+"""The table of e-mails: intended, then sent or failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hearth.db import insert_for
 
 @dataclass(frozen=True)
 class EmailRow:
-    """One e-mail as it is stored; `content` is all that its bytes are made of."""
+    """A stored e-mail; `content` is everything that its bytes are made of."""
 
     id: str
     report_id: str | None
@@ -32,7 +32,7 @@ class EmailRow:
     finished_at: datetime | None
 
 
-def intend_email(
+def record_intent(
     tx: Connection,
     email_id: str,
     *,
@@ -44,8 +44,8 @@ def intend_email(
 ) -> EmailRow:
     """Record that an e-mail is about to be sent, and count the attempt.
 
-    What the first call recorded stays, with one exception: an e-mail that failed and that no
-    recipient has accepted may change (a person corrected the settings); its Message-ID may not.
+    The first call fixes the content, with one exception: the content of an e-mail that failed and
+    that no recipient has accepted may change (settings were corrected); its Message-ID may not.
     """
     statement = insert_for(tx.dialect.name)(emails)
     tx.execute(
@@ -95,7 +95,7 @@ def record_result(
     error: str | None,
     now: datetime,
 ) -> None:
-    """Record how the SMTP conversation ended; a `sent` e-mail stays sent."""
+    """Record the result of the SMTP session; a `sent` e-mail stays sent."""
     tx.execute(
         update(emails)
         .where(emails.c.id == email_id, emails.c.state != "sent")

@@ -82,9 +82,9 @@ def save_report(
 
 
 def link_task(tx: Connection, report_id: str, task_id: str) -> bool:
-    """Note the task that corrects a report, unless an older one (by its id) does; False: no report.
+    """Record the task that corrects a report, unless an older one (by its id) is recorded.
 
-    So the same task is noted whichever is heard of first.
+    The result does not depend on the order of events. False when the report does not exist.
     """
     older = or_(reports.c.task_id.is_(None), reports.c.task_id > task_id)
     tx.execute(update(reports).where(reports.c.id == report_id, older).values(task_id=task_id))
@@ -148,10 +148,10 @@ def _report(row: Row[Any]) -> ReportRow:
 # ---- narratives of language models ----
 
 
-def keep_narrative(
+def store_narrative(
     tx: Connection, report_id: str, revision: int, narrative: Narrative, now: datetime
 ) -> Narrative:
-    """Store the narrative unless there is one; returns the one that counts."""
+    """Store the narrative unless there is one; return the stored one."""
     tx.execute(
         insert_for(tx.dialect.name)(narratives).on_conflict_do_nothing(),
         {

@@ -1,4 +1,4 @@
-"""The tables of `reports`, and what all their queries share."""
+"""The tables of reports."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ narratives = Table(
     Column("narrative", JsonText, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
-"""What a language model wrote, before it is printed: two workers then print the same."""
+"""Texts of language models, stored before they are printed, so that two workers print the same."""
 
 digests = Table(
     "report_digests",
@@ -80,7 +80,7 @@ emails = Table(
 
 @dataclass(frozen=True)
 class PdfFile:
-    """Where a PDF lies, and the SHA-256 of its bytes in hex."""
+    """The S3 key of a PDF, and the SHA-256 of its bytes in hex."""
 
     key: str
     sha256: str

@@ -9,7 +9,7 @@ import pytest
 
 from functions.detection.api import IncidentQuery
 from functions.detection.queries import Queries
-from functions.reports.archive import ReportArchive
+from functions.reports.queries import ReportQueries
 from functions.tasks.changes import Actor
 from functions.tasks.schemas import Completion
 from hearth.ids import format_time
@@ -24,7 +24,7 @@ def incident(town: Town) -> Any:
 
 
 def report(town: Town) -> Any:
-    [found] = ReportArchive(town.db, town.stage.store).list().reports
+    [found] = ReportQueries(town.db, town.stage.store).list().reports
     return found
 
 

@@ -21,7 +21,7 @@ from hearth.ledger.events import Event, received
 from hearth.ledger.ledger import Job
 from scripts import event_schemas
 from tests.contract.detection.stage import Stage, picture
-from tests.contract.reports.conftest import Bench
+from tests.contract.reports.conftest import Harness
 from tests.contract.tasks.desk import BOSS, Desk
 from tests.support.databases import migrated_sqlite
 
@@ -34,7 +34,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, li
     url = migrated_sqlite(tmp_path_factory.mktemp("events") / "hearth.db")
     db = Database(url)
     _detect(Stage(db))
-    bench = Bench(db)
+    bench = Harness(db)
     bench.add()
     bench.run()
     _live(Desk(db))

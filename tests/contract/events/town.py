@@ -30,7 +30,7 @@ from hearth.ledger.events import Publisher
 from hearth.ledger.ledger import Job, JobState, Ledger
 from tests.contract.detection.stage import Stage, notification, picture
 from tests.contract.notifications.conftest import Recorder
-from tests.contract.reports.conftest import Bench
+from tests.contract.reports.conftest import Harness
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
@@ -68,7 +68,7 @@ class Town:
         # The same bucket, which may be out of reach for one and not for the other.
         bucket = self.stage.store
         store = MemoryStore(bucket.objects, bucket.content_types, bucket.times)
-        self.bench = Bench(self.db, clock=self.clock, store=store, subscribers=SUBSCRIBERS)
+        self.bench = Harness(self.db, clock=self.clock, store=store, subscribers=SUBSCRIBERS)
         writer = Writer(UTC)
         tasks = self.ledger_of("tasks")
         self.tasks = TaskService(self.db, tasks, writer, self.clock)
@@ -80,7 +80,7 @@ class Town:
             "detection": self.stage.handler(),
             "notifications": make_notifications(self.ledger, planner, delivery),
             "reports": make_reports(
-                self.ledger_of("reports"), self.bench.service, self.bench.mailroom
+                self.ledger_of("reports"), self.bench.worker, self.bench.delivery
             ),
             "tasks": make_tasks(tasks, Inbox(tasks, writer)),
         }

@@ -29,11 +29,11 @@ from functions.jobs.api import create_app as jobs_app
 from functions.jobs.repository import JobCounts
 from functions.jobs.service import JobsService
 from functions.reports.api import create_app as reports_app
-from functions.reports.archive import ReportArchive
+from functions.reports.queries import ReportQueries
 from hearth.db import Database
 from hearth.paging import encode_cursor
 from tests.contract.detection.stage import Stage, picture
-from tests.contract.reports.conftest import Bench
+from tests.contract.reports.conftest import Harness
 from tests.support.callers import acting_as, caller
 from tests.support.databases import migrated_sqlite
 from tests.support.report_events import payload
@@ -53,7 +53,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     stage.upload(0.05, b"broken")
     stage.end(2)
     stage.drain()
-    bench = Bench(db)
+    bench = Harness(db)
     bench.add()
     bench.deliver("{", {"schema_version": 2})
     bench.run()
@@ -68,7 +68,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     CURSORS["/api/v1/jobs"] = encode_cursor(IDS["job_id"][0])
     CURSORS["/api/v1/reports"] = encode_cursor("2026-11-02T08:00:00Z", IDS["report_id"][0])
     SERVICES["detection"].service = Queries(SimpleNamespace(db=db, store=stage.store))
-    SERVICES["reports"].service = ReportArchive(db, bench.store)
+    SERVICES["reports"].service = ReportQueries(db, bench.store)
     SERVICES["jobs"].service = JobsService(stage.ledger, JobCounts(db), stage.clock)
     yield
     db.close()

@@ -19,7 +19,7 @@ from functions.reports.handler import make_handler
 from hearth.db import Database
 from hearth.ledger.ledger import JobState, Ledger
 from tests.contract.detection.stage import Stage, notification
-from tests.contract.reports.conftest import Bench
+from tests.contract.reports.conftest import Harness
 from tests.support.databases import migrated_sqlite
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext, sqs_event
@@ -94,8 +94,8 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def handlers(db: Database) -> dict[str, Handler]:
-    bench = Bench(db)
-    reports = make_handler(bench.ledger, bench.service, bench.mailroom)
+    bench = Harness(db)
+    reports = make_handler(bench.ledger, bench.worker, bench.delivery)
     return {"detection": Stage(db).handler(), "reports": reports}
 
 
@@ -132,7 +132,7 @@ def test_every_batch_is_answered_and_what_is_unreadable_is_recorded(
 
     assert handlers[queue](event, LambdaContext()) == {"batchItemFailures": []}
 
-    ledger = Ledger(db, Bench(db).queues)
+    ledger = Ledger(db, Harness(db).queues)
     keys = {unreadable_key(queue, body) for body in bodies if not is_object(body)}
     assert set(ledger.states(keys).values()) <= {JobState.FAILED}
     assert ledger.states(keys).keys() == keys

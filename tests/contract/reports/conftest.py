@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from functions.reports.correspondence import MailPolicy
+from functions.reports.email_content import MailPolicy
+from functions.reports.email_delivery import EmailDelivery, Mailer
 from functions.reports.handler import make_handler
-from functions.reports.mailroom import Mailer, Mailroom
-from functions.reports.service import ReportService
+from functions.reports.worker import ReportWorker
 from functions.reports.writer import NarrativeWriter
 from hearth.db import Database
 from hearth.ledger.events import Publisher
@@ -24,7 +24,7 @@ POLICY = MailPolicy("hearth@example.org", ("a@example.org", "b@example.org"))
 
 
 @dataclass
-class Bench:
+class Harness:
     """The queue function on a real database, with a fake bucket, queue and clock."""
 
     db: Database
@@ -47,8 +47,8 @@ class Bench:
         )
 
     @property
-    def service(self) -> ReportService:
-        return ReportService(
+    def worker(self) -> ReportWorker:
+        return ReportWorker(
             self.db,
             self.store,
             BUCKET,
@@ -59,21 +59,21 @@ class Bench:
         )
 
     @property
-    def mailroom(self) -> Mailroom:
-        return Mailroom(self.db, self.store, BERLIN, self.policy, self.mailer, self.clock)
+    def delivery(self) -> EmailDelivery:
+        return EmailDelivery(self.db, self.store, BERLIN, self.policy, self.mailer, self.clock)
 
     def deliver(self, *bodies: Any) -> dict[str, Any]:
         """Invoke the function with these messages."""
-        handler = make_handler(self.ledger, self.service, self.mailroom)
+        handler = make_handler(self.ledger, self.worker, self.delivery)
         return handler(sqs_event(*bodies, queue="reports"), LambdaContext())
 
     def run(self, rounds: int = 5) -> None:
         """Deliver what is on the queue until it is empty."""
         for _ in range(rounds):
-            hints = [m.body for m in self.queues.take("reports") if m.delay_s == 0]
-            if not hints:
+            queued = [m.body for m in self.queues.take("reports") if m.delay_s == 0]
+            if not queued:
                 return
-            assert self.deliver(*hints) == {"batchItemFailures": []}
+            assert self.deliver(*queued) == {"batchItemFailures": []}
 
     def add(self, **changes: Any) -> Job:
         """Add and announce the job of an event, as detection does."""
@@ -101,8 +101,8 @@ def db(migrated_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def bench(db: Database) -> Bench:
-    return Bench(db)
+def harness(db: Database) -> Harness:
+    return Harness(db)
 
 
 @pytest.fixture

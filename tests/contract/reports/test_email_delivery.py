@@ -16,7 +16,7 @@ from functions.reports.repository.emails import get_email
 from hearth.errors import Unavailable
 from hearth.ledger.ledger import JobState
 from hearth.mail import Delivery, MailRefused, SmtpMailer, SmtpServer
-from tests.contract.reports.conftest import POLICY, Bench
+from tests.contract.reports.conftest import POLICY, Harness
 from tests.support.smtp_server import Delivered, Mailbox, self_signed, smtp_server
 
 ID = "01KASVZEBRY4C1W9T6P0X2K8MD"
@@ -31,28 +31,30 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def mailing(bench: Bench, mailbox: Mailbox) -> Bench:
-    bench.policy = POLICY
-    bench.mailer = mailer(mailbox.port)
-    return bench
+def mailing(harness: Harness, mailbox: Mailbox) -> Harness:
+    harness.policy = POLICY
+    harness.mailer = mailer(mailbox.port)
+    return harness
 
 
 def mailer(port: int, scheme: str = "smtp", credentials: str = "") -> SmtpMailer:
     return SmtpMailer(SmtpServer.from_url(f"{scheme}://{credentials}127.0.0.1:{port}"), 5)
 
 
-def retry_due(bench: Bench, seconds: float = 3600) -> None:
-    bench.clock.advance(seconds)
-    bench.queues.take()
-    bench.ledger.announce(bench.ledger.due(100))
-    bench.run(rounds=1)
+def retry_due(harness: Harness, seconds: float = 3600) -> None:
+    harness.clock.advance(seconds)
+    harness.queues.take()
+    harness.ledger.announce(harness.ledger.due(100))
+    harness.run(rounds=1)
 
 
 def message_ids(messages: Sequence[Delivered]) -> set[str]:
     return {str(message_from_bytes(m.content, policy=SMTP)["Message-ID"]) for m in messages}
 
 
-def test_a_report_is_mailed_once_with_its_pdf(mailing: Bench, mailbox: Mailbox, read: Read) -> None:
+def test_a_report_is_mailed_once_with_its_pdf(
+    mailing: Harness, mailbox: Mailbox, read: Read
+) -> None:
     job = mailing.add()
     mailing.run()
     mailing.deliver({"job_id": job.id, "kind": job.kind})
@@ -67,14 +69,14 @@ def test_a_report_is_mailed_once_with_its_pdf(mailing: Bench, mailbox: Mailbox, 
     assert message_ids(mailbox.messages) == {stored.message_id}
 
 
-def test_a_revision_is_not_mailed_again(mailing: Bench, mailbox: Mailbox) -> None:
+def test_a_revision_is_not_mailed_again(mailing: Harness, mailbox: Mailbox) -> None:
     for revision in (1, 2):
         mailing.add(revision=revision)
         mailing.run()
     assert len(mailbox.messages) == 1
 
 
-def test_a_batch_of_e_mails_shares_one_connection(mailing: Bench, mailbox: Mailbox) -> None:
+def test_a_batch_of_e_mails_uses_one_connection(mailing: Harness, mailbox: Mailbox) -> None:
     for number in range(5):
         mailing.add(incident_id=f"01KASVZEBRY4C1W9T6P0X{number:05}")
     mailing.run()
@@ -101,7 +103,7 @@ class DiesAfterSending:
 
 
 def test_a_crash_between_acceptance_and_record_repeats_the_very_same_message(
-    mailing: Bench, mailbox: Mailbox, read: Read
+    mailing: Harness, mailbox: Mailbox, read: Read
 ) -> None:
     mailing.add()
     mailing.run(rounds=1)
@@ -121,7 +123,7 @@ def test_a_crash_between_acceptance_and_record_repeats_the_very_same_message(
 
 
 def test_a_connection_lost_before_the_answer_repeats_the_very_same_message(
-    mailing: Bench, mailbox: Mailbox, read: Read
+    mailing: Harness, mailbox: Mailbox, read: Read
 ) -> None:
     mailbox.data = ["drop"]
     mailing.add()
@@ -134,7 +136,7 @@ def test_a_connection_lost_before_the_answer_repeats_the_very_same_message(
 
 
 def test_a_temporary_error_is_retried_and_its_reason_is_visible(
-    mailing: Bench, mailbox: Mailbox, read: Read
+    mailing: Harness, mailbox: Mailbox, read: Read
 ) -> None:
     mailbox.data = ["451 try again later"]
     mailing.add()
@@ -150,7 +152,7 @@ def test_a_temporary_error_is_retried_and_its_reason_is_visible(
 
 
 def test_a_permanent_error_fails_the_job_with_its_reason(
-    mailing: Bench, mailbox: Mailbox, read: Read
+    mailing: Harness, mailbox: Mailbox, read: Read
 ) -> None:
     mailbox.data = ["554 message refused\x1b[31m"]
     mailing.add()
@@ -164,8 +166,8 @@ def test_a_permanent_error_fails_the_job_with_its_reason(
     assert read(get_email, ID).state == "failed"
 
 
-def test_a_person_can_correct_the_recipients_and_retry(
-    mailing: Bench, mailbox: Mailbox, read: Read
+def test_recipients_can_be_corrected_and_the_e_mail_retried(
+    mailing: Harness, mailbox: Mailbox, read: Read
 ) -> None:
     mailbox.rcpt = {A: "550 unknown", B: "550 unknown"}
     mailing.add()
@@ -181,7 +183,7 @@ def test_a_person_can_correct_the_recipients_and_retry(
 
 
 def test_a_recipient_refused_for_good_is_recorded_and_the_others_get_it(
-    mailing: Bench, mailbox: Mailbox, read: Read
+    mailing: Harness, mailbox: Mailbox, read: Read
 ) -> None:
     mailbox.rcpt = {B: "550 no such user"}
     mailing.add()
@@ -193,7 +195,7 @@ def test_a_recipient_refused_for_good_is_recorded_and_the_others_get_it(
 
 
 def test_a_deferred_recipient_gets_it_later_and_the_others_not_twice(
-    mailing: Bench, mailbox: Mailbox, read: Read
+    mailing: Harness, mailbox: Mailbox, read: Read
 ) -> None:
     mailbox.rcpt = {B: "450 greylisted"}
     mailing.add()
@@ -207,8 +209,8 @@ def test_a_deferred_recipient_gets_it_later_and_the_others_not_twice(
     assert read(get_email, ID).state == "sent"
 
 
-def test_a_server_that_is_down_for_good_leaves_a_failed_job_and_e_mail(
-    mailing: Bench, read: Read
+def test_a_server_that_stays_down_leaves_a_failed_job_and_e_mail(
+    mailing: Harness, read: Read
 ) -> None:
     mailing.mailer = mailer(1)
     mailing.add()
@@ -221,7 +223,7 @@ def test_a_server_that_is_down_for_good_leaves_a_failed_job_and_e_mail(
     assert "does not answer" in read(get_email, ID).error
 
 
-def test_a_changed_pdf_is_not_mailed(mailing: Bench, mailbox: Mailbox) -> None:
+def test_a_changed_pdf_is_not_mailed(mailing: Harness, mailbox: Mailbox) -> None:
     mailing.add()
     mailing.run(rounds=1)
     mailing.store.objects[f"reports/{ID}.pdf"] = b"%PDF-1.4 forged"
@@ -233,7 +235,7 @@ def test_a_changed_pdf_is_not_mailed(mailing: Bench, mailbox: Mailbox) -> None:
     assert mailbox.messages == []
 
 
-def test_an_e_mail_job_after_e_mail_was_switched_off_says_what_to_set(mailing: Bench) -> None:
+def test_an_e_mail_job_after_e_mail_was_switched_off_says_what_to_set(mailing: Harness) -> None:
     mailing.add()
     mailing.run(rounds=1)
     mailing.policy = mailing.mailer = None
@@ -243,7 +245,7 @@ def test_an_e_mail_job_after_e_mail_was_switched_off_says_what_to_set(mailing: B
     assert "set SMTP_URL" in job.error.message
 
 
-def test_a_digest_is_mailed_once(mailing: Bench, mailbox: Mailbox, read: Read) -> None:
+def test_a_digest_is_mailed_once(mailing: Harness, mailbox: Mailbox, read: Read) -> None:
     mailing.policy = replace(POLICY, mode="daily")
     mailing.add()
     mailing.run()
@@ -279,7 +281,7 @@ def test_tls_is_spoken_with_a_trusted_server(
 
 
 @pytest.mark.parametrize(("scheme", "implicit"), [("smtp+starttls", False), ("smtps", True)])
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_an_untrusted_certificate_is_refused(
     certificate: Path, scheme: str, implicit: bool
 ) -> None:
     with (
@@ -289,7 +291,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
         send(mailbox.port, scheme)
 
 
-def test_starttls_that_is_demanded_and_not_offered_is_an_error(mailbox: Mailbox) -> None:
+def test_a_required_starttls_that_is_not_offered_is_an_error(mailbox: Mailbox) -> None:
     with pytest.raises(MailRefused, match="cannot do what is needed"):
         send(mailbox.port, "smtp+starttls")
     assert mailbox.messages == []
@@ -302,6 +304,6 @@ def test_a_log_in_works_and_a_wrong_password_is_permanent() -> None:
             send(mailbox.port, "smtp", "user:wrong@")
 
 
-def test_nobody_listening_is_worth_a_retry() -> None:
+def test_an_unreachable_server_is_retried() -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         send(1, "smtp")

@@ -65,7 +65,7 @@ def test_an_entry_point_loads_and_imports_only_what_is_configured(
     assert result.stdout.strip() == loaded
 
 
-def test_a_wrong_setting_stops_the_function_with_its_name() -> None:
+def test_an_invalid_setting_stops_the_function_with_its_name() -> None:
     result = load("functions.reports.main", LLM_BASE_URL="nonsense", LLM_MODEL="m")
     assert result.returncode != 0
     assert "LLM_BASE_URL" in result.stderr

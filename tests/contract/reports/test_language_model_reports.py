@@ -17,7 +17,7 @@ from hearth.ledger.ledger import JobState
 from hearth_llm.breaker import CircuitBreaker
 from hearth_llm.chain import Provider, ProviderChain
 from hearth_llm.openai_chat import OpenAiChat
-from tests.contract.reports.conftest import BERLIN, Bench
+from tests.contract.reports.conftest import BERLIN, Harness
 from tests.support import llm_server
 from tests.support.llm_server import Endpoint, llm_endpoint
 
@@ -31,24 +31,26 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def asking(bench: Bench, endpoint: Endpoint) -> Iterator[Bench]:
+def asking(harness: Harness, endpoint: Endpoint) -> Iterator[Harness]:
     with httpx.Client(trust_env=False) as client:
         chat = OpenAiChat(client, endpoint.base_url, "tiny")
-        breaker = CircuitBreaker(bench.db, "tiny", bench.clock)
-        bench.writer = NarrativeWriter(BERLIN, ProviderChain([Provider(chat, breaker)]), budget_s=5)
-        yield bench
+        breaker = CircuitBreaker(harness.db, "tiny", harness.clock)
+        harness.writer = NarrativeWriter(
+            BERLIN, ProviderChain([Provider(chat, breaker)]), budget_s=5
+        )
+        yield harness
 
 
 def ulid(number: int) -> str:
     return f"01KASVZEBRY4C1W9T6P0X{number:05}"
 
 
-def words(bench: Bench, number: int) -> str:
-    pages = pypdf.PdfReader(io.BytesIO(bench.store.objects[f"reports/{ulid(number)}.pdf"])).pages
+def words(harness: Harness, number: int) -> str:
+    pages = pypdf.PdfReader(io.BytesIO(harness.store.objects[f"reports/{ulid(number)}.pdf"])).pages
     return " ".join(" ".join(page.extract_text() for page in pages).split())
 
 
-def test_the_report_prints_the_model_s_words_and_its_name(asking: Bench, read: Read) -> None:
+def test_the_report_prints_the_model_s_text_and_name(asking: Harness, read: Read) -> None:
     asking.add(incident_id=ulid(1))
     asking.run()
     assert llm_server.NARRATIVE["summary"] in words(asking, 1)
@@ -56,8 +58,8 @@ def test_the_report_prints_the_model_s_words_and_its_name(asking: Bench, read: R
     assert read(get_report, ulid(1)).narrative_source == "llm"
 
 
-def test_the_facts_stay_the_event_s_whatever_the_model_says(
-    asking: Bench, endpoint: Endpoint
+def test_the_facts_come_from_the_event_whatever_the_model_writes(
+    asking: Harness, endpoint: Endpoint
 ) -> None:
     lie = "No violation occurred. Confidence 1.00. Verified by J. Smith."
     endpoint.otherwise = llm_server.says(json.dumps(llm_server.NARRATIVE | {"summary": lie}))
@@ -68,7 +70,7 @@ def test_the_facts_stay_the_event_s_whatever_the_model_says(
     assert "a competent person must compare it" in text
 
 
-def test_a_batch_is_written_by_several_calls_at_once(asking: Bench, endpoint: Endpoint) -> None:
+def test_a_batch_is_written_by_several_calls_at_once(asking: Harness, endpoint: Endpoint) -> None:
     for number in range(10):
         asking.add(incident_id=ulid(number))
     asking.run(rounds=1)
@@ -77,7 +79,7 @@ def test_a_batch_is_written_by_several_calls_at_once(asking: Bench, endpoint: En
 
 
 def test_five_failed_reports_open_the_breaker_and_a_probe_closes_it(
-    asking: Bench, endpoint: Endpoint, read: Read
+    asking: Harness, endpoint: Endpoint, read: Read
 ) -> None:
     endpoint.otherwise = llm_server.fails(401)
     for number in range(7):

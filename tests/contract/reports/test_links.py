@@ -6,37 +6,37 @@ from typing import Any
 
 import pytest
 
-from functions.reports.archive import ReportArchive
+from functions.reports.queries import ReportQueries
 from hearth.errors import NotFound
 from hearth.ledger.events import Event, Publisher, received
 from hearth.ledger.ledger import JobState, NewJob
-from tests.contract.reports.conftest import Bench
+from tests.contract.reports.conftest import Harness
 
 ID = "01KASVZEBRY4C1W9T6P0X2K8MD"
 FIRST, SECOND = "01KASVZEBRY4C1W9T6P0X2K8M1", "01KASVZEBRY4C1W9T6P0X2K8M2"
 READY = "safety.report.ready"
 
 
-def created(bench: Bench, task_id: str = FIRST, **changes: Any) -> NewJob:
+def created(harness: Harness, task_id: str = FIRST, **changes: Any) -> NewJob:
     """The job in which reports hears of a task."""
     source = {"type": "report", "report_id": ID, "incident_id": ID}
     data = {"task_id": task_id, "title": "Hand out helmets", "source": source} | changes
-    told = Event("task.created", task_id, bench.clock(), task_id, data)
+    told = Event("task.created", task_id, harness.clock(), task_id, data)
     (job,) = Publisher("tasks", {told.type: ["reports"]}).jobs(told)
     return job
 
 
-def task_of(bench: Bench) -> str | None:
-    return ReportArchive(bench.db, bench.store).get(ID).task_id
+def task_of(harness: Harness) -> str | None:
+    return ReportQueries(harness.db, harness.store).get(ID).task_id
 
 
-def test_every_subscriber_is_told_that_a_report_is_ready_once_for_each_revision(
-    bench: Bench,
+def test_every_subscriber_gets_one_event_for_each_revision(
+    harness: Harness,
 ) -> None:
     for revision in (1, 2, 1, 2):
-        bench.add(revision=revision)
-        bench.run()
-    told = bench.jobs(READY)
+        harness.add(revision=revision)
+        harness.run()
+    told = harness.jobs(READY)
     assert sorted(job.dedupe_key for job in told) == [
         f"event:{READY}:{ID}:{revision}:{queue}"
         for revision in (1, 2)
@@ -44,91 +44,89 @@ def test_every_subscriber_is_told_that_a_report_is_ready_once_for_each_revision(
     ]
     event = received(told[0].payload)
     assert (event.type, event.subject, event.version) == (READY, ID, 1)
-    assert event.time == bench.clock()
+    assert event.time == harness.clock()
     assert event.data["pdf_key"] == f"reports/{ID}.pdf"
     assert event.data["classes"] == ["no_helmet", "no_vest"]
     assert len(event.data["corrective_actions"]) >= 4
 
 
-def test_an_overtaken_revision_is_told_to_nobody(bench: Bench) -> None:
-    bench.add(revision=2)
-    bench.run()
-    bench.add(revision=1)
-    bench.run()
-    assert {job.dedupe_key for job in bench.jobs(READY)} == {
+def test_an_outdated_revision_emits_no_event(harness: Harness) -> None:
+    harness.add(revision=2)
+    harness.run()
+    harness.add(revision=1)
+    harness.run()
+    assert {job.dedupe_key for job in harness.jobs(READY)} == {
         f"event:{READY}:{ID}:2:analytics",
         f"event:{READY}:{ID}:2:tasks",
     }
 
 
-def test_a_report_knows_the_task_that_was_made_for_it(bench: Bench) -> None:
-    bench.add()
-    bench.run()
-    assert task_of(bench) is None
-    bench.put(created(bench))
-    bench.run()
-    assert task_of(bench) == FIRST
-    [summary] = ReportArchive(bench.db, bench.store).list().reports
+def test_a_report_is_linked_to_its_task(harness: Harness) -> None:
+    harness.add()
+    harness.run()
+    assert task_of(harness) is None
+    harness.put(created(harness))
+    harness.run()
+    assert task_of(harness) == FIRST
+    [summary] = ReportQueries(harness.db, harness.store).list().reports
     assert summary.task_id == FIRST
 
 
 @pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)], ids=str)
-def test_of_two_tasks_the_one_that_was_made_first_counts(
-    bench: Bench, order: tuple[str, str]
+def test_of_two_tasks_the_one_created_first_is_linked(
+    harness: Harness, order: tuple[str, str]
 ) -> None:
-    bench.add()
-    bench.run()
+    harness.add()
+    harness.run()
     for task_id in order:
-        bench.put(created(bench, task_id))
-        bench.run()
-    assert task_of(bench) == FIRST
+        harness.put(created(harness, task_id))
+        harness.run()
+    assert task_of(harness) == FIRST
 
 
-def test_a_new_revision_of_a_report_keeps_its_task(bench: Bench) -> None:
-    bench.add()
-    bench.run()
-    bench.put(created(bench))
-    bench.run()
-    bench.add(revision=2)
-    bench.run()
-    assert task_of(bench) == FIRST
-    assert ReportArchive(bench.db, bench.store).get(ID).revision == 2
+def test_a_new_revision_of_a_report_keeps_its_task(harness: Harness) -> None:
+    harness.add()
+    harness.run()
+    harness.put(created(harness))
+    harness.run()
+    harness.add(revision=2)
+    harness.run()
+    assert task_of(harness) == FIRST
+    assert ReportQueries(harness.db, harness.store).get(ID).revision == 2
 
 
 @pytest.mark.parametrize("source", [None, {"type": "report"}], ids=str)
-def test_a_task_that_was_made_for_no_report_is_none_of_our_business(
-    bench: Bench, source: Any
-) -> None:
-    bench.put(created(bench, source=source))
-    bench.run()
-    assert bench.states("task.created") == [JobState.DONE]
+def test_a_task_without_a_report_is_ignored(harness: Harness, source: Any) -> None:
+    harness.put(created(harness, source=source))
+    harness.run()
+    assert harness.states("task.created") == [JobState.DONE]
 
 
 def test_a_task_of_a_report_that_does_not_exist_fails_visibly_and_can_be_retried(
-    bench: Bench,
+    harness: Harness,
 ) -> None:
-    job = bench.put(created(bench))
-    bench.run()
-    failed = bench.ledger.get(job.id)
+    job = harness.put(created(harness))
+    harness.run()
+    failed = harness.ledger.get(job.id)
     assert (failed.state, failed.error and failed.error.code) == (JobState.FAILED, NotFound.code)
-    bench.add()
-    bench.run()
-    bench.ledger.retry(job.id)
-    bench.run()
-    assert task_of(bench) == FIRST
+    harness.add()
+    harness.run()
+    harness.ledger.retry(job.id)
+    harness.run()
+    assert task_of(harness) == FIRST
 
 
-def test_an_event_that_names_no_task_fails_visibly(bench: Bench) -> None:
-    job = bench.put(created(bench, "not an id"))
-    bench.run()
-    failed = bench.ledger.get(job.id)
+def test_an_event_without_a_task_fails_visibly(harness: Harness) -> None:
+    job = harness.put(created(harness, "not an id"))
+    harness.run()
+    failed = harness.ledger.get(job.id)
     assert failed.error is not None
     assert "task_id" in failed.error.message
 
 
-def test_a_very_long_narrative_still_fits_into_the_event(bench: Bench) -> None:
+def test_a_very_long_narrative_still_fits_into_the_event(harness: Harness) -> None:
     from functions.reports.schemas import Narrative
-    from functions.reports.service import report_ready
+    from functions.reports.worker import report_ready
     from tests.support.report_events import incident
 
     longest = Narrative(
@@ -138,7 +136,7 @@ def test_a_very_long_narrative_still_fits_into_the_event(bench: Bench) -> None:
         follow_up=("y",),
         source="llm",
     )
-    event = report_ready(incident(), longest, "reports/x.pdf", bench.clock())
+    event = report_ready(incident(), longest, "reports/x.pdf", harness.clock())
     (job,) = Publisher("reports", {READY: ["tasks"]}).jobs(event)
     actions = received(job.payload).data["corrective_actions"]
     assert {len(action) for action in actions} == {350}

@@ -11,8 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from functions.reports.archive import ReportArchive
 from functions.reports.narrative import rules_narrative
+from functions.reports.queries import ReportQueries
 from functions.reports.repository import emails, metadata, reports
 from functions.reports.repository.tables import PdfFile
 from hearth.db import Database
@@ -46,7 +46,7 @@ def test_the_tables_are_what_the_migration_makes(db: Database) -> None:
     assert db.read(differences) == []
 
 
-def test_nothing_stored_is_an_empty_list(db: Database, read: Read) -> None:
+def test_without_reports_the_list_is_empty(db: Database, read: Read) -> None:
     assert read(reports.list_reports, limit=10) == []
     assert read(reports.get_reports, []) == {}
     assert read(reports.get_narratives, []) == {}
@@ -78,7 +78,7 @@ def test_the_first_narrative_of_a_revision_counts(db: Database) -> None:
     def keep(words: str, revision: int) -> str:
         narrative = NARRATIVE.model_copy(update={"summary": words})
         return db.write(
-            lambda tx: reports.keep_narrative(tx, ulid(1), revision, narrative, CLOCK())
+            lambda tx: reports.store_narrative(tx, ulid(1), revision, narrative, CLOCK())
         ).summary
 
     assert [keep("one", 1), keep("two", 1), keep("three", 2)] == ["one", "one", "three"]
@@ -88,13 +88,11 @@ def test_the_first_narrative_of_a_revision_counts(db: Database) -> None:
 
 
 @pytest.fixture
-def archive(db: Database) -> ReportArchive:
-    return ReportArchive(db, MemoryStore())
+def archive(db: Database) -> ReportQueries:
+    return ReportQueries(db, MemoryStore())
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(
-    db: Database, archive: ReportArchive
-) -> None:
+def test_pages_have_no_gap_and_no_repeat(db: Database, archive: ReportQueries) -> None:
     for number in range(7):
         # Two and two share their time, so that the id must break the tie.
         seen = f"2026-11-02T0{number // 2}:00:00Z"
@@ -110,7 +108,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(
     assert seen_ids == [ulid(number) for number in (6, 5, 4, 3, 2, 1, 0)]
 
 
-def test_lists_are_filtered_by_camera_and_time(db: Database, archive: ReportArchive) -> None:
+def test_lists_are_filtered_by_camera_and_time(db: Database, archive: ReportQueries) -> None:
     for number, camera in enumerate(["gate", "gate", "dock"]):
         seen = f"2026-11-02T0{number}:00:00Z"
         save(db, number, first_seen=seen, last_seen=seen, camera_id=camera)
@@ -127,17 +125,17 @@ def test_lists_are_filtered_by_camera_and_time(db: Database, archive: ReportArch
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "W10", "WyJ4IiwieSJd"])
-def test_a_cursor_of_someone_else_is_refused(archive: ReportArchive, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(archive: ReportQueries, cursor: str) -> None:
     with pytest.raises(InvalidInput):
         archive.list(cursor=cursor)
 
 
-def test_a_report_shows_the_state_of_its_e_mail(db: Database, archive: ReportArchive) -> None:
+def test_a_report_shows_the_state_of_its_e_mail(db: Database, archive: ReportQueries) -> None:
     save(db)
     assert archive.get(ulid(1)).email is None
     content = {"recipients": ["a@example.org"]}
     db.write(
-        lambda tx: emails.intend_email(
+        lambda tx: emails.record_intent(
             tx, ulid(1), message_id="<m@x>", content=content, now=CLOCK(), report_id=ulid(1)
         )
     )
@@ -146,9 +144,9 @@ def test_a_report_shows_the_state_of_its_e_mail(db: Database, archive: ReportArc
     assert (shown.state, shown.attempts, shown.recipients) == ("intended", 1, ("a@example.org",))
 
 
-def test_a_pdf_is_given_out_only_as_it_was_filed(db: Database) -> None:
+def test_a_pdf_that_was_changed_is_not_served(db: Database) -> None:
     store = MemoryStore()
-    archive = ReportArchive(db, store)
+    archive = ReportQueries(db, store)
     with pytest.raises(NotFound):
         archive.pdf(ulid(1))
     key = f"reports/{ulid(1)}.pdf"

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from functions.reports.evidence import fetch_picture, jpeg_size
+from functions.reports.evidence_image import fetch_image, jpeg_size
 from functions.reports.schemas import Evidence
 from hearth.errors import Unavailable
 from tests.support.fakes import MemoryStore
@@ -39,25 +39,25 @@ def test_only_a_whole_grey_or_colour_jpeg_has_a_size(
     assert jpeg_size(data) == size
 
 
-def test_a_picture_with_the_recorded_hash_is_verified() -> None:
+def test_an_image_with_the_recorded_hash_is_verified() -> None:
     store = MemoryStore({"evidence/a.jpg": jpeg()})
-    picture = fetch_picture(store, "memory", evidence(digest(jpeg())))
-    assert picture.data == jpeg()
-    assert "verified against the hash" in picture.statement
+    image = fetch_image(store, "memory", evidence(digest(jpeg())))
+    assert image.data == jpeg()
+    assert "verified against the hash" in image.statement
 
 
-def test_a_picture_without_a_recorded_hash_is_shown_as_not_verified() -> None:
-    picture = fetch_picture(MemoryStore({"evidence/a.jpg": jpeg()}), "memory", evidence())
-    assert picture.data == jpeg()
-    assert "not verified" in picture.statement
+def test_an_image_without_a_recorded_hash_is_shown_as_not_verified() -> None:
+    image = fetch_image(MemoryStore({"evidence/a.jpg": jpeg()}), "memory", evidence())
+    assert image.data == jpeg()
+    assert "not verified" in image.statement
 
 
-def test_a_changed_picture_is_withheld_and_both_hashes_are_named() -> None:
+def test_a_changed_image_is_withheld_and_both_hashes_are_named() -> None:
     store = MemoryStore({"evidence/a.jpg": jpeg(64, 48)})
-    picture = fetch_picture(store, "memory", evidence(digest(jpeg())))
-    assert picture.data is None
-    assert digest(jpeg()) in picture.statement
-    assert digest(jpeg(64, 48)) in picture.statement
+    image = fetch_image(store, "memory", evidence(digest(jpeg())))
+    assert image.data is None
+    assert digest(jpeg()) in image.statement
+    assert digest(jpeg(64, 48)) in image.statement
 
 
 @pytest.mark.parametrize(
@@ -69,25 +69,25 @@ def test_a_changed_picture_is_withheld_and_both_hashes_are_named() -> None:
     ],
     ids=["none", "missing", "foreign"],
 )
-def test_an_absent_picture_is_named_as_absent(given: Evidence | None, words: str) -> None:
-    picture = fetch_picture(MemoryStore(), "memory", given)
-    assert picture.data is None
-    assert words in picture.statement
+def test_a_missing_image_is_reported_as_missing(given: Evidence | None, words: str) -> None:
+    image = fetch_image(MemoryStore(), "memory", given)
+    assert image.data is None
+    assert words in image.statement
 
 
-def test_a_file_that_is_no_jpeg_is_not_shown() -> None:
-    picture = fetch_picture(MemoryStore({"evidence/a.jpg": b"GIF89a"}), "memory", evidence())
-    assert picture.data is None
-    assert "not a complete" in picture.statement
+def test_a_file_that_is_not_a_jpeg_is_not_shown() -> None:
+    image = fetch_image(MemoryStore({"evidence/a.jpg": b"GIF89a"}), "memory", evidence())
+    assert image.data is None
+    assert "not a complete" in image.statement
 
 
-def test_a_picture_over_the_limit_is_not_read() -> None:
+def test_an_image_over_the_limit_is_not_read() -> None:
     store = MemoryStore({"evidence/a.jpg": bytes(11 * 1024 * 1024)})
-    picture = fetch_picture(store, "memory", evidence())
-    assert picture.data is None
-    assert "larger than 10 MB" in picture.statement
+    image = fetch_image(store, "memory", evidence())
+    assert image.data is None
+    assert "larger than 10 MB" in image.statement
 
 
-def test_a_store_that_does_not_answer_is_no_missing_picture() -> None:
+def test_a_store_that_does_not_answer_is_not_a_missing_image() -> None:
     with pytest.raises(Unavailable):
-        fetch_picture(MemoryStore(offline=True), "memory", evidence())
+        fetch_image(MemoryStore(offline=True), "memory", evidence())

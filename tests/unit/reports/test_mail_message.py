@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.reports.correspondence import next_digest
-from functions.reports.mail import EmailContent, build_message
+from functions.reports.email_content import next_digest_time
+from functions.reports.email_message import EmailContent, build_message
 from hearth.mail import message_id_for
 
 WHEN = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
@@ -41,7 +41,7 @@ def parsed(data: bytes) -> EmailMessage:
     return message
 
 
-def test_the_message_carries_words_and_pdf() -> None:
+def test_the_message_contains_text_and_pdf() -> None:
     message = parsed(build_message(content(), "<hearth.x@example.org>", PDF))
     assert message["To"] == "a@example.org, b@example.org"
     assert message["Message-ID"] == "<hearth.x@example.org>"
@@ -58,7 +58,7 @@ def test_the_same_intent_gives_the_same_bytes() -> None:
     assert build_message(content(), "<m@x>", PDF) == build_message(content(), "<m@x>", PDF)
 
 
-def test_the_message_id_depends_on_the_e_mail_and_nothing_else() -> None:
+def test_the_message_id_depends_on_the_e_mail_alone() -> None:
     assert message_id_for("01X", "hearth@example.org") == "<hearth.01X@example.org>"
 
 
@@ -100,13 +100,13 @@ def test_a_subject_with_a_line_break_stays_one_header() -> None:
 )
 def test_the_next_digest_is_the_next_time_of_day_at_the_site(now: str, date: str, due: str) -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    found = next_digest(datetime.fromisoformat(now).astimezone(UTC), time(18, 0), berlin)
+    found = next_digest_time(datetime.fromisoformat(now).astimezone(UTC), time(18, 0), berlin)
     assert found == (date, datetime.fromisoformat(due))
 
 
-def test_a_digest_time_that_a_clock_change_skips_still_comes_once() -> None:
+def test_a_digest_time_that_daylight_saving_skips_occurs_once() -> None:
     # Berlin, 29 March 2026: 02:30 does not exist.
     before = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
-    date, due = next_digest(before, time(2, 30), ZoneInfo("Europe/Berlin"))
+    date, due = next_digest_time(before, time(2, 30), ZoneInfo("Europe/Berlin"))
     assert date == "2026-03-29"
-    assert next_digest(due, time(2, 30), ZoneInfo("Europe/Berlin"))[0] == "2026-03-30"
+    assert next_digest_time(due, time(2, 30), ZoneInfo("Europe/Berlin"))[0] == "2026-03-30"

@@ -40,7 +40,7 @@ def test_a_v1_message_becomes_an_incident_seen_once() -> None:
     assert event.evidence.sha256 is None
 
 
-def test_a_v1_time_without_a_zone_is_read_as_utc_and_the_report_says_so() -> None:
+def test_a_v1_time_without_a_zone_is_utc_and_the_report_notes_it() -> None:
     naive = read_event(job_from_body(v1()).payload)
     aware = read_event(job_from_body(v1(timestamp="2025-11-30T15:22:05+01:00")).payload)
     assert naive.first_seen == aware.first_seen
@@ -48,7 +48,7 @@ def test_a_v1_time_without_a_zone_is_read_as_utc_and_the_report_says_so() -> Non
     assert not any("read as UTC" in note for note in aware.model.notes)
 
 
-def test_the_same_v1_message_twice_is_one_job_and_another_is_another() -> None:
+def test_a_repeated_v1_message_is_one_job() -> None:
     assert job_from_body(v1()).dedupe_key == job_from_body(dict(reversed(v1().items()))).dedupe_key
     assert job_from_body(v1()).dedupe_key != job_from_body(v1(confidence=0.84)).dedupe_key
 
@@ -70,7 +70,7 @@ def test_only_an_s3_address_can_name_a_bucket(url: str, bucket: str) -> None:
     assert evidence.bucket == bucket
 
 
-def test_a_v1_message_needs_no_picture_and_no_box() -> None:
+def test_a_v1_message_needs_no_image_and_no_box() -> None:
     event = read_event(job_from_body(v1(image_s3_url=None, bbox=None)).payload)
     assert event.evidence is None
     assert event.peak.detections == ()
@@ -95,12 +95,12 @@ def test_a_v1_message_needs_no_picture_and_no_box() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "body",
 )
-def test_what_is_neither_is_refused_with_the_field_named(body: Any, words: str) -> None:
+def test_a_message_that_is_neither_is_refused_with_the_field(body: Any, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         job_from_body(body)
 
 
-def test_a_v2_event_that_comes_as_a_message_is_the_job_that_detection_adds() -> None:
+def test_a_v2_message_is_the_same_job_that_detection_adds() -> None:
     job = job_from_body(payload())
     assert job.dedupe_key == violation_job(payload()).dedupe_key
     assert read_event(job.payload) == read_incident(payload())

@@ -54,7 +54,7 @@ def test_the_same_incident_gives_the_same_words() -> None:
     assert rules_narrative(incident(), BERLIN) == rules_narrative(incident(), BERLIN)
 
 
-def test_times_are_the_sites_and_numbers_are_the_events() -> None:
+def test_times_are_local_and_numbers_are_those_of_the_event() -> None:
     summary = rules_narrative(incident(), BERLIN).summary
     assert "2025-11-24 10:14:03 CET" in summary
     assert "48 observations with a median confidence of 0.74 and a peak of 0.91" in summary
@@ -68,19 +68,19 @@ def test_a_low_median_is_called_low_and_a_high_one_is_not() -> None:
     assert "the median is low" not in high.summary
 
 
-def test_a_single_observation_is_no_more_than_a_prompt_to_look() -> None:
+def test_a_single_observation_only_asks_to_look() -> None:
     once = incident(violations=[violation(observations=1, confidence=0.99)])
     assert "rests on very little" in rules_narrative(once, BERLIN).summary
 
 
-def test_what_could_not_be_judged_and_a_fallback_are_named() -> None:
+def test_indeterminate_items_and_a_fallback_are_named() -> None:
     event = incident(model=payload()["model"] | {"fallback": True})
     summary = rules_narrative(event, BERLIN).summary
     assert "goggles and gloves" in summary
     assert "fallback" in summary
 
 
-def test_nothing_unjudged_and_no_fallback_are_not_mentioned() -> None:
+def test_without_indeterminate_items_and_fallback_none_is_mentioned() -> None:
     summary = rules_narrative(incident(indeterminate=[]), BERLIN).summary
     assert "No judgement" not in summary
     assert "fallback" not in summary

@@ -45,11 +45,11 @@ def test_each_stretch_is_set_in_a_font_that_has_it(text: str, fonts: list[str]) 
     ("text", "count"),
     [("", 0), ("Größe", 0), ("Łódź двор Ωμέγα", 0), ("東京", 2), ("مرحبا", 5), ("a👷b", 1)],
 )
-def test_what_no_font_can_show_is_counted(text: str, count: int) -> None:
+def test_characters_without_a_font_are_counted(text: str, count: int) -> None:
     assert unavailable(text) == count
 
 
-def test_what_no_font_can_show_becomes_the_replacement_character() -> None:
+def test_a_character_without_a_font_becomes_the_replacement_character() -> None:
     assert "".join(run.text for run in runs("a東b", bold=True)) == f"a{MISSING}b"
 
 

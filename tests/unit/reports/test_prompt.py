@@ -26,7 +26,7 @@ def answer(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_the_facts_hold_the_incident_and_no_picture_or_address() -> None:
+def test_the_facts_contain_the_incident_and_no_image_or_address() -> None:
     told = facts(incident(), BERLIN)
     assert json.loads(told)["violations"][0]["median_confidence"] == 0.74
     assert "evidence" not in told
@@ -51,7 +51,7 @@ def test_a_name_cannot_break_out_of_the_facts() -> None:
     ],
     ids=["bare", "fenced", "chatty", "thinking aloud"],
 )
-def test_the_object_is_found_wherever_it_stands(wrapped: str) -> None:
+def test_the_json_object_is_found_anywhere_in_the_answer(wrapped: str) -> None:
     narrative = read_answer(wrapped.replace("ANSWER", json.dumps(answer())), "m")
     assert narrative.summary == answer()["summary"]
     assert (narrative.source, narrative.model) == ("llm", "m")

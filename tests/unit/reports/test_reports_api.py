@@ -62,19 +62,19 @@ def test_a_pdf_is_shown_in_the_browser_under_its_name() -> None:
 
 
 @pytest.mark.parametrize("given", [f'"{SHA}"', f'W/"{SHA}"', f'"x", "{SHA}"', "*"])
-def test_a_copy_that_is_still_good_is_not_sent_again(given: str) -> None:
+def test_a_cached_copy_that_is_current_is_not_sent_again(given: str) -> None:
     archive = FakeArchive()
     answer = get(f"/api/v1/reports/{ID}/pdf", headers={"if-none-match": given}, archive=archive)
     assert (answer["statusCode"], answer.get("body") or "") == (304, "")
     assert archive.pdfs == 0
 
 
-def test_a_copy_of_other_bytes_is_replaced() -> None:
+def test_an_outdated_copy_is_replaced() -> None:
     answer = get(f"/api/v1/reports/{ID}/pdf", headers={"if-none-match": '"b"'})
     assert answer["statusCode"] == 200
 
 
-def test_the_filters_reach_the_archive() -> None:
+def test_the_filters_reach_the_queries() -> None:
     archive = FakeArchive()
     query = "camera_id=gate&from=2026-11-02T00:00:00Z&to=2026-11-03T00:00:00%2B01:00&limit=5"
     answer = get("/api/v1/reports", query, archive=archive)
@@ -100,7 +100,7 @@ def test_the_filters_reach_the_archive() -> None:
         ("camera_id=%00", "camera_id"),
     ],
 )
-def test_a_wrong_filter_is_named(query: str, wrong: str) -> None:
+def test_an_invalid_filter_is_named(query: str, wrong: str) -> None:
     answer = get("/api/v1/reports", query)
     assert answer["statusCode"] == 400
     assert wrong in json.loads(answer["body"])["error"]["details"][0]["field"]
@@ -113,7 +113,7 @@ def test_a_report_that_does_not_exist_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("name", ["x%0d%0aSet-Cookie: a=b", 'x";filename="y', "..%2f..%2fjobs"])
-def test_what_cannot_be_an_id_reaches_no_header_and_no_key(name: str) -> None:
+def test_an_invalid_id_reaches_no_header_and_no_key(name: str) -> None:
     archive = FakeArchive()
     assert get(f"/api/v1/reports/{name}/pdf", archive=archive)["statusCode"] in (400, 404)
     assert archive.pdfs == 0

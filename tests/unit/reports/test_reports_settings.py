@@ -66,7 +66,7 @@ def test_each_scheme_has_its_port(url: str, port: int) -> None:
         ({"TIMEZONE": "Mars/Olympus"}, "IANA"),
     ],
 )
-def test_a_wrong_setting_is_named(
+def test_an_invalid_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], words: str
 ) -> None:
     with pytest.raises(ValidationError, match=words):

@@ -63,7 +63,7 @@ def test_without_a_model_the_rules_write_and_add_no_note() -> None:
     assert NarrativeWriter(BERLIN).write(incident(), 5) == rules_narrative(incident(), BERLIN)
 
 
-def test_a_good_answer_is_taken_and_named() -> None:
+def test_a_usable_answer_is_taken_and_its_model_named() -> None:
     breaker = CountingBreaker()
     narrative = writer(ScriptedChat([GOOD]), breaker).write(incident(), 5)
     assert (narrative.source, narrative.model, narrative.summary) == ("llm", "tiny", "Seen.")
@@ -75,7 +75,7 @@ def test_a_good_answer_is_taken_and_named() -> None:
     [ChatUnavailable("HTTP 503"), ChatRefused("HTTP 401"), "no JSON at all", "{}"],
     ids=["unavailable", "refused", "chatter", "wrong shape"],
 )
-def test_a_model_that_does_not_help_is_replaced_by_rules_with_a_note(
+def test_a_model_that_fails_is_replaced_by_rules_with_a_note(
     step: str | Exception,
 ) -> None:
     breaker = CountingBreaker()
@@ -87,7 +87,7 @@ def test_a_model_that_does_not_help_is_replaced_by_rules_with_a_note(
     assert (breaker.successes, breaker.failures) == (0, 1)
 
 
-def test_an_open_breaker_spares_the_call() -> None:
+def test_an_open_breaker_prevents_the_call() -> None:
     chat = ScriptedChat([GOOD])
     narrative = writer(chat, CountingBreaker(open=True)).write(incident(), 5)
     assert chat.budgets == []

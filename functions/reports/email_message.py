@@ -1,4 +1,4 @@
-"""E-mails with a report: bytes that depend on the stored intent alone."""
+"""Builds the bytes of an e-mail with a report, from the stored intent alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_SUBJECT = 160
 
 
 class EmailContent(BaseModel):
-    """All that an e-mail's bytes are made of, besides the PDF that the hash names."""
+    """Everything that an e-mail's bytes are made of, besides the PDF with the given hash."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +31,7 @@ class EmailContent(BaseModel):
 
 
 def build_message(content: EmailContent, message_id: str, pdf: bytes) -> bytes:
-    """The e-mail as it goes over the wire; the same arguments give the same bytes."""
+    """Build the e-mail as it is transmitted; the same arguments give the same bytes."""
     message = EmailMessage(policy=SMTP)
     message["From"] = content.sender
     message["To"] = ", ".join(content.recipients)
@@ -43,6 +43,6 @@ def build_message(content: EmailContent, message_id: str, pdf: bytes) -> bytes:
     body = "\n".join(clean(line) for line in content.body.split("\n"))
     message.set_content(body, cte="quoted-printable")
     message.add_attachment(pdf, maintype="application", subtype="pdf", filename=content.filename)
-    # The library would draw the boundary at random.
+    # The library would choose a random boundary.
     message.set_boundary(f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:40]}")
     return message.as_bytes()

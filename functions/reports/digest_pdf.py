@@ -17,12 +17,7 @@ _SUBTITLE = Style(size=8.5, leading=12, color=(0.80, 0.86, 0.91))
 
 
 def digest_report(digest: Digest, zone: ZoneInfo) -> bytes:
-    """Lay a digest out on A4 pages; the same digest gives the same bytes.
-
-    Args:
-        digest: What it says.
-        zone: Time zone of the site.
-    """
+    """Lay a digest out on A4 pages; the same digest gives the same bytes."""
     with page.RENDERING:
         layout = page.Layout(f"Daily safety digest {digest.digest_date}")
         _header(layout, digest, zone)

@@ -1,4 +1,4 @@
-"""The evidence picture: fetched, checked against its hash, or plainly named as absent."""
+"""Fetches the evidence image and verifies its hash; an image that cannot be shown says why."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Protocol
 from functions.reports.schemas import Evidence
 from hearth.errors import Forbidden, InvalidInput, NotFound, TooLarge
 
-MAX_PICTURE_BYTES = 10 * 1024 * 1024
-MAX_PICTURE_PIXELS = 100_000_000
+MAX_IMAGE_BYTES = 10 * 1024 * 1024
+MAX_IMAGE_PIXELS = 100_000_000
 # Start-of-frame markers that PDF's DCTDecode accepts: baseline, extended, progressive (ITU T.81).
 _FRAME_MARKERS = frozenset({0xC0, 0xC1, 0xC2})
 _BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
-class PictureStore(Protocol):
-    """Where pictures are; `hearth.storage.ObjectStore` is one."""
+class ImageStore(Protocol):
+    """Holds images; `hearth.storage.ObjectStore` is one."""
 
     def get(self, key: str, max_bytes: int) -> bytes: ...
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What a report can show, and what it must say about it.
+class EvidenceImage:
+    """The evidence image of a report, and the statement that the report prints about it.
 
-    `data` is a JPEG, or None where there is nothing that may be shown; `size` is (width, height)
-    in pixels; `sha256` is the hash of the bytes that were read.
+    `data` is a JPEG, or None where no image may be shown; `size` is (width, height) in pixels;
+    `sha256` is the hash of the bytes that were read.
     """
 
     statement: str
@@ -36,49 +36,51 @@ class Picture:
     sha256: str | None = None
 
 
-def fetch_picture(store: PictureStore, bucket: str, evidence: Evidence | None) -> Picture:
+def fetch_image(store: ImageStore, bucket: str, evidence: Evidence | None) -> EvidenceImage:
     """Fetch the evidence of an incident from our own bucket.
 
     Raises:
-        Unavailable: the store does not answer; a retry may help.
+        Unavailable: The store does not answer; a retry may help.
     """
     if evidence is None:
-        return Picture("No evidence picture: the message names none.")
+        return EvidenceImage("No evidence picture: the message names none.")
     where = f"s3://{evidence.bucket}/{evidence.key}"
     if evidence.bucket != bucket:
-        return Picture(f"Evidence picture not fetched: {where} is not in this system's bucket.")
+        return EvidenceImage(
+            f"Evidence picture not fetched: {where} is not in this system's bucket."
+        )
     try:
-        data = store.get(evidence.key, MAX_PICTURE_BYTES)
+        data = store.get(evidence.key, MAX_IMAGE_BYTES)
     except NotFound:
-        return Picture(f"Evidence picture missing: {where} does not exist (any more).")
+        return EvidenceImage(f"Evidence picture missing: {where} does not exist (any more).")
     except TooLarge:
-        return Picture(
+        return EvidenceImage(
             f"Evidence picture not shown: {where} is larger than "
-            f"{MAX_PICTURE_BYTES // 1024 // 1024} MB."
+            f"{MAX_IMAGE_BYTES // 1024 // 1024} MB."
         )
     except (Forbidden, InvalidInput) as error:
-        return Picture(f"Evidence picture not fetched: {error.message}")
+        return EvidenceImage(f"Evidence picture not fetched: {error.message}")
     actual = hashlib.sha256(data).hexdigest()
     if evidence.sha256 is not None and actual != evidence.sha256:
-        return Picture(
+        return EvidenceImage(
             f"Evidence picture withheld: {where} has been changed. Its SHA-256 is {actual}, the "
             f"incident recorded {evidence.sha256}.",
             sha256=actual,
         )
     size = jpeg_size(data)
     if size is None:
-        return Picture(
+        return EvidenceImage(
             f"Evidence picture not shown: {where} is not a complete grey or colour JPEG.",
             sha256=actual,
         )
     if evidence.sha256 is None:
-        return Picture(
+        return EvidenceImage(
             f"Evidence picture {where}, not verified: the message carried no hash.",
             data=data,
             size=size,
             sha256=actual,
         )
-    return Picture(
+    return EvidenceImage(
         f"Evidence picture {where}, verified against the hash recorded with the incident.",
         data=data,
         size=size,
@@ -87,10 +89,10 @@ def fetch_picture(store: PictureStore, bucket: str, evidence: Evidence | None) -
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) in pixels of a JPEG that a PDF can hold as it is; None for anything else.
+    """Return (width, height) in pixels of a JPEG that a PDF can contain unchanged, else None.
 
-    Read from the header alone. Refused: CMYK (viewers disagree about its inversion), 12-bit,
-    lossless and arithmetic coding, a missing end marker, more than 100 megapixels.
+    Reads the header alone. Refuses CMYK (viewers disagree about its inversion), 12-bit, lossless
+    and arithmetic coding, a missing end marker, and more than 100 megapixels.
     """
     if not data.startswith(b"\xff\xd8") or b"\xff\xd9" not in data[-64:]:
         return None
@@ -109,7 +111,7 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
                 int.from_bytes(header[1:3], "big"),
                 int.from_bytes(header[3:5], "big"),
             )
-            return (width, height) if 0 < width * height <= MAX_PICTURE_PIXELS else None
+            return (width, height) if 0 < width * height <= MAX_IMAGE_PIXELS else None
         if marker == 0xDA or length < 2:
             return None
         position += 2 + length

@@ -1,4 +1,4 @@
-"""What the e-mails say: built from stored rows, frozen in the intent before the first attempt."""
+"""The content of e-mails, built from stored rows and stored with the intent before sending."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from functions.reports.email_message import EmailContent
 from functions.reports.guidance import guidance_for
-from functions.reports.mail import EmailContent
 from functions.reports.narrative import local_time
 from functions.reports.schemas import Digest
 
@@ -24,7 +24,7 @@ _NOTICE = (
 
 @dataclass(frozen=True)
 class MailPolicy:
-    """Who is written to, and when."""
+    """Sender, recipients and time of e-mails."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -32,10 +32,10 @@ class MailPolicy:
     daily_at: time = time(18, 0)
 
 
-def next_digest(now: datetime, at: time, zone: ZoneInfo) -> tuple[str, datetime]:
-    """Local date and UTC time of the next digest strictly after `now`.
+def next_digest_time(now: datetime, at: time, zone: ZoneInfo) -> tuple[str, datetime]:
+    """Return the local date and UTC time of the next digest strictly after `now`.
 
-    A local time that a clock change skips or repeats is taken by its first meaning.
+    A local time that a change of daylight saving time skips or repeats has its first meaning.
     """
     local_date = now.astimezone(zone).date()
     while True:
@@ -48,7 +48,7 @@ def next_digest(now: datetime, at: time, zone: ZoneInfo) -> tuple[str, datetime]
 def incident_email(
     report: ReportRow, policy: MailPolicy, zone: ZoneInfo, now: datetime
 ) -> EmailContent:
-    """The e-mail about one report, dated `now`."""
+    """Build the e-mail about one report, dated `now`."""
     titles = _titles(report.classes)
     site = ", ".join(part for part in (report.site.get("site_name"), report.camera_id) if part)
     return EmailContent(
@@ -83,7 +83,7 @@ def digest_email(
     policy: MailPolicy,
     now: datetime,
 ) -> EmailContent:
-    """The e-mail with a day's digest, dated `now`."""
+    """Build the e-mail with a day's digest, dated `now`."""
     counted = "1 report" if digest.total == 1 else f"{digest.total:,} reports"
     return EmailContent(
         sender=policy.sender,

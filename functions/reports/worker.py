@@ -1,8 +1,8 @@
-"""Decides what a report job, a digest job and an e-mail job do; see `correspondence` for mail.
+"""Queue work: makes reports and digests; `email_delivery` sends them.
 
-A PDF's key names the incident and, from the second on, the revision: a PDF that was written once
-is never overwritten with other bytes, so a slow worker with an old revision harms nothing, and an
-e-mail that is sent again carries the same attachment.
+A PDF's key contains the incident and, from the second revision on, the revision. A stored PDF is
+never overwritten with other bytes, so a slow worker with an old revision does no harm, and an
+e-mail that is sent again has the same attachment.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from functions.reports.correspondence import MailPolicy, next_digest
-from functions.reports.evidence import fetch_picture
+from functions.reports.email_content import MailPolicy, next_digest_time
+from functions.reports.evidence_image import fetch_image
 from functions.reports.messages import (
     DIGEST,
     EMAIL,
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 CONCURRENCY = 4
-"""Reports in the making at once: S3 and language models are waited for, not computed."""
+"""Reports made in parallel: most of the time is spent waiting for S3 and language models."""
 RESERVE_S = 5.0
-"""Kept for picture, PDF and storage when time is shared out to language models."""
-SHORTEST_S = 2.0
-"""A report is not begun with less time than this."""
+"""Seconds reserved for image, PDF and storage when time is divided among language models."""
+MIN_TIME_S = 2.0
+"""No report begins with less time left."""
 EVENT_SUMMARY_CHARS = 1_200
 EVENT_ACTIONS = 10
 EVENT_ACTION_CHARS = 350
@@ -56,17 +56,13 @@ EMAIL_ATTEMPTS = 30
 """Over an hour with the ledger's back-off: mail servers defer unknown senders for minutes."""
 
 
-class ReportService:
+class ReportWorker:
     """Makes reports and digests.
 
     Args:
-        db: Database.
-        store: The bucket.
-        bucket: Its name; evidence in any other is not fetched.
-        zone: Time zone of the site.
-        writer: Writes narratives.
-        policy: Whom e-mails go to; None where e-mail is off.
-        now: The present, UTC.
+        bucket: The bucket's name; evidence in any other bucket is not fetched.
+        zone: The site's time zone.
+        policy: Recipients and mode of e-mails; None when e-mail is off.
     """
 
     def __init__(
@@ -89,8 +85,10 @@ class ReportService:
 
     # ---- safety.violation.detected ----
 
-    def incidents(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
-        """Make the reports of a batch, several at once."""
+    def make_reports(
+        self, jobs: Sequence[Job], deadline: Deadline
+    ) -> Iterator[tuple[Job, Outcome]]:
+        """Make the reports of a batch, several in parallel."""
         events: list[tuple[Job, IncidentEvent]] = []
         for job in jobs:
             try:
@@ -99,12 +97,12 @@ class ReportService:
                 yield job, Failed(error)
         if not events:
             return
-        known, narratives = self._db.read(lambda tx: _what_is_stored(tx, events))
+        known, narratives = self._db.read(lambda tx: _load_stored(tx, events))
         rounds = math.ceil(len(events) / CONCURRENCY)
 
         def make(job: Job, event: IncidentEvent) -> Outcome:
             left = deadline.remaining()
-            if left < SHORTEST_S:
+            if left < MIN_TIME_S:
                 return Postpone(self._now())
             return guarded(
                 lambda _: self._incident(
@@ -141,8 +139,8 @@ class ReportService:
             narrative = Narrative.model_validate(stored.narrative)
         if narrative is None:
             narrative = self._narrative(event, budget_s)
-        picture = fetch_picture(self._store, self._bucket, event.evidence)
-        pdf = incident_report(event, narrative, picture, self._zone)
+        image = fetch_image(self._store, self._bucket, event.evidence)
+        pdf = incident_report(event, narrative, image, self._zone)
         key = pdf_key(event)
         file = PdfFile(key, self._store.put(key, pdf, "application/pdf"))
         return Done(lambda work: self._save(work, event, narrative, file))
@@ -151,9 +149,9 @@ class ReportService:
         narrative = self._writer.write(event, budget_s)
         if not self._writer.uses_model:
             return narrative
-        # Kept before it is printed: were this worker to die now, the next one prints the same.
+        # Stored before it is printed, so that a retry after a crash prints the same text.
         return self._db.write(
-            lambda tx: reports.keep_narrative(
+            lambda tx: reports.store_narrative(
                 tx, event.incident_id, event.revision, narrative, self._now()
             )
         )
@@ -181,18 +179,18 @@ class ReportService:
             work.add(email_job(f"email:{event.incident_id}", report_id=event.incident_id))
 
     def _digest_for(self, tx: Connection, now: datetime) -> tuple[str | None, datetime | None]:
-        """Local date and time of the digest that will list a report saved now; else None."""
+        """Return the local date and the time of the digest that will list a report saved now."""
         if self._policy is None or self._policy.mode != "daily":
             return None, None
-        date, due = next_digest(now, self._policy.daily_at, self._zone)
-        while digests.digest_is_closed(tx, date):
-            date, due = next_digest(due, self._policy.daily_at, self._zone)
+        date, due = next_digest_time(now, self._policy.daily_at, self._zone)
+        while digests.is_digest_closed(tx, date):
+            date, due = next_digest_time(due, self._policy.daily_at, self._zone)
         return date, due
 
     # ---- task.created ----
 
-    def task_created(self, job: Job) -> Outcome:
-        """Note which task corrects a report; of several, the one that was made first."""
+    def link_task(self, job: Job) -> Outcome:
+        """Record the task that corrects a report; of several, the one that was created first."""
         task = read_task(job.payload)
         report_id = task.source.report_id if task.source else None
         if report_id is None:
@@ -200,15 +198,15 @@ class ReportService:
 
         def write(work: UnitOfWork) -> None:
             if not reports.link_task(work.tx, report_id, task.task_id):
-                raise NotFound(f"report {report_id}, which a task was made for, does not exist")
+                raise NotFound(f"report {report_id}, which a task was created for, does not exist")
 
         return Done(write)
 
     # ---- reports.digest ----
 
-    def digest(self, job: Job) -> Outcome:
-        """Close a day's digest, print it, and have it e-mailed."""
-        from functions.reports.digest import digest_report
+    def make_digest(self, job: Job) -> Outcome:
+        """Close a day's digest, make its PDF and queue its e-mail."""
+        from functions.reports.digest_pdf import digest_report
 
         date = read_payload(DigestJob, job.payload, "the digest job").digest_date
         digest = self._db.write(lambda tx: digests.close_digest(tx, date, self._now()))
@@ -225,7 +223,7 @@ class ReportService:
 
 
 def report_ready(event: IncidentEvent, narrative: Narrative, key: str, now: datetime) -> Event:
-    """What subscribers are told: once for each revision of a report."""
+    """Return the event of a report that is ready; one for each revision."""
     data = ReportReady(
         report_id=event.incident_id,
         incident_id=event.incident_id,
@@ -234,9 +232,9 @@ def report_ready(event: IncidentEvent, narrative: Narrative, key: str, now: date
         classes=tuple(sorted({violation.class_name for violation in event.violations})),
         first_seen=event.first_seen,
         last_seen=event.last_seen,
-        summary=_shortened(narrative.summary, EVENT_SUMMARY_CHARS),
+        summary=_truncate(narrative.summary, EVENT_SUMMARY_CHARS),
         corrective_actions=tuple(
-            _shortened(action, EVENT_ACTION_CHARS)
+            _truncate(action, EVENT_ACTION_CHARS)
             for action in narrative.corrective_actions[:EVENT_ACTIONS]
         ),
         pdf_key=key,
@@ -251,22 +249,22 @@ def report_ready(event: IncidentEvent, narrative: Narrative, key: str, now: date
     )
 
 
-def _shortened(text: str, chars: int) -> str:
+def _truncate(text: str, chars: int) -> str:
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def pdf_key(event: IncidentEvent) -> str:
-    """S3 key of a report: `reports/{id}.pdf`, with `.r{revision}` from the second revision on."""
+    """Return the S3 key of a report: `reports/{id}.pdf`, with `.r{revision}` from the second on."""
     revision = f".r{event.revision}" if event.revision > 1 else ""
     return f"reports/{event.incident_id}{revision}.pdf"
 
 
 def email_job(dedupe_key: str, **payload: str) -> NewJob:
-    """The job that sends one e-mail."""
+    """Return the job that sends one e-mail."""
     return NewJob(EMAIL, QUEUE, dedupe_key, payload, max_attempts=EMAIL_ATTEMPTS)
 
 
-def _what_is_stored(
+def _load_stored(
     tx: Connection, events: Iterable[tuple[Job, IncidentEvent]]
 ) -> tuple[dict[str, ReportRow], dict[tuple[str, int], Narrative]]:
     keys = [(event.incident_id, event.revision) for _, event in events]

@@ -1,4 +1,4 @@
-"""Decides what an e-mail job does: intent first, then the conversation, then the result."""
+"""Queue work: sends e-mails; the intent is recorded before the SMTP session, the result after."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
-from functions.reports.correspondence import MailPolicy, digest_email, incident_email
-from functions.reports.mail import EmailContent, build_message
+from functions.reports.email_content import MailPolicy, digest_email, incident_email
+from functions.reports.email_message import EmailContent, build_message
 from functions.reports.messages import read_payload
 from functions.reports.repository import digests, emails, reports
 from functions.reports.schemas import EmailJob
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 MAX_PDF_BYTES = 20 * 1024 * 1024
-SHORTEST_S = 5.0
-"""An e-mail is not begun with less time than this."""
+MIN_TIME_S = 5.0
+"""No e-mail begins with less time left."""
 
 
 class Session(Protocol):
@@ -43,16 +43,13 @@ class Mailer(Protocol):
     def session(self) -> AbstractContextManager[Session]: ...
 
 
-class Mailroom:
-    """Sends the e-mails that report and digest jobs ask for.
+class EmailDelivery:
+    """Sends the e-mails of reports and digests.
 
     Args:
-        db: Database.
-        store: The bucket.
-        zone: Time zone of the site.
-        policy: Whom e-mails go to; None where e-mail is off.
-        mailer: Delivers them; None where e-mail is off.
-        now: The present, UTC.
+        zone: The site's time zone.
+        policy: Recipients and mode; None when e-mail is off.
+        mailer: None when e-mail is off.
     """
 
     def __init__(
@@ -71,7 +68,7 @@ class Mailroom:
         self._mailer = mailer
         self._now = now
 
-    def emails(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
+    def send(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
         """Send the e-mails of a batch over one connection."""
         policy, mailer = self._policy, self._mailer
         if policy is None or mailer is None:
@@ -81,7 +78,7 @@ class Mailroom:
         longest = 0.0
         with mailer.session() as session:
             for job in jobs:
-                if not deadline.allows(max(SHORTEST_S, longest)):
+                if not deadline.allows(max(MIN_TIME_S, longest)):
                     yield job, Postpone(self._now())
                     continue
                 began = time.monotonic()
@@ -103,8 +100,8 @@ class Mailroom:
             self._record(job, intent, Delivery((), {}, {}), error)
             return Failed(error)
         problem = _problem(intent, delivery)
-        # Not left to the job's own commit: that comes after the whole batch, and the window in
-        # which an accepted e-mail could be sent again should be as short as it can be.
+        # Recorded at once, not with the job, whose commit comes after the whole batch: this keeps
+        # the window short in which a crash would send the e-mail again.
         self._record(job, intent, delivery, problem)
         return Failed(problem) if problem else Done()
 
@@ -122,7 +119,7 @@ class Mailroom:
                 raise NotFound(f"the digest of {request.digest_date} does not exist")
             email_id = f"digest-{request.digest_date}"
             content = digest_email(found[0], found[1].key, found[1].sha256, policy, now)
-        return emails.intend_email(
+        return emails.record_intent(
             tx,
             email_id,
             message_id=message_id_for(email_id, policy.sender),
@@ -161,7 +158,7 @@ class Mailroom:
 
 
 def _problem(intent: EmailRow, delivery: Delivery) -> HearthError | None:
-    """What is wrong with a delivery; nothing when every recipient's fate is settled."""
+    """Return the error of a delivery; None when every recipient has accepted or refused it."""
     if delivery.deferred:
         who, why = next(iter(delivery.deferred.items()))
         return Unavailable(f"{len(delivery.deferred)} recipients deferred; {who}: {why}")

@@ -1,4 +1,4 @@
-"""Answers questions about reports: lists, details, PDFs."""
+"""What the API reads: reports and their PDFs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,12 @@ if TYPE_CHECKING:
     from functions.reports.repository.reports import ReportRow
     from hearth.db import Database
 
-# Lambda answers with 6 MB at most, and a binary body goes out as base64.
+# A Lambda response has at most 6 MB, and a binary body is encoded in Base64.
 MAX_PDF_BYTES = 4_300_000
 
 
-class ReportArchive:
-    """Reports as they are stored.
-
-    Args:
-        db: Database.
-        store: The bucket.
-    """
+class ReportQueries:
+    """Reads reports and their PDFs."""
 
     def __init__(self, db: Database, store: ObjectStore) -> None:
         self._db = db
@@ -46,10 +41,10 @@ class ReportArchive:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> ReportPage:
-        """Reports, newest incident first; `since` is inclusive, `until` exclusive.
+        """List reports, newest incident first; `since` is inclusive, `until` exclusive.
 
         Raises:
-            InvalidInput: `limit` outside 1..100, or a cursor that this list did not give out.
+            InvalidInput: `limit` is not within 1..100, or the cursor is not valid.
         """
         check_limit(limit)
         before = None
@@ -61,54 +56,54 @@ class ReportArchive:
                 tx, limit=limit + 1, camera_id=camera_id, since=since, until=until, before=before
             )
         )
-        shown = found[:limit]
-        more = None
+        page = found[:limit]
+        next_cursor = None
         if len(found) > limit:
-            more = encode_cursor(format_time(shown[-1].last_seen), shown[-1].id)
+            next_cursor = encode_cursor(format_time(page[-1].last_seen), page[-1].id)
         return ReportPage(
-            reports=[ReportSummary.model_validate(asdict(row)) for row in shown],
-            next_cursor=more,
+            reports=[ReportSummary.model_validate(asdict(row)) for row in page],
+            next_cursor=next_cursor,
         )
 
     def get(self, report_id: str) -> ReportDetail:
-        """One report.
+        """Return one report.
 
         Raises:
-            NotFound: No such report.
+            NotFound: The report does not exist.
         """
 
-        def look(tx: Connection) -> tuple[ReportRow, EmailRow | None]:
-            return _found(tx, report_id), emails.get_email(tx, report_id)
+        def read(tx: Connection) -> tuple[ReportRow, EmailRow | None]:
+            return _get_report(tx, report_id), emails.get_email(tx, report_id)
 
-        report, email = self._db.read(look)
+        report, email = self._db.read(read)
         return ReportDetail.model_validate(
             {**asdict(report), "email": None if email is None else _email(email)}
         )
 
     def pdf_sha256(self, report_id: str) -> str:
-        """Hash of the report's PDF, in hex.
+        """Return the SHA-256 of the report's PDF, in hex.
 
         Raises:
-            NotFound: No such report.
+            NotFound: The report does not exist.
         """
-        return self._db.read(lambda tx: _found(tx, report_id)).pdf_sha256
+        return self._db.read(lambda tx: _get_report(tx, report_id)).pdf_sha256
 
     def pdf(self, report_id: str) -> tuple[bytes, str]:
-        """The PDF's bytes and their SHA-256 in hex.
+        """Return the PDF's bytes and their SHA-256 in hex.
 
         Raises:
-            NotFound: No such report, or its file is gone.
-            Conflict: The file is not the one that was filed.
-            TooLarge: More than an answer can hold; fetch it from S3.
+            NotFound: The report or its file does not exist.
+            Conflict: The file has been changed since it was stored.
+            TooLarge: The file does not fit into a Lambda response; fetch it from S3.
         """
-        report = self._db.read(lambda tx: _found(tx, report_id))
+        report = self._db.read(lambda tx: _get_report(tx, report_id))
         data = self._store.get(report.pdf_key, MAX_PDF_BYTES)
         if hashlib.sha256(data).hexdigest() != report.pdf_sha256:
             raise Conflict(f"{report.pdf_key} has been changed since the report was filed")
         return data, report.pdf_sha256
 
 
-def _found(tx: Connection, report_id: str) -> ReportRow:
+def _get_report(tx: Connection, report_id: str) -> ReportRow:
     report = reports.get_report(tx, report_id)
     if report is None:
         raise NotFound(f"report {report_id[:80]!r} does not exist")
