@@ -2,4 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
+from schemathesis.pytest.plugin import SchemathesisFunction
+
 pytest_plugins = ["tests.support.servers", "tests.support.databases", "tests.support.dsql"]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Name a test of Schemathesis by its operation: pytest names all of a document alike."""
+    if isinstance(item, SchemathesisFunction) and item.parent is not None:
+        item._id = item.parent.id.child(item.name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stop where two tests share a name: pytest-xdist would run only one of them."""
+    twice = [name for name, number in Counter(item.nodeid for item in items).items() if number > 1]
+    if twice:
+        raise pytest.UsageError(f"tests that share a name: {', '.join(twice[:10])}")

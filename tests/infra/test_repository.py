@@ -117,11 +117,3 @@ def test_no_file_names_a_package_registry_or_a_path_of_one_machine(committed: li
             if (match := pattern.search(line))
         ]
     assert found == []
-
-
-def test_what_schemathesis_makes_has_files_of_its_own() -> None:
-    """`scripts/test` runs those by themselves: pytest-xdist would run one test of each document."""
-    tests = (ROOT / "tests/contract").rglob("*.py")
-    made = {path.name for path in tests if "schemathesis.Case" in path.read_text()}
-    assert made == {"test_schemathesis.py"}
-    assert "tests/contract/*/test_schemathesis.py" in (ROOT / "scripts/test").read_text()

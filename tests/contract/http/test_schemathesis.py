@@ -9,17 +9,10 @@ import asyncio
 import base64
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import httpx
 import pytest
 import schemathesis
-from fastapi import FastAPI
-from hypothesis import HealthCheck, settings
-from schemathesis.checks import load_all_checks
-from schemathesis.config import SchemathesisConfig
-from schemathesis.core.parameters import ParameterLocation
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.detection.api import create_app as detection_app
 from functions.detection.queries import Queries
@@ -34,18 +27,23 @@ from hearth.db import Database
 from hearth.paging import encode_cursor
 from tests.contract.detection.stage import Stage, picture
 from tests.contract.reports.conftest import Harness
-from tests.support.callers import acting_as, caller
 from tests.support.databases import migrated_sqlite
+from tests.support.openapi_contract import TOKEN, Deferred, OpenApiContract, examples
 from tests.support.report_events import payload
 
-load_all_checks()
+SERVICES = {"detection": Deferred(), "reports": Deferred(), "jobs": Deferred()}
+CURSORS: dict[str, str] = {}
+INCIDENTS = OpenApiContract(detection_app(SERVICES["detection"]), cursor=CURSORS.__getitem__)
+REPORTS = OpenApiContract(reports_app(SERVICES["reports"]), cursor=CURSORS.__getitem__)
+JOBS = OpenApiContract(jobs_app(SERVICES["jobs"]), cursor=CURSORS.__getitem__)
+DOCS = OpenApiContract(docs_app(Assets()))
+CONTRACTS = {"incidents": INCIDENTS, "reports": REPORTS, "jobs": JOBS}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@pytest.fixture(scope="module", autouse=True)
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One site after a morning's work: incidents ended and open, reports, jobs done and failed."""
-    url = migrated_sqlite(tmp_path_factory.mktemp("http") / "hearth.db")
-    db = Database(url)
+    db = Database(migrated_sqlite(tmp_path_factory.mktemp("http") / "hearth.db"))
     stage = Stage(db)
     for n in range(6):
         stage.upload(n / 5, picture(1))
@@ -57,16 +55,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     bench.add()
     bench.deliver("{", {"schema_version": 2})
     bench.run()
-    IDS["incident_id"] = [row.id for row in stage.incidents()]
-    IDS["camera_id"] = ["gate"]
-    IDS["captured_at"] = [
-        row.peak_frame_key[-27:-4] for row in stage.incidents() if row.camera_id == "gate"
+    incidents = stage.incidents()
+    INCIDENTS.ids["incident_id"] = [row.id for row in incidents]
+    INCIDENTS.ids["camera_id"] = ["gate"]
+    INCIDENTS.ids["captured_at"] = [
+        row.peak_frame_key[-27:-4] for row in incidents if row.camera_id == "gate"
     ]
-    IDS["report_id"] = [payload()["incident_id"]]
-    IDS["job_id"] = [job.id for job in stage.ledger.list(limit=100).jobs]
-    CURSORS["/api/v1/incidents"] = encode_cursor(IDS["incident_id"][-1])
-    CURSORS["/api/v1/jobs"] = encode_cursor(IDS["job_id"][0])
-    CURSORS["/api/v1/reports"] = encode_cursor("2026-11-02T08:00:00Z", IDS["report_id"][0])
+    REPORTS.ids["report_id"] = [payload()["incident_id"]]
+    JOBS.ids["job_id"] = [job.id for job in stage.ledger.list(limit=100).jobs]
+    CURSORS["/api/v1/incidents"] = encode_cursor(INCIDENTS.ids["incident_id"][-1])
+    CURSORS["/api/v1/jobs"] = encode_cursor(JOBS.ids["job_id"][0])
+    CURSORS["/api/v1/reports"] = encode_cursor("2026-11-02T08:00:00Z", REPORTS.ids["report_id"][0])
     SERVICES["detection"].service = Queries(SimpleNamespace(db=db, store=stage.store))
     SERVICES["reports"].service = ReportQueries(db, bench.store)
     SERVICES["jobs"].service = JobsService(stage.ledger, JobCounts(db), stage.clock)
@@ -74,108 +73,35 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     db.close()
 
 
-class Later:
-    """Stands for a service when the documents are read, before there is a database."""
-
-    service: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.service, name)
-
-
-SERVICES = {"detection": Later(), "reports": Later(), "jobs": Later()}
-IDS: dict[str, list[str]] = {}
-CURSORS: dict[str, str] = {}
-
-
-SHOWN = {"Authorization": "Bearer token-of-an-administrator"}
-
-
-def behind_the_gateway(app: FastAPI) -> ASGIApp:
-    """`app` as the gateway with its authorizer shows it: one token is known, and nobody else."""
-
-    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
-        shown = dict(scope.get("headers", ())).get(b"authorization", b"").decode("latin-1")
-        known = shown == SHOWN["Authorization"]
-        await acting_as(app, caller() if known else None)(scope, receive, send)
-
-    return asked
-
-
-def schema_of(app: FastAPI) -> Any:
-    config = SchemathesisConfig()
-    config.projects.default.generation.update(deterministic=True)
-    schema = schemathesis.openapi.from_dict(app.openapi(), config=config)
-    schema.app = behind_the_gateway(app)
-    return schema
-
-
-def check(case: schemathesis.Case) -> None:
-    """Ask, with every check that Schemathesis has; some ids and each cursor name what is there.
-
-    A cursor is what a list gave out: no document can say which texts those are.
-    """
-    wrong_path = case.meta is not None and case.meta.is_negative_at(ParameterLocation.PATH)
-    for name, value in case.path_parameters.items():
-        known = name in IDS and not wrong_path
-        if known and isinstance(value, str) and sum(map(ord, value)) % 2:
-            case.path_parameters[name] = IDS[name][len(value) % len(IDS[name])]
-    cursor = case.query.get("cursor")
-    if isinstance(cursor, str) and len(cursor) <= 2048:
-        case.query["cursor"] = CURSORS[case.path]
-    wrong_headers = case.meta is not None and case.meta.is_negative_at(ParameterLocation.HEADER)
-    case.call_and_validate(headers=None if wrong_headers else SHOWN)
-
-
-APPS = {
-    "incidents": detection_app(SERVICES["detection"]),
-    "reports": reports_app(SERVICES["reports"]),
-    "jobs": jobs_app(SERVICES["jobs"]),
-}
-detection = schema_of(APPS["incidents"])
-reports = schema_of(APPS["reports"])
-jobs = schema_of(APPS["jobs"])
-docs = schema_of(docs_app(Assets()))
-
-pytestmark = pytest.mark.usefixtures("world")
-bounded = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-
-
-@detection.parametrize()
-@bounded
+@INCIDENTS.document().parametrize()
+@examples(60)
 def test_detection_keeps_to_its_document(case: schemathesis.Case) -> None:
-    check(case)
+    INCIDENTS.check(case)
 
 
-@reports.parametrize()
-@bounded
+@REPORTS.document().parametrize()
+@examples(60)
 def test_reports_keeps_to_its_document(case: schemathesis.Case) -> None:
-    check(case)
+    REPORTS.check(case)
 
 
-@jobs.parametrize()
-@bounded
+@JOBS.document().parametrize()
+@examples(60)
 def test_jobs_keeps_to_its_document(case: schemathesis.Case) -> None:
-    check(case)
+    JOBS.check(case)
 
 
-@docs.parametrize()
-@bounded
+@DOCS.document().parametrize()
+@examples(60)
 def test_docs_keeps_to_its_document(case: schemathesis.Case) -> None:
-    check(case)
+    DOCS.check(case)
 
 
 def ask(service: str, url: str, method: str = "GET", body: bytes = b"") -> httpx.Response:
     async def call() -> httpx.Response:
-        transport = httpx.ASGITransport(behind_the_gateway(APPS[service]))
+        transport = httpx.ASGITransport(CONTRACTS[service].behind_the_gateway)
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://home", headers=SHOWN
+            transport=transport, base_url="http://home", headers=TOKEN
         ) as client:
             return await client.request(method, url, content=body)
 
