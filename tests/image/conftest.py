@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.image.containers import IMAGES, docker, missing, tag
+from tests.image.build import build_all
+from tests.image.containers import IMAGES, missing
 
 
 @pytest.fixture(scope="session")
 def images() -> tuple[str, ...]:
-    """Names of the images, built from the working tree (layers that did not change are reused)."""
+    """Names of the images, built from the working tree."""
     if (reason := missing()) is not None:
         pytest.skip(reason)
-    for name in IMAGES:
-        arguments = ("--quiet", f"--file=functions/{name}/Dockerfile", f"--tag={tag(name)}")
-        docker("build", *arguments, "--build-arg=VERSION=1.2.3", "--build-arg=REVISION=abc", ".")
+    build_all()
     return IMAGES
