@@ -20,6 +20,7 @@ from functions.detection.judging.equipment import Item
 from functions.detection.judging.polygons import is_simple
 from functions.detection.judging.verdicts import Area, FrameRules
 from hearth.errors import InvalidInput, TooLarge
+from hearth.parsing import invalid_input
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 12
@@ -345,13 +346,4 @@ def parse_policy(data: bytes, source: str = "policy") -> Policy:
     try:
         return Policy.model_validate(tree)
     except ValidationError as error:
-        details = [
-            {
-                "field": ".".join(str(part) for part in item["loc"]),
-                "message": item["msg"].removeprefix("Value error, "),
-            }
-            for item in error.errors()[:20]
-        ]
-        first = details[0]
-        where = f" {first['field']}" if first["field"] else ""
-        raise InvalidInput(f"{source}{where}: {first['message']}", details=details) from None
+        raise invalid_input(source, error) from None

@@ -10,7 +10,12 @@ from zoneinfo import ZoneInfo
 from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.detection.handler import make_handler
-from functions.detection.incidents.closing import TASK_COMPLETED, TASK_REOPENED, ClosingService
+from functions.detection.incidents.closing import (
+    TASK_COMPLETED,
+    TASK_REOPENED,
+    close_incident,
+    reopen_incident,
+)
 from functions.detection.incidents.settle_jobs import SETTLE
 from functions.detection.incidents.settling import EvidenceSettings, SettleService, face_settings
 from functions.detection.intake.model_source import ModelSource
@@ -64,17 +69,15 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         report_metrics,
         threads=settings.fetch_threads,
     )
-    settling = SettleService(platform.ledger, platform.store, policies, evidence)
+    settling = SettleService(platform.ledger, platform.store, policies.current, evidence)
     pruning = PruneService(platform.db, Retention(settings.frame_retention_days))
-    closing = ClosingService(platform.db)
-    return make_handler(platform.ledger, work_by_kind(frames, settling, pruning, closing))
+    return make_handler(platform.ledger, work_by_kind(frames, settling, pruning))
 
 
 def work_by_kind(
     frames: FrameWorker,
     settling: SettleService,
     pruning: PruneService,
-    closing: ClosingService,
 ) -> Mapping[str, Work]:
     """The work of each kind of job."""
     return {
@@ -82,8 +85,8 @@ def work_by_kind(
         FrameKind.END.value: each(frames.end_stream),
         SETTLE: settling.work,
         PRUNE: pruning.work,
-        TASK_COMPLETED: each(closing.task_completed),
-        TASK_REOPENED: each(closing.task_reopened),
+        TASK_COMPLETED: each(close_incident),
+        TASK_REOPENED: each(reopen_incident),
     }
 
 

@@ -1,6 +1,6 @@
-"""Keeps counters, observations and incidents in step with the frames that were judged.
+"""Records judged frames: counters, observations and incidents change in one transaction.
 
-Everything here runs inside one transaction of the caller and holds the camera's row, so that two
+Everything here runs inside one transaction of the caller and locks the camera's row, so that two
 workers never recompute one camera at once.
 """
 
@@ -78,7 +78,7 @@ def record_frames(
         result
         for result in results
         if _may_be_pruned(camera, result.captured_at)
-        or not _same(known.get(result.key), result, model.id)
+        or not _is_stored(known.get(result.key), result, model.id)
     ]
     jobs: list[NewJob] = []
     touched: set[str] = set()
@@ -86,14 +86,14 @@ def record_frames(
         insert_model(tx, model.id, dict(model.body))
         upsert_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
         replaced = {one.key: known[one.key] for one in fresh if one.key in known}
-        update_camera(tx, camera_id, _counters(camera, fresh, replaced, model.id))
+        update_camera(tx, camera_id, _add_to_counters(camera, fresh, replaced, model.id))
         for zone, (first, last) in _replace_observations(tx, fresh, replaced).items():
             changed, watch = _recompute(tx, camera, zone, first, last, rules, now)
             touched |= changed
             jobs += watch
     latest = max(result.captured_at for result in results)
     before = Horizon(camera.last_frame_at, camera.ended_at)
-    after = Horizon(_later(camera.last_frame_at, latest), camera.ended_at)
+    after = Horizon(_latest(camera.last_frame_at, latest), camera.ended_at)
     times = [result.captured_at for result in results]
     return jobs + settle_jobs(
         tx, camera_id, rules, before, after, times, touched, format_time(latest)
@@ -132,7 +132,7 @@ def record_failures(
 
 
 def record_dropped(tx: Connection, camera_id: str, reason: DropReason) -> None:
-    """Count one frame that was let go unjudged."""
+    """Count one frame that was dropped."""
     camera = lock_camera(tx, camera_id)
     column = _DROPPED[reason]
     update_camera(tx, camera_id, {column: (getattr(camera, column) or 0) + 1})
@@ -147,9 +147,9 @@ def record_end(
         Jobs that settle the incidents which this ends.
     """
     camera = lock_camera(tx, camera_id)
-    update_camera(tx, camera_id, {"ended_at": _later(camera.ended_at, ended_at)})
+    update_camera(tx, camera_id, {"ended_at": _latest(camera.ended_at, ended_at)})
     before = Horizon(camera.last_frame_at, camera.ended_at)
-    after = Horizon(camera.last_frame_at, _later(camera.ended_at, ended_at))
+    after = Horizon(camera.last_frame_at, _latest(camera.ended_at, ended_at))
     return settle_jobs(
         tx, camera_id, rules, before, after, [ended_at], set(), f"{format_time(ended_at)}.end"
     )
@@ -189,14 +189,14 @@ def _recompute(
     )
     current = [
         episode
-        for part in _parts(tx, camera, zone, start, end, seen)
+        for part in _split_at_final(tx, camera, zone, start, end, seen)
         for episode in episodes(camera_id, zone or None, part, rules)
     ]
     changed: set[str] = set()
     jobs: list[NewJob] = []
     for episode in current:
         row = old.pop(episode.incident_id, None)
-        stored = _store(tx, row, episode, now)
+        stored = _upsert_episode(tx, row, episode, now)
         if stored.changed:
             changed.add(episode.incident_id)
         if stored.opened:
@@ -211,7 +211,7 @@ def _recompute(
     return changed, jobs
 
 
-def _parts(
+def _split_at_final(
     tx: Connection,
     camera: Row[Any],
     zone: str,
@@ -219,7 +219,7 @@ def _parts(
     end: datetime,
     seen: Sequence[Observation],
 ) -> list[list[Observation]]:
-    """What was seen before, between and after incidents that are final.
+    """Observations before, between and after incidents that are final.
 
     Their observations are deleted. A frame of their time that comes only now, or once more,
     changes them no more, and no other episode reaches over them.
@@ -236,20 +236,22 @@ def _parts(
 
 @dataclass(frozen=True)
 class _Stored:
-    """What became of a row; `opened` and `closed` are the keys of watches that begin or end."""
+    """The change of a row; `opened` and `closed` are the keys of watches that begin or end."""
 
     changed: bool
     opened: str | None = None
     closed: str | None = None
 
 
-def _store(tx: Connection, known: Row[Any] | None, episode: Episode, now: datetime) -> _Stored:
+def _upsert_episode(
+    tx: Connection, known: Row[Any] | None, episode: Episode, now: datetime
+) -> _Stored:
     """Insert or update one episode."""
     content = episode_row(episode)
     state = OPEN if episode.confirmed else CANDIDATE
     # A watch is done when its incident closes; each opening has one of its own.
     watch = f"settle:{episode.incident_id}:watch:{new_ulid()}"
-    # An episode that was taken out can come back when frames arrive in yet another order.
+    # A superseded episode can come back when frames arrive in yet another order.
     row = known or get_incident(tx, episode.incident_id)
     if row is None:
         life = {"state": state, "revision": 1, "watch_key": watch, "updated_at": now}
@@ -282,11 +284,11 @@ def _store(tx: Connection, known: Row[Any] | None, episode: Episode, now: dateti
 
 
 def _supersede(tx: Connection, row: Row[Any], current: Sequence[Episode], now: datetime) -> None:
-    """Take out an episode whose beginning is now part of another one."""
+    """Delete or supersede an episode whose beginning is now part of another one."""
     if row.state != ENDED and row.revision == 1:
         delete_incident(tx, row.id)
         return
-    heir = next(
+    successor_id = next(
         (
             episode.incident_id
             for episode in current
@@ -296,12 +298,12 @@ def _supersede(tx: Connection, row: Row[Any], current: Sequence[Episode], now: d
         ),
         None,
     )
-    changes = {"state": SUPERSEDED, "superseded_by": heir, "updated_at": now}
+    changes = {"state": SUPERSEDED, "superseded_by": successor_id, "updated_at": now}
     update_incident(tx, row.id, changes)
 
 
 def episode_row(episode: Episode) -> dict[str, Any]:
-    """What the table holds of an episode, apart from its life (state, revision, evidence)."""
+    """The columns of an episode, without its life cycle (state, revision, evidence)."""
     return {
         "camera_id": episode.camera_id,
         "zone": episode.zone or "",
@@ -328,7 +330,7 @@ def episode_row(episode: Episode) -> dict[str, Any]:
 
 
 def class_summaries(stored: Iterable[Mapping[str, Any]]) -> list[ClassSummary]:
-    """The inverse of what `episode_row` does to classes."""
+    """Stored classes of an episode; the inverse of `episode_row`."""
     return [
         ClassSummary(
             **{
@@ -345,11 +347,11 @@ def class_summaries(stored: Iterable[Mapping[str, Any]]) -> list[ClassSummary]:
 
 
 def _may_be_pruned(camera: Row[Any], time: datetime) -> bool:
-    """Whether observations of that time may be deleted, those of a peak frame that is kept too."""
+    """Whether observations of that time may be deleted, also those of a peak frame that is kept."""
     return camera.pruned_until is not None and time <= camera.pruned_until
 
 
-def _same(row: Row[Any] | None, result: FrameResult, model_id: str) -> bool:
+def _is_stored(row: Row[Any] | None, result: FrameResult, model_id: str) -> bool:
     return row is not None and row.model_id == model_id and row.result == result.result
 
 
@@ -371,13 +373,13 @@ def _frame_row(result: FrameResult, model_id: str, now: datetime) -> dict[str, A
     }
 
 
-def _counters(
+def _add_to_counters(
     camera: Row[Any],
     fresh: Sequence[FrameResult],
     replaced: Mapping[str, Row[Any]],
     model_id: str,
 ) -> dict[str, Any]:
-    """The camera's counters with `fresh` counted in and what they replace taken out."""
+    """The camera's counters with `fresh` added and the rows they replace subtracted."""
     old = replaced.values()
     judged = [row for row in old if row.error is None]
     times = [result.captured_at for result in fresh]
@@ -388,7 +390,7 @@ def _counters(
         - sum(row.persons > 0 for row in judged),
         "failed": camera.failed - (len(old) - len(judged)),
         "first_frame_at": min([*times, camera.first_frame_at or times[0]]),
-        "last_frame_at": _later(camera.last_frame_at, max(times)),
+        "last_frame_at": _latest(camera.last_frame_at, max(times)),
         "model_id": model_id,
     }
     for verdict in Verdict:
@@ -403,7 +405,7 @@ def _counters(
 def _replace_observations(
     tx: Connection, fresh: Sequence[FrameResult], replaced: Mapping[str, Row[Any]]
 ) -> dict[str, tuple[datetime, datetime]]:
-    """Store what was seen; for each zone that is touched, the first and last time it is."""
+    """Replace observations; the answer is the first and last changed time of each zone."""
     touched = delete_observations(tx, list(replaced))
     seen = [
         (zone or "", one)
@@ -420,5 +422,5 @@ def _replace_observations(
     return spans
 
 
-def _later(a: datetime | None, b: datetime) -> datetime:
+def _latest(a: datetime | None, b: datetime) -> datetime:
     return b if a is None else max(a, b)

@@ -1,11 +1,11 @@
-"""Ends incidents: proves that all of their frames were judged, shows the evidence, tells others."""
+"""Settles incidents: checks that all frames were judged, draws evidence and emits the event."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from functions.detection.incidents.event import domain_event, incident_event
@@ -33,26 +33,22 @@ from hearth_vision.images import ImageLimits, decode_image
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-AGAIN: Final = timedelta(seconds=2)
-"""How soon an incident is looked at again whose frames are not all judged."""
+RECHECK_INTERVAL: Final = timedelta(seconds=2)
+"""How soon an incident is checked again whose frames are not all judged."""
 _TICK: Final = timedelta(microseconds=1)
-
-
-class Policies(Protocol):
-    def current(self) -> Policy: ...
 
 
 @dataclass(frozen=True)
 class Closing:
-    """Whether an incident is over. Either `reason` is set, or `look_again` says when to look."""
+    """Whether an incident is over: `reason` is set, or `recheck_at` is when to check again."""
 
     reason: EndReason | None
-    look_again: datetime | None = None
+    recheck_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class EvidenceSettings:
-    """How evidence is made; `faces` is None where none are blurred, and `faces_note` says why."""
+    """How evidence is drawn; without `faces` none are blurred, for the reason in `faces_note`."""
 
     bucket: str
     site: Site
@@ -66,56 +62,57 @@ class SettleService:
     """Settles one incident a job.
 
     Args:
-        settings: Called on first need: it may load a face detector.
+        policy: The policy in force.
+        settings: Called on first use: it may load a face detector.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         store: ObjectStore,
-        policies: Policies,
+        policy: Callable[[], Policy],
         settings: Callable[[], EvidenceSettings],
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
         self._db = ledger.db
         self._store = store
-        self._policies = policies
+        self._policy = policy
         self._settings = settings
         self._now = now
 
     def work(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
         """A `Work`: each incident once, however many jobs ask for it in one batch."""
-        leaders: dict[str, Job] = {}
-        # The watch leads: it alone can wait.
+        first_jobs: dict[str, Job] = {}
+        # The watch comes first: only a watch can be postponed.
         for job in sorted(jobs, key=lambda job: not job.payload.get("watch")):
             incident_id = job.payload["incident_id"]
-            if leaders.setdefault(incident_id, job) is not job and not job.payload.get("watch"):
+            if first_jobs.setdefault(incident_id, job) is not job and not job.payload.get("watch"):
                 yield job, Done()
-        led = {job.id for job in leaders.values()}
-        watches = [job for job in jobs if job.payload.get("watch") and job.id not in led]
-        yield from each(self.settle, self._now)([*leaders.values(), *watches], deadline)
+        first_ids = {job.id for job in first_jobs.values()}
+        watches = [job for job in jobs if job.payload.get("watch") and job.id not in first_ids]
+        yield from each(self.settle, self._now)([*first_jobs.values(), *watches], deadline)
 
     def settle(self, job: Job) -> Outcome:
         """End the incident if all of its frames are judged and no more can come.
 
-        A prompt that comes too early wakes the watch soon and is done; a watch waits.
+        A prompt that comes too early moves the watch forward and is done; a watch is postponed.
         """
         row = self._db.read(lambda tx: get_incident(tx, job.payload["incident_id"]))
         if row is None or row.state != OPEN:
             return Done()
-        rules = self._policies.current().rules(row.camera_id)
-        closing = self._closing(row, rules.episode)
+        rules = self._policy().rules(row.camera_id)
+        closing = self._check_closing(row, rules.episode)
         if closing.reason is None:
-            at = closing.look_again or self._now() + AGAIN
+            at = closing.recheck_at or self._now() + RECHECK_INTERVAL
             if job.payload.get("watch") and job.dedupe_key == row.watch_key:
                 return Postpone(at)
-            return Done(lambda work: self._wake(work, row, at))
+            return Done(lambda work: self._wake_watch(work, row, at))
         return self._end(row, rules, closing.reason)
 
-    # ---- is it over? ----
+    # ---- whether it is over ----
 
-    def _closing(self, row: Row[Any], rules: EpisodeRules) -> Closing:
+    def _check_closing(self, row: Row[Any], rules: EpisodeRules) -> Closing:
         """Compare the bucket's listing with the ledger.
 
         Frames of a camera arrive in order, so whatever lies behind the incident proves that
@@ -151,7 +148,7 @@ class SettleService:
                 continue
             inside.append(item.key)
             last_at = max(last_at, ref.captured_at)
-        if not self._all_judged(inside):
+        if not self._are_all_judged(inside):
             return Closing(None)
         if row.continues:
             return Closing("max_duration")
@@ -162,17 +159,17 @@ class SettleService:
         silent_at = newest + timedelta(seconds=rules.idle_after_s)
         return Closing("silence") if self._now() >= silent_at else Closing(None, silent_at)
 
-    def _all_judged(self, keys: Sequence[str]) -> bool:
+    def _are_all_judged(self, keys: Sequence[str]) -> bool:
         jobs = {job.dedupe_key: job for job in map(frame_job, keys)}
         states = self._ledger.states(jobs)
         missing = [job for key, job in jobs.items() if key not in states]
         if missing:
-            # Their notification is lost or late; the listing is the truth.
+            # Their notification is lost or late; the bucket's listing decides.
             self._ledger.transact(lambda work: work.add(*missing))
         judged = {JobState.DONE, JobState.FAILED}
         return not missing and all(state in judged for state in states.values())
 
-    def _wake(self, work: UnitOfWork, row: Row[Any], at: datetime) -> None:
+    def _wake_watch(self, work: UnitOfWork, row: Row[Any], at: datetime) -> None:
         self._ledger.hasten(work.tx, [row.watch_key], at)
         work.add(watch_job(row.watch_key, row.id, at))
 
@@ -185,7 +182,7 @@ class SettleService:
                 f"the peak frame {row.peak_frame_key} of incident {row.id} is not stored"
             )
         settings = self._settings()
-        evidence = self._evidence(row, peak, rules, settings)
+        evidence = self._store_evidence(row, peak, rules, settings)
         event = incident_event(row, peak, rules.episode, reason, evidence, settings.site)
 
         def write(work: UnitOfWork) -> None:
@@ -194,8 +191,8 @@ class SettleService:
             current = get_incident(tx, row.id)
             if current is None or current.state != OPEN:
                 return
-            if not _same(current, row):
-                # A frame came in while the picture was drawn: draw it again.
+            if not _have_same_content(current, row):
+                # A frame came in while the evidence was drawn: draw it again.
                 work.add(prompt_job(row.id, current.revision, f"after:{format_time(now)}"))
                 return
             changes = {
@@ -206,12 +203,12 @@ class SettleService:
             }
             update_incident(tx, row.id, changes)
             work.emit(domain_event(event))
-            self._wake(work, row, now)
+            self._wake_watch(work, row, now)
 
         logger.info("incident settled", incident_id=row.id, camera_id=row.camera_id, reason=reason)
         return Done(write)
 
-    def _evidence(
+    def _store_evidence(
         self, row: Row[Any], peak: Row[Any], rules: CameraRules, settings: EvidenceSettings
     ) -> Evidence:
         data = self._store.get(row.peak_frame_key, settings.limits.max_bytes)
@@ -229,20 +226,20 @@ class SettleService:
             note=settings.faces_note,
         )
         polygon = next((z.polygon for z in rules.zones if z.name == row.zone), None)
-        picture = render(image, peak.result, polygon, caption, settings.faces)
+        drawn = render(image, peak.result, polygon, caption, settings.faces)
         key = f"evidence/{row.id}.jpg"
-        sha256 = self._store.put(key, picture.jpeg, "image/jpeg")
+        sha256 = self._store.put(key, drawn.jpeg, "image/jpeg")
         return Evidence(
             bucket=settings.bucket,
             key=key,
             sha256=sha256,
-            faces_blurred=picture.faces_blurred,
+            faces_blurred=drawn.faces_blurred,
             blur_method="opencv-haar" if settings.faces is not None else None,
             note=settings.faces_note,
         )
 
 
-def _same(a: Row[Any], b: Row[Any]) -> bool:
+def _have_same_content(a: Row[Any], b: Row[Any]) -> bool:
     names = ("revision", "last_frame_key", "frames", "persons_max", "classes", "peak_frame_key")
     return all(getattr(a, name) == getattr(b, name) for name in names)
 
@@ -250,7 +247,7 @@ def _same(a: Row[Any], b: Row[Any]) -> bool:
 def face_settings(
     blur: bool, load: Callable[[], FaceFinder]
 ) -> tuple[FaceFinder | None, str | None]:
-    """The face detector if faces are to be blurred and one is at hand, else why there is none."""
+    """The face detector and None, or None and why faces are not blurred."""
     if not blur:
         return None, "Faces are not blurred: BLUR_FACES is off"
     try:

@@ -15,7 +15,6 @@ import numpy as np
 from sqlalchemy import select
 
 from functions.detection.handler import make_handler
-from functions.detection.incidents.closing import ClosingService
 from functions.detection.incidents.settling import EvidenceSettings, SettleService
 from functions.detection.policy import Policy, parse_policy
 from functions.detection.prune import PruneService
@@ -125,13 +124,12 @@ class Stage:
         settling = SettleService(
             self.ledger,
             self.store,
-            self,
+            self.current,
             lambda: evidence,
             self.clock,
         )
         pruning = PruneService(self.db, Retention(DAYS), self.clock)
-        closing = ClosingService(self.db)
-        return make_handler(self.ledger, work_by_kind(frames, settling, pruning, closing))
+        return make_handler(self.ledger, work_by_kind(frames, settling, pruning))
 
     # ---- what the outside does ----
 
