@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.analytics.buckets import EARLIEST, LATEST
 from functions.analytics.repository.events import EventRow, add_events
@@ -16,6 +16,7 @@ from hearth.http.app import TimeParameter
 from hearth.ids import utc_now
 from hearth.ledger.consumer import Deadline, Done, Failed, Outcome
 from hearth.ledger.ledger import Job, UnitOfWork
+from hearth.parsing import parse_model
 
 QUEUE = "analytics"
 _SOURCE = "/hearth/"
@@ -54,14 +55,7 @@ class Intake:
                 yield job, Done(partial(_write, row=row))
 
     def _row(self, payload: Mapping[str, Any]) -> EventRow:
-        try:
-            event = CloudEvent.model_validate(dict(payload))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InvalidInput(
-                f"the event is no CloudEvent: {where or 'it'}: {first['msg']}"
-            ) from error
+        event = parse_model(CloudEvent, payload, "the CloudEvent")
         if not EARLIEST <= event.time < LATEST:
             raise InvalidInput(f"the event's time {event.time.isoformat()} is out of range")
         return EventRow(

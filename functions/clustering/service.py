@@ -42,6 +42,7 @@ from functions.clustering.versions import libraries
 from hearth.errors import Forbidden, HearthError, InvalidInput, TimedOut, TooLarge
 from hearth.http.auth import Principal
 from hearth.ids import new_ulid, utc_now
+from hearth.parsing import invalid_input
 
 if TYPE_CHECKING:
     from hearth.storage import ObjectStore
@@ -175,7 +176,7 @@ class ClusteringService:
         try:
             request = REQUESTS[operation.type].model_validate(operation.data)
         except ValidationError as error:
-            raise _invalid(error) from error
+            raise invalid_input(f"the operation {operation.type}", error) from error
         if request.input is not None:
             raise InvalidInput(
                 f"a batch takes rows (data) only; send input to the route /{operation.type}",
@@ -232,15 +233,6 @@ def _entry(index: int, operation: OperationIn, result: bytes, error: bytes) -> b
         result,
         error,
     )
-
-
-def _invalid(error: ValidationError) -> InvalidInput:
-    details = [
-        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
-        for item in error.errors(include_url=False, include_input=False, include_context=False)[:20]
-    ]
-    first = details[0]
-    return InvalidInput(f"{first['field'] or 'data'}: {first['message']}", details=details)
 
 
 def _asked(question: Callable[[], object]) -> str:

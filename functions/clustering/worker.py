@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from functions.clustering import computing
 from functions.clustering.bounded import Tell, run_bounded
 from functions.clustering.computing import Keeping
@@ -24,10 +22,11 @@ from functions.clustering.repository import cancellations
 from functions.clustering.rows import column_names
 from functions.clustering.saved.library import Library
 from functions.clustering.schemas import REQUESTS, JobPayload, Manifest, Request, ScoreIn
-from hearth.errors import Conflict, InvalidInput, TimedOut
+from hearth.errors import Conflict, TimedOut
 from hearth.ids import ulid_from
 from hearth.ledger.consumer import Deadline, Done, Outcome, guarded
 from hearth.ledger.ledger import Job, Ledger, UnitOfWork
+from hearth.parsing import parse_model
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
@@ -75,8 +74,8 @@ class Worker:
             yield job, guarded(partial(self._run, deadline=deadline), job)
 
     def _run(self, job: Job, deadline: Deadline) -> Outcome:
-        payload = _payload(job)
-        request = _request(payload)
+        payload = parse_model(JobPayload, job.payload, "the clustering job")
+        request = parse_model(REQUESTS[payload.operation], payload.request, "the job's request")
         check = self._checks(job, deadline)
         check("reading the rows", READING[0])
         table = read_table(
@@ -141,20 +140,6 @@ class Worker:
             self._ledger.progress(job, progress)
 
         return check
-
-
-def _payload(job: Job) -> JobPayload:
-    try:
-        return JobPayload.model_validate(dict(job.payload))
-    except ValidationError as error:
-        raise InvalidInput(f"the job carries no order: {error.errors()[0]['msg']}") from error
-
-
-def _request(payload: JobPayload) -> Request:
-    try:
-        return REQUESTS[payload.operation].model_validate(payload.request)
-    except ValidationError as error:
-        raise InvalidInput(f"the job's request is wrong: {error.errors()[0]['msg']}") from error
 
 
 def _at(part: tuple[float, float], done: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
+from fastapi import APIRouter, FastAPI, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from functions.detection.judging.rekognition import EquipmentType, ProtectiveEquipmentOut
@@ -19,6 +19,7 @@ from functions.detection.schemas import (
 from hearth.http.app import PageQuery, TimeParameter
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
+from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
 from hearth.ids import ULID_PATTERN
 
 if TYPE_CHECKING:
@@ -78,15 +79,13 @@ def create_app(queries: Queries) -> FastAPI:
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not modified"}},
     )
-    async def get_evidence(
-        incident_id: IncidentId, if_none_match: Annotated[str | None, Header()] = None
-    ) -> Response:
+    async def get_evidence(incident_id: IncidentId, if_none_match: IfNoneMatch = None) -> Response:
         evidence, jpeg = queries.get_evidence(incident_id)
-        tag = f'"{evidence.sha256}"'
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-        if if_none_match is not None and tag in if_none_match:
-            return Response(status_code=304, headers=headers)
-        return Response(jpeg, media_type="image/jpeg", headers=headers)
+        tag = EntityTag(evidence.sha256)
+        headers = {"Cache-Control": "private, no-cache"}
+        if same := not_modified(if_none_match, tag, headers):
+            return same
+        return Response(jpeg, media_type="image/jpeg", headers={**headers, "ETag": str(tag)})
 
     @router.get("/incidents/{incident_id}/persons", dependencies=[require("incidents:read")])
     async def list_persons(incident_id: IncidentId) -> PersonsOut:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Path, Request, Response
 from functions.docs.assets import DOCUMENT, PAGE, Asset
 from hearth.errors import NotFound
 from hearth.http.app import create_app as create_http_app
+from hearth.http.conditional import EntityTag, not_modified
 
 # The page runs its own files and speaks with its own origin; nothing inline, nothing from outside.
 _POLICY = "; ".join(
@@ -47,10 +48,10 @@ def create_app(files: Files) -> FastAPI:
             raise NotFound(f"there is no file {name} here")
         packs = "gzip" in request.headers.get("accept-encoding", "")
         # Two representations, two tags.
-        etag = f'{asset.etag[:-1]}-gzip"' if packs else asset.etag
-        headers = {**_HEADERS, "ETag": etag}
-        if etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
+        tag = EntityTag(f"{asset.digest}-gzip" if packs else asset.digest)
+        headers = {**_HEADERS, "ETag": str(tag)}
+        if same := not_modified(request.headers.get("if-none-match"), tag, headers):
+            return same
         if packs:
             headers["Content-Encoding"] = "gzip"
         data = asset.packed if packs else asset.plain

@@ -21,12 +21,12 @@ _MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file, as it is and packed with gzip; `etag` is a quoted entity tag."""
+    """A file, as it is and packed with gzip; `digest` identifies its content."""
 
     media_type: str
     plain: bytes
     packed: bytes
-    etag: str
+    digest: str
 
 
 class Assets:
@@ -55,6 +55,6 @@ class Assets:
                 plain=data,
                 # The bundle is a third of itself: far below what Lambda answers at most.
                 packed=gzip.compress(data, 6, mtime=0),
-                etag=f'"{hashlib.sha256(data).hexdigest()[:32]}"',
+                digest=hashlib.sha256(data).hexdigest()[:32],
             )
         return self._read[name]

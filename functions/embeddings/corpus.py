@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.embeddings.schemas import MAX_TEXT_CHARS
 from hearth.errors import InvalidInput, TooLarge
+from hearth.parsing import parse_model
 
 SOURCE_PREFIX: Final = "texts/"
 VECTORS_PREFIX: Final = "vectors/"
@@ -54,14 +55,7 @@ def read_request(body: Any) -> EmbedRequest:
     Raises:
         InvalidInput: What is wrong with it.
     """
-    try:
-        return EmbedRequest.model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the message"
-        raise InvalidInput(
-            f'{field}: {first["msg"]}; send {{"source": "texts/NAME.jsonl"}}'
-        ) from error
+    return parse_model(EmbedRequest, body, 'the message (send {"source": "texts/NAME.jsonl"})')
 
 
 def read_texts(data: bytes) -> list[str]:

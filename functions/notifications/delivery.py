@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final
 
 from functions.notifications.channels import Channel, Kind
-from functions.notifications.messages import read_payload
 from functions.notifications.repository.messages import (
     MessageRow,
     begin_attempt,
@@ -25,6 +24,7 @@ from hearth.ids import utc_now
 from hearth.ledger.consumer import Crashed, Deadline, Done, Failed, Outcome, Postpone, guarded
 from hearth.ledger.ledger import Job
 from hearth.logging import logger
+from hearth.parsing import parse_model
 
 MAX_ATTEMPT_S: Final = 25.0
 """No attempt begins with less time left; an e-mail takes several steps of five seconds."""
@@ -55,7 +55,7 @@ class MessageDelivery:
         jobs_by_message: dict[str, Job] = {}
         for job in jobs:
             try:
-                payload = read_payload(SendJob, job.payload, "the send job")
+                payload = parse_model(SendJob, job.payload, "the send job")
                 jobs_by_message[payload.message_id] = job
             except HearthError as error:
                 yield job, Failed(error)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from functions.notifications.notices import MAX_TITLE, Notice
 from functions.notifications.schemas import EventSummary, MessageContent
-from hearth.errors import InvalidInput
 from hearth.ids import format_time
 from hearth.ledger.events import Event
 from hearth.ledger.ledger import NewJob
@@ -50,20 +48,6 @@ def digest_job(channel: str, until: datetime) -> NewJob:
         {"channel": channel, "until": format_time(until)},
         available_at=until,
     )
-
-
-def read_payload(model: type[Payload], payload: Mapping[str, Any], what: str) -> Payload:
-    """Validate a job's payload.
-
-    Raises:
-        InvalidInput: The payload does not fit the model.
-    """
-    try:
-        return model.model_validate_json(json.dumps(dict(payload)))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(f"{what} is not valid: {where}: {first['msg']}") from error
 
 
 def single_content(event: Event, notice: Notice) -> MessageContent:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from functions.notifications.event_schemas import (
     ReportReady,
@@ -20,6 +19,7 @@ from functions.notifications.event_schemas import (
 )
 from hearth.errors import InvalidInput
 from hearth.ledger.events import Event
+from hearth.parsing import parse_model
 from hearth.text import clean
 
 M = TypeVar("M", bound=BaseModel)
@@ -82,15 +82,7 @@ def truncate(text: str, length: int) -> str:
 
 
 def _read(model: type[M], event: Event) -> M:
-    try:
-        # From JSON text, so that pydantic reads times as strings and not as numbers.
-        return model.model_validate_json(json.dumps(dict(event.data)))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(f"the {event.type} event is not valid: {where}: {first['msg']}") from (
-            error
-        )
+    return parse_model(model, event.data, f"the {event.type} event")
 
 
 def _violation(data: ViolationDetected, zone: ZoneInfo) -> Notice:

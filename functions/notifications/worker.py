@@ -25,7 +25,6 @@ from functions.notifications.channels import Channel
 from functions.notifications.messages import (
     digest_content,
     digest_job,
-    read_payload,
     send_job,
     single_content,
 )
@@ -46,6 +45,7 @@ from hearth.ids import format_time, ulid_from, utc_now
 from hearth.ledger.consumer import Done, Outcome
 from hearth.ledger.events import Event, received
 from hearth.ledger.ledger import Job, NewJob, UnitOfWork
+from hearth.parsing import parse_model
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -119,7 +119,7 @@ class NotificationPlanner:
         Raises:
             InvalidInput: The job's payload is not valid.
         """
-        digest = read_payload(DigestJob, job.payload, "the digest job")
+        digest = parse_model(DigestJob, job.payload, "the digest job")
         return Done(lambda work: self._build_digest(work, digest.channel, digest.until))
 
     def _plan_event(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
+from fastapi import APIRouter, FastAPI, Path, Query, Response
 from pydantic import Field
 
 from functions.reports.schemas import ReportDetail, ReportPage
 from hearth.http.app import PageQuery, TimeParameter
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
+from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
 
 if TYPE_CHECKING:
     from functions.reports.queries import ReportQueries
@@ -49,23 +50,17 @@ def create_app(queries: ReportQueries) -> FastAPI:
     @router.get("/{report_id}/pdf", response_class=Response)
     async def get_pdf(
         report_id: ReportId,
-        if_none_match: Annotated[str | None, Header(max_length=1_000)] = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response:
-        tag = f'"{queries.pdf_sha256(report_id)}"'
-        # A revision changes the bytes, so a cached copy must be revalidated (RFC 9110, 13.1.2).
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-        if if_none_match is not None and _matches(if_none_match, tag):
-            return Response(status_code=304, headers=headers)
+        # A revision changes the bytes, so a cached copy is revalidated before each use.
+        headers = {"Cache-Control": "private, no-cache"}
+        if same := not_modified(if_none_match, EntityTag(queries.pdf_sha256(report_id)), headers):
+            return same
         data, sha256 = queries.pdf(report_id)
         headers |= {
-            "ETag": f'"{sha256}"',
+            "ETag": str(EntityTag(sha256)),
             "Content-Disposition": f'inline; filename="incident-{report_id}.pdf"',
         }
         return Response(data, media_type="application/pdf", headers=headers)
 
     return create_http_app("Hearth reports", router)
-
-
-def _matches(header: str, tag: str) -> bool:
-    given = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return "*" in given or tag in given

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from functions.reports.email_content import MailPolicy, digest_email, incident_email
 from functions.reports.email_message import EmailContent, build_message
-from functions.reports.messages import read_payload
 from functions.reports.repository import digests, emails, reports
 from functions.reports.schemas import EmailJob
 from hearth.errors import Conflict, HearthError, InvalidInput, NotFound, Unavailable
@@ -20,6 +19,7 @@ from hearth.ids import utc_now
 from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
 from hearth.ledger.ledger import Job
 from hearth.mail import Delivery, MailRefused, message_id_for
+from hearth.parsing import parse_model
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class EmailDelivery:
                 longest = max(longest, time.monotonic() - began)
 
     def _email(self, job: Job, policy: MailPolicy, session: Session) -> Outcome:
-        request = read_payload(EmailJob, job.payload, "the e-mail job")
+        request = parse_model(EmailJob, job.payload, "the e-mail job")
         intent = self._db.write(lambda tx: self._intend(tx, request, policy))
         if intent.state == "sent":
             return Done()

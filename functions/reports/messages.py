@@ -20,6 +20,7 @@ from hearth.errors import InvalidInput
 from hearth.ids import ulid_from
 from hearth.ledger.events import Event, Publisher, received
 from hearth.ledger.ledger import NewJob
+from hearth.parsing import invalid_input, parse_model
 
 INCIDENT = "safety.violation.detected"
 TASK_CREATED = "task.created"
@@ -86,19 +87,6 @@ def incident_job(event: IncidentEvent) -> NewJob:
     return job
 
 
-def read_payload(model: type[Payload], payload: Mapping[str, Any], what: str) -> Payload:
-    """Validate a job's payload.
-
-    Raises:
-        InvalidInput: The payload does not fit the model; `details` names each invalid field.
-    """
-    try:
-        # From JSON text, so that pydantic applies JSON's rules to numbers and times.
-        return model.model_validate_json(json.dumps(dict(payload)))
-    except ValidationError as error:
-        raise _invalid(what, error) from error
-
-
 def read_event(payload: Mapping[str, Any]) -> IncidentEvent:
     """Read the incident of a job's domain event.
 
@@ -114,7 +102,7 @@ def read_incident(data: Mapping[str, Any]) -> IncidentEvent:
     Raises:
         InvalidInput: The event is not valid; `details` names each invalid field.
     """
-    return read_payload(IncidentEvent, data, "the incident event")
+    return parse_model(IncidentEvent, data, "the incident event")
 
 
 def read_task(payload: Mapping[str, Any]) -> CreatedTask:
@@ -123,15 +111,17 @@ def read_task(payload: Mapping[str, Any]) -> CreatedTask:
     Raises:
         InvalidInput: The event is not valid; `details` names each invalid field.
     """
-    return read_payload(CreatedTask, received(payload).data, "the task.created event")
+    return parse_model(CreatedTask, received(payload).data, "the task.created event")
+
+
+_V1 = "the violation message (v1)"
 
 
 def _from_v1(body: Mapping[str, Any], digest: str) -> IncidentEvent:
     try:
-        message = ViolationMessageV1.model_validate_json(json.dumps(body))
-        return _as_event(message, digest)
+        return _as_event(parse_model(ViolationMessageV1, body, _V1), digest)
     except ValidationError as error:
-        raise _invalid("the violation message (v1)", error) from error
+        raise invalid_input(_V1, error) from error
     except (ValueError, OverflowError) as error:
         raise InvalidInput(f"timestamp {body.get('timestamp')!r:.80} is out of range") from error
 
@@ -204,18 +194,6 @@ def _evidence(url: str | None) -> dict[str, str] | None:
     if parts.scheme == "s3":
         return {"bucket": parts.netloc[:255], "key": key}
     return {"bucket": f"{parts.scheme}://{parts.hostname or ''}"[:255], "key": key}
-
-
-def _invalid(what: str, error: ValidationError) -> InvalidInput:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    details = [
-        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
-        for item in problems[:_MAX_DETAILS]
-    ]
-    first = details[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    where = f"{first['field']}: " if first["field"] else ""
-    return InvalidInput(f"{what} is not valid: {where}{first['message']}{more}", details=details)
 
 
 def _fields(body: Mapping[str, Any]) -> str:

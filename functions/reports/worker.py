@@ -22,7 +22,6 @@ from functions.reports.messages import (
     QUEUE,
     REPORT_READY,
     read_event,
-    read_payload,
     read_task,
 )
 from functions.reports.repository import digests, reports
@@ -34,6 +33,7 @@ from hearth.ids import utc_now
 from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
 from hearth.ledger.events import Event
 from hearth.ledger.ledger import Job, NewJob, UnitOfWork
+from hearth.parsing import parse_model
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class ReportWorker:
         """Close a day's digest, make its PDF and queue its e-mail."""
         from functions.reports.digest_pdf import digest_report
 
-        date = read_payload(DigestJob, job.payload, "the digest job").digest_date
+        date = parse_model(DigestJob, job.payload, "the digest job").digest_date
         digest = self._db.write(lambda tx: digests.close_digest(tx, date, self._now()))
         pdf = digest_report(digest, self._zone)
         key = f"reports/digest-{date}.pdf"
