@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.image.build import build_all
-from tests.image.containers import IMAGES, missing
+from tests.image.build import IMAGES, build_all, missing
 
 
 @pytest.fixture(scope="session")
 def images() -> tuple[str, ...]:
-    """Names of the images, built from the working tree."""
+    """Names of the functions' images, built from the working tree."""
     if (reason := missing()) is not None:
         pytest.skip(reason)
     build_all()

@@ -1,9 +1,7 @@
-"""The images as the tests build them, and functions in containers of them."""
+"""Functions in containers of the images that the tests build."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,11 +9,7 @@ from typing import Any
 
 from hearth_runtime.launchers import docker as containers
 from hearth_runtime.launchers.container_images import images
-
-ROOT = Path(__file__).resolve().parents[2]
-BASE = "public.ecr.aws/docker/library/python:3.13-slim"
-TAG = "test"
-IMAGES = tuple(sorted(path.parent.name for path in ROOT.glob("functions/*/Dockerfile")))
+from tests.image.build import ROOT, TAG, docker, tag
 
 HARDENED = (
     "--read-only",
@@ -24,31 +18,6 @@ HARDENED = (
     "--security-opt=no-new-privileges",
     "--pids-limit=256",
 )
-
-
-def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run the Docker client; what it printed is in the error when it fails."""
-    result = subprocess.run(["docker", *arguments], cwd=ROOT, capture_output=True, text=True)
-    if check and result.returncode != 0:
-        raise AssertionError(f"docker {' '.join(arguments)}: {result.stderr[-3000:]}")
-    return result
-
-
-def missing() -> str | None:
-    """Why no image can be built or run here; None where it can."""
-    if shutil.which("docker") is None:
-        return "there is no docker command"
-    if docker("info", check=False).returncode != 0:
-        return "no Docker engine answers"
-    here = docker("image", "inspect", BASE, check=False).returncode == 0
-    if not here and docker("pull", "--quiet", BASE, check=False).returncode != 0:
-        return f"{BASE} is not here and cannot be pulled"
-    return None
-
-
-def tag(name: str) -> str:
-    """The image of a capability, as the tests build it."""
-    return f"hearth-{name}:{TAG}"
 
 
 def run(name: str, *command: str, image: str | None = None, network: str = "none") -> str:

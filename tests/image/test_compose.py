@@ -22,7 +22,7 @@ from PIL import Image
 from hearth_runtime.commands.run_plan import copy_photographs
 from hearth_runtime.compose import TOTAL_MB, ComposePlan, compose_files
 from tests.contract.vision.graphs import BrightCells
-from tests.image.containers import ROOT, TAG, docker
+from tests.image.build import ROOT, TAG, docker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first build installs everything
 
@@ -132,8 +132,6 @@ def until(condition: Callable[[], bool], within_s: float = 90.0) -> None:
 def stack(images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if docker("compose", "version", check=False).returncode != 0:
         pytest.skip("docker has no compose plugin")
-    for name, home in (("runtime", "localstack"), ("models", "layers/models")):
-        docker("build", "--quiet", f"--file={home}/Dockerfile", f"--tag=hearth-{name}:{TAG}", ".")
     folder = tmp_path_factory.mktemp("compose")
     ignore = shutil.ignore_patterns("__pycache__")
     for name in ("functions", "layers"):

@@ -21,7 +21,8 @@ import pytest
 from hearth_runtime.engine.functions import FunctionSpec
 from hearth_runtime.launchers.container_images import EngineError, check_images
 from hearth_runtime.launchers.docker import NOBODY
-from tests.image.containers import ROOT, docker, launcher, left, tag
+from tests.image.build import ROOT, docker, tag
+from tests.image.containers import launcher, left
 from tests.support.engines import Bench, alive, kill, spec, started, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

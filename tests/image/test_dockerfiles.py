@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml
 
-from tests.image.containers import BASE, IMAGES, ROOT
+from tests.image.build import BASE, IMAGES, ROOT
 
 DOCKERFILES = {name: (ROOT / f"functions/{name}/Dockerfile").read_text() for name in IMAGES}
 RUNTIME = (ROOT / "localstack/Dockerfile").read_text()

@@ -23,7 +23,8 @@ from hearth import migrations
 from hearth_runtime.aws.endpoint import AwsEndpoint
 from hearth_runtime.aws.provision import provision
 from hearth_runtime.template.reader import TemplateSource
-from tests.image.containers import ROOT, launcher
+from tests.image.build import ROOT
+from tests.image.containers import launcher
 from tests.support.engines import Bench, started
 from tests.support.events import load_event
 from tests.support.ministack import ministack

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
-from tests.image.containers import IMAGES, docker, run, tag
+from tests.image.build import IMAGES, ROOT, docker, tag
+from tests.image.containers import run
 
 MOST_MB = 500  # design: Images
 
@@ -16,6 +19,12 @@ every_image = pytest.mark.parametrize("name", IMAGES)
 
 def megabytes(name: str) -> float:
     return int(docker("image", "inspect", "--format={{.Size}}", tag(name)).stdout) / 1e6
+
+
+def layers(image: str) -> list[str]:
+    """Digests of an image's layers, the oldest first."""
+    shown = docker("image", "inspect", "--format={{json .RootFS.Layers}}", image).stdout
+    return list(json.loads(shown))
 
 
 @every_image
@@ -110,3 +119,27 @@ def test_no_security_update_is_pending(images: tuple[str, ...]) -> None:
     if result.stderr.strip():
         pytest.skip(f"the package archive does not answer: {result.stderr.splitlines()[-1]}")
     assert [line for line in result.stdout.splitlines() if "ecurity" in line] == []
+
+
+def test_a_changed_line_in_a_function_is_one_new_layer(
+    images: tuple[str, ...], tmp_path: Path
+) -> None:
+    for folder in ("functions/jobs", "layers/core"):
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for file in ("functions/__init__.py", ".dockerignore"):
+        shutil.copy(ROOT / file, tmp_path / file)
+    with (tmp_path / "functions/jobs/main.py").open("a") as file:
+        file.write("# changed\n")
+    changed = tag("jobs-changed")
+    docker(
+        "build",
+        "--quiet",
+        f"--file={tmp_path}/functions/jobs/Dockerfile",
+        f"--tag={changed}",
+        str(tmp_path),
+    )
+    before, after = layers(tag("jobs")), layers(changed)
+    assert (len(before), before[:-1]) == (len(after), after[:-1])
+    assert before[-1] != after[-1]

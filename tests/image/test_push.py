@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.containers import ROOT, docker, tag
+from tests.image.build import ROOT, docker, tag
 from tests.support.daemons import free_port, running
 
 CONFIGURATION = """

@@ -12,7 +12,8 @@ from tests.contract.models.conftest import LICENSED
 from tests.contract.vision.graphs import BrightCells
 from tests.e2e.driver import Stack, hearth, person, photograph, policy_file, stack
 from tests.e2e.test_models import judged_by, promoted
-from tests.image.containers import TAG, docker, left
+from tests.image.build import TAG, docker
+from tests.image.containers import left
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

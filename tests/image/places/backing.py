@@ -21,7 +21,7 @@ from hearth_runtime.aws.provision import provision
 from hearth_runtime.engine.functions import FunctionSpec
 from hearth_runtime.template.model import Template
 from hearth_runtime.template.reader import TemplateSource
-from tests.image.containers import ROOT, docker
+from tests.image.build import ROOT, docker
 from tests.support.ministack import ministack
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.image.containers import missing
+from tests.image.build import missing
 from tests.image.places import images, localemu_lambda, ministack_lambda, rie, runtime, sam
 from tests.image.places.contract import CASES
 from tests.image.places.place import Place

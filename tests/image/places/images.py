@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from tests.image.containers import docker, tag
+from tests.image.build import build_image, docker, tag
 from tests.image.places.backing import functions
 from tests.image.places.contract import CASES
 from tests.image.places.rie import IN_THE_IMAGE, emulator
@@ -28,17 +28,7 @@ def build(capability: str, stage: str) -> str:
     if stage == "with-rie":
         build(capability, "hardened")
         return _with_emulator(capability, name)
-    docker(
-        "build",
-        "--quiet",
-        f"--file=functions/{capability}/Dockerfile",
-        f"--target={stage}",
-        f"--tag={name}",
-        # As the other tests of images, so that they share all layers.
-        "--build-arg=VERSION=1.2.3",
-        "--build-arg=REVISION=abc",
-        ".",
-    )
+    build_image(f"functions/{capability}", name, f"--target={stage}")
     return name
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hearth_runtime.aws.endpoint import AwsEndpoint
 from hearth_runtime.engine.functions import FunctionSpec
-from tests.image.containers import docker, tag
+from tests.image.build import docker, tag
 from tests.image.places import lambda_api
 from tests.image.places.backing import Backing, provisioned, reachable
 from tests.support.daemons import answers, until

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hearth_runtime.engine.functions import FunctionSpec
-from tests.image.containers import docker
+from tests.image.build import docker
 from tests.image.places import lambda_api
 from tests.image.places.backing import Backing, backing
 from tests.image.places.images import tag_of

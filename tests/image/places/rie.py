@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from hearth_runtime.engine.functions import FunctionSpec
-from tests.image.containers import HARDENED, docker, tag
+from tests.image.build import docker, tag
+from tests.image.containers import HARDENED
 from tests.image.places.answers import comparable
 from tests.image.places.backing import Backing
 from tests.image.places.place import Invoke

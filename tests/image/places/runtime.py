@@ -10,7 +10,8 @@ from typing import Any
 
 from hearth_runtime.engine.functions import FunctionSpec
 from hearth_runtime.launchers.process import Launcher, ProcessLauncher
-from tests.image.containers import ROOT, launcher
+from tests.image.build import ROOT
+from tests.image.containers import launcher
 from tests.image.places.answers import comparable
 from tests.image.places.backing import Backing
 from tests.image.places.place import Invoke

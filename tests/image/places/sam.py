@@ -21,7 +21,7 @@ import yaml
 
 from hearth_runtime.engine.functions import FunctionSpec
 from hearth_runtime.template.intrinsics import load_yaml
-from tests.image.containers import ROOT, docker
+from tests.image.build import ROOT, docker
 from tests.image.places import lambda_api
 from tests.image.places.answers import comparable, http_answer
 from tests.image.places.backing import Backing, client
