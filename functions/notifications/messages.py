@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, TypeVar
-
-from pydantic import BaseModel
+from typing import Final
 
 from functions.notifications.notices import MAX_TITLE, Notice
 from functions.notifications.schemas import EventSummary, MessageContent
@@ -20,8 +18,6 @@ SEND: Final = "notifications.send"
 DIGEST: Final = "notifications.digest"
 SEND_ATTEMPTS: Final = 30
 """Over an hour with the ledger's back-off, longer than most outages of a provider."""
-
-Payload = TypeVar("Payload", bound=BaseModel)
 
 
 def send_job(message_id: str) -> NewJob:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from zoneinfo import ZoneInfo
-
-from pydantic import BaseModel
 
 from functions.notifications.event_schemas import (
     ReportReady,
@@ -21,8 +19,6 @@ from hearth.errors import InvalidInput
 from hearth.ledger.events import Event
 from hearth.parsing import parse_model
 from hearth.text import clean
-
-M = TypeVar("M", bound=BaseModel)
 
 MAX_TITLE: Final = 160
 MAX_LINE: Final = 500
@@ -59,7 +55,7 @@ def notice_of(event: Event, zone: ZoneInfo) -> Notice:
     if known is None:
         raise InvalidInput(f"{event.type}.v{event.version} is not an event with a notification")
     model, build = known
-    return build(_read(model, event), zone)
+    return build(parse_model(model, event.data, f"the {event.type} event"), zone)
 
 
 def notice_for_test() -> Notice:
@@ -79,10 +75,6 @@ def format_local(when: datetime, zone: ZoneInfo) -> str:
 
 def truncate(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _read(model: type[M], event: Event) -> M:
-    return parse_model(model, event.data, f"the {event.type} event")
 
 
 def _violation(data: ViolationDetected, zone: ZoneInfo) -> Notice:

@@ -23,7 +23,7 @@ from functions.notifications.schemas import (
 from hearth.errors import NotFound
 from hearth.http.auth import Principal
 from hearth.ledger.ledger import JobState, Ledger
-from hearth.paging import decode_cursor, encode_cursor
+from hearth.paging import decode_cursor, page
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -57,10 +57,10 @@ class NotificationQueries:
                 before_id=before,
             )
         )
-        page = rows[: query.limit]
+        shown, next_cursor = page(rows, query.limit, lambda row: (row.id,))
         return NotificationsOut(
-            notifications=[*self._to_responses(page)],
-            next_cursor=encode_cursor(page[-1].id) if len(rows) > query.limit else None,
+            notifications=[*self._to_responses(shown)],
+            next_cursor=next_cursor,
         )
 
     def get(self, notification_id: str, principal: Principal) -> NotificationOut:

@@ -52,10 +52,11 @@ def create_app(queries: ReportQueries) -> FastAPI:
         report_id: ReportId,
         if_none_match: IfNoneMatch = None,
     ) -> Response:
-        # A revision changes the bytes, so a cached copy is revalidated before each use.
+        tag = EntityTag(queries.pdf_sha256(report_id))
+        # A revision changes the bytes, so a cached copy must be revalidated (RFC 9110, 13.1.2).
         headers = {"Cache-Control": "private, no-cache"}
-        if same := not_modified(if_none_match, EntityTag(queries.pdf_sha256(report_id)), headers):
-            return same
+        if (unchanged := not_modified(if_none_match, tag, headers)) is not None:
+            return unchanged
         data, sha256 = queries.pdf(report_id)
         headers |= {
             "ETag": str(EntityTag(sha256)),

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -28,11 +28,8 @@ REPORT_READY = "safety.report.ready"
 EMAIL = "reports.email"
 DIGEST = "reports.digest"
 QUEUE = "reports"
-_MAX_DETAILS = 10
 # What a foreign message tells is told to this function alone; its report is told to all.
 _FOREIGN = Publisher("foreign", {INCIDENT: [QUEUE]})
-
-Payload = TypeVar("Payload", bound=BaseModel)
 
 
 class ViolationMessageV1(BaseModel):
@@ -114,14 +111,12 @@ def read_task(payload: Mapping[str, Any]) -> CreatedTask:
     return parse_model(CreatedTask, received(payload).data, "the task.created event")
 
 
-_V1 = "the violation message (v1)"
-
-
 def _from_v1(body: Mapping[str, Any], digest: str) -> IncidentEvent:
     try:
-        return _as_event(parse_model(ViolationMessageV1, body, _V1), digest)
+        message = ViolationMessageV1.model_validate_json(json.dumps(body))
+        return _as_event(message, digest)
     except ValidationError as error:
-        raise invalid_input(_V1, error) from error
+        raise invalid_input("the violation message (v1)", error) from error
     except (ValueError, OverflowError) as error:
         raise InvalidInput(f"timestamp {body.get('timestamp')!r:.80} is out of range") from error
 

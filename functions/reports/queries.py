@@ -11,7 +11,7 @@ from functions.reports.repository import emails, reports
 from functions.reports.schemas import EmailState, ReportDetail, ReportPage, ReportSummary
 from hearth.errors import Conflict, NotFound
 from hearth.ids import format_time, parse_time
-from hearth.paging import check_limit, decode_cursor, encode_cursor
+from hearth.paging import check_limit, decode_cursor, page
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
@@ -56,12 +56,9 @@ class ReportQueries:
                 tx, limit=limit + 1, camera_id=camera_id, since=since, until=until, before=before
             )
         )
-        page = found[:limit]
-        next_cursor = None
-        if len(found) > limit:
-            next_cursor = encode_cursor(format_time(page[-1].last_seen), page[-1].id)
+        shown, next_cursor = page(found, limit, lambda row: (format_time(row.last_seen), row.id))
         return ReportPage(
-            reports=[ReportSummary.model_validate(asdict(row)) for row in page],
+            reports=[ReportSummary.model_validate(asdict(row)) for row in shown],
             next_cursor=next_cursor,
         )
 
