@@ -13,9 +13,11 @@ from functions.notifications.schemas import (
     NotificationsOut,
     SendTestIn,
 )
+from functions.notifications.stored_channels import STORED_CHANNELS
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 from hearth.ids import ULID_PATTERN
+from hearth.resource.routes import resource_routes
 
 if TYPE_CHECKING:
     from functions.notifications.service import NotificationService
@@ -26,6 +28,9 @@ NotificationId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]
 def create_app(service: NotificationService) -> FastAPI:
     """Build the HTTP application of notifications."""
     router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+    stored_channels = resource_routes(
+        STORED_CHANNELS, lambda: service.channels.stored, without=frozenset({"list"})
+    )
 
     @router.get("")
     async def list_notifications(
@@ -60,4 +65,4 @@ def create_app(service: NotificationService) -> FastAPI:
     ) -> NotificationOut:
         return service.retry(notification_id, principal)
 
-    return create_http_app("Hearth notifications", router)
+    return create_http_app("Hearth notifications", router, stored_channels)

@@ -22,6 +22,7 @@ CAPABILITY = Capability(
         "notification_channels",
         "notification_deliveries",
         "notification_messages",
+        "notification_stored_channels",
         "notification_topics",
         "notifications",
     ),

@@ -22,6 +22,7 @@ import binascii
 import hashlib
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final, Literal
@@ -227,3 +228,20 @@ def _is_private(host: str) -> bool:
     except ValueError:
         return "." not in host or host.endswith(_PRIVATE_NAMES)
     return address.is_private or address.is_loopback or address.is_link_local
+
+
+def is_own_machine(host: str) -> bool:
+    """Whether the host is this machine or a link-local one, such as a cloud's metadata service.
+
+    By its address or name, without looking the name up.
+    """
+    try:
+        # As the resolver reads it: "127.1" and "2130706433" are this machine too.
+        address = ipaddress.ip_address(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return host.rstrip(".").rpartition(".")[2] == "localhost"
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified

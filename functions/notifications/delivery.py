@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from functions.notifications.channels import Channel, Kind
+from functions.notifications.channels import Kind
 from functions.notifications.repository.messages import (
     MessageRow,
     begin_attempt,
@@ -18,6 +18,7 @@ from functions.notifications.repository.messages import (
 )
 from functions.notifications.schemas import SendJob
 from functions.notifications.senders import ChannelRefused, Message, Sender, SlowDown
+from functions.notifications.stored_channels import ChannelDirectory
 from hearth.db import Database
 from hearth.errors import HearthError, InvalidInput, NotFound
 from hearth.ids import utc_now
@@ -41,13 +42,13 @@ class MessageDelivery:
     def __init__(
         self,
         db: Database,
-        channels: Sequence[Channel],
-        senders: Mapping[Kind, Sender],
+        channels: ChannelDirectory,
+        sender_of: Callable[[Kind], Sender | None],
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._db = db
-        self._channels = {channel.name: channel for channel in channels}
-        self._senders = senders
+        self._channels = channels
+        self._sender_of = sender_of
         self._now = now
 
     def send(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
@@ -118,13 +119,15 @@ class MessageDelivery:
         return Done()
 
     def _hand_over(self, message: MessageRow) -> str:
-        channel = self._channels.get(message.channel)
+        channel = self._channels.all().get(message.channel)
         if channel is None:
             raise InvalidInput(
-                f"channel {message.channel} is not among NOTIFICATION_CHANNELS (any more); "
-                "add it, then retry"
+                f"channel {message.channel} is not among NOTIFICATION_CHANNELS (any more) and no "
+                "enabled row; add it, then retry"
             )
-        sender = self._senders[channel.kind]
+        sender = self._sender_of(channel.kind)
+        if sender is None:
+            raise ChannelRefused("e-mail needs SMTP_URL and EMAIL_FROM; set them, then retry")
         return sender.send(channel, Message(message.id, message.content, message.created_at))
 
     def _failed(self, job: Job, message: MessageRow, error: HearthError) -> Outcome:

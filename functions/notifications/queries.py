@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from functions.notifications.channels import Channel
 from functions.notifications.messages import send_key
 from functions.notifications.repository.deliveries import deliveries_of
 from functions.notifications.repository.messages import attempts_of
@@ -20,6 +19,7 @@ from functions.notifications.schemas import (
     NotificationQuery,
     NotificationsOut,
 )
+from functions.notifications.stored_channels import ChannelDirectory
 from hearth.errors import NotFound
 from hearth.http.auth import Principal
 from hearth.ledger.ledger import JobState, Ledger
@@ -37,9 +37,9 @@ class NotificationQueries:
     Who may not manage all tasks does not see notifications about other people's tasks.
     """
 
-    def __init__(self, ledger: Ledger, channels: Sequence[Channel]) -> None:
+    def __init__(self, ledger: Ledger, channels: ChannelDirectory) -> None:
         self._ledger = ledger
-        self._channels = sorted(channels, key=lambda channel: channel.name)
+        self._channels = channels
 
     def list(self, query: NotificationQuery, principal: Principal) -> NotificationsOut:
         """List notifications, newest event first.
@@ -77,19 +77,13 @@ class NotificationQueries:
         return self._to_responses([row])[0]
 
     def channels(self) -> ChannelsOut:
-        """List the configured channels by name, without their secrets."""
-        return ChannelsOut(
-            channels=[
-                ChannelOut(
-                    name=channel.name,
-                    kind=channel.kind,
-                    host=channel.host,
-                    events=list(channel.events),
-                    urgent=list(channel.urgent),
-                )
-                for channel in self._channels
-            ]
-        )
+        """List the configured and the stored channels by name, without their secrets."""
+        configured = [
+            ChannelOut.model_validate(channel, from_attributes=True)
+            for channel in self._channels.configured.values()
+        ]
+        stored = [ChannelOut.model_validate(row) for row in self._channels.stored.every()]
+        return ChannelsOut(channels=sorted(configured + stored, key=lambda one: one.name))
 
     def _to_responses(self, rows: Sequence[Row[Any]]) -> Sequence[NotificationOut]:
         def read(tx: Connection) -> tuple[RowsById, RowsById]:

@@ -131,6 +131,11 @@ class ChannelOut(BaseModel):
     host: str
     events: list[str]
     urgent: list[str]
+    enabled: bool = True
+    id: Annotated[
+        str | None, Field(description="Null: one of `NOTIFICATION_CHANNELS`, which is fixed.")
+    ] = None
+    version: int | None = None
 
 
 class ChannelsOut(BaseModel):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from functions.notifications.channels import Channel
 from functions.notifications.messages import send_job, single_content
 from functions.notifications.notices import notice_for_test
 from functions.notifications.queries import NotificationQueries
@@ -15,6 +14,7 @@ from functions.notifications.repository.deliveries import add_delivery
 from functions.notifications.repository.messages import add_message
 from functions.notifications.repository.notifications import add_notification
 from functions.notifications.schemas import NotificationOut, SendTestIn
+from functions.notifications.stored_channels import ChannelDirectory
 from functions.notifications.worker import WINDOW, notification_id_of
 from hearth.errors import Conflict, InvalidInput
 from hearth.http.auth import Principal
@@ -34,11 +34,11 @@ class NotificationService:
     def __init__(
         self,
         ledger: Ledger,
-        channels: Sequence[Channel],
+        channels: ChannelDirectory,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
-        self._channels = {channel.name: channel for channel in channels}
+        self.channels = channels
         self.queries = NotificationQueries(ledger, channels)
         self._now = now
 
@@ -69,11 +69,12 @@ class NotificationService:
         Raises:
             InvalidInput: The channel does not exist, or none is configured.
         """
-        names = sorted(self._channels) if test.channel is None else [test.channel]
-        if not self._channels:
-            raise InvalidInput("no channel is configured: set NOTIFICATION_CHANNELS")
-        if test.channel is not None and test.channel not in self._channels:
-            known = ", ".join(sorted(self._channels))
+        channels = self.channels.all()
+        names = list(channels) if test.channel is None else [test.channel]
+        if not channels:
+            raise InvalidInput("no channel is configured: set NOTIFICATION_CHANNELS or add one")
+        if test.channel is not None and test.channel not in channels:
+            known = ", ".join(channels)
             raise InvalidInput(f"channel {test.channel[:80]!r} does not exist; there are {known}")
         now = self._now()
         event = Event(TEST_MESSAGE, new_ulid(), now, principal.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from functions.notifications.channels import Kind
@@ -9,37 +11,46 @@ from functions.notifications.delivery import MessageDelivery
 from functions.notifications.handler import make_handler
 from functions.notifications.senders import Sender
 from functions.notifications.settings import Settings
+from functions.notifications.stored_channels import ChannelDirectory
 from functions.notifications.worker import NotificationPlanner, Rules
 from hearth.bootstrap import Platform
 from hearth.ledger.consumer import Consumer
 
 
 def build(settings: Settings, platform: Platform) -> Consumer:
-    """Build the handler with a sender for each kind of channel that is configured."""
+    """Build the handler."""
     rules = Rules(
         settings.cooldown, settings.notification_burst, settings.quiet, settings.record_retention
     )
     zone = ZoneInfo(settings.timezone)
-    planner = NotificationPlanner(platform.db, settings.channels, rules, zone, settings.site_name)
-    delivery = MessageDelivery(platform.db, settings.channels, build_senders(settings))
-    return make_handler(platform.ledger, planner, delivery)
+    channels = ChannelDirectory(settings.channels, platform.ledger)
+    planner = NotificationPlanner(platform.db, channels, rules, zone, settings.site_name)
+    sender_of = senders(settings)
+    for channel in settings.channels:
+        sender_of(channel.kind)  # what is configured is imported at start, not by an invocation
+    return make_handler(platform.ledger, planner, MessageDelivery(platform.db, channels, sender_of))
 
 
-def build_senders(settings: Settings) -> dict[Kind, Sender]:
-    """Build a sender for each kind of channel that is configured."""
-    kinds = {channel.kind for channel in settings.channels}
-    found: dict[Kind, Sender] = {}
-    if kinds & {"slack", "discord", "webhook"}:
-        from functions.notifications.senders.webhook import WebhookSender
+def senders(settings: Settings) -> Callable[[Kind], Sender | None]:
+    """What gives the sender of a kind, made on first use; None for e-mail without a server."""
 
-        found |= dict.fromkeys(("slack", "discord", "webhook"), WebhookSender())
-    if "mqtt" in kinds:
-        from functions.notifications.senders.mqtt import MqttSender
+    @cache
+    def sender_of(kind: Kind) -> Sender | None:
+        match kind:
+            case "mqtt":
+                from functions.notifications.senders.mqtt import MqttSender
 
-        found["mqtt"] = MqttSender()
-    if "mail" in kinds and settings.smtp is not None:
-        from functions.notifications.senders.mail import MailSender
-        from hearth.mail import SmtpMailer
+                return MqttSender()
+            case "mail":
+                if settings.smtp is None or not settings.email_from:
+                    return None
+                from functions.notifications.senders.mail import MailSender
+                from hearth.mail import SmtpMailer
 
-        found["mail"] = MailSender(SmtpMailer(settings.smtp, timeout_s=5), settings.email_from)
-    return found
+                return MailSender(SmtpMailer(settings.smtp, timeout_s=5), settings.email_from)
+            case _:
+                from functions.notifications.senders.webhook import WebhookSender
+
+                return WebhookSender()
+
+    return sender_of

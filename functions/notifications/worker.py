@@ -40,6 +40,7 @@ from functions.notifications.repository.messages import add_message, message_exi
 from functions.notifications.repository.notifications import add_notification
 from functions.notifications.repository.retention import delete_expired
 from functions.notifications.schemas import DigestJob
+from functions.notifications.stored_channels import ChannelDirectory
 from hearth.errors import InvalidInput
 from hearth.ids import format_time, ulid_from, utc_now
 from hearth.ledger.consumer import Done, Outcome
@@ -85,15 +86,14 @@ class NotificationPlanner:
     def __init__(
         self,
         db: Database,
-        channels: Sequence[Channel],
+        channels: ChannelDirectory,
         rules: Rules,
         zone: ZoneInfo,
         site_name: str = "",
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._db = db
-        # Channels are locked in one order everywhere, or two transactions could deadlock.
-        self._channels = sorted(channels, key=lambda channel: channel.name)
+        self._channels = channels
         self._rules = rules
         self._zone = zone
         self._site_name = site_name
@@ -107,7 +107,8 @@ class NotificationPlanner:
         """
         event = received(job.payload)
         notice = notice_of(event, self._zone)
-        wanted = [channel for channel in self._channels if channel.wants(event.type)]
+        # Channels are locked in one order everywhere, or two transactions could deadlock.
+        wanted = [channel for channel in self._channels.all().values() if channel.wants(event.type)]
         if not wanted:
             return Done()
         notification_id = notification_id_of(event)

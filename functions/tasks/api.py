@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 
 from functions.tasks.changes import Actor
+from functions.tasks.saved_filters import SAVED_FILTERS, apply_saved_filter
 from functions.tasks.schemas import (
     TASK_ID,
     BulkAnswer,
@@ -42,6 +43,7 @@ from hearth.http.conditional import (
     set_headers,
     version_tag,
 )
+from hearth.resource.routes import resource_routes
 
 if TYPE_CHECKING:
     from functions.tasks.service import TaskService
@@ -57,6 +59,7 @@ _FILE = {"schema": {"type": "string"}}
 def create_app(service: TaskService) -> FastAPI:
     """The application that answers with what `service` does and knows."""
     router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
+    saved_filters = resource_routes(SAVED_FILTERS, lambda: service.saved_filters)
 
     @router.post("", status_code=201)
     async def create_task(
@@ -69,7 +72,8 @@ def create_app(service: TaskService) -> FastAPI:
 
     @router.get("")
     async def list_tasks(who: Sees, query: Annotated[TaskQuery, Query()]) -> TasksAnswer:
-        return service.read.list(actor(who), query)
+        completed = apply_saved_filter(service.saved_filters, who.id, query)
+        return service.read.list(actor(who), completed)
 
     @router.get("/stats")
     async def task_stats(who: Sees) -> StatsAnswer:
@@ -89,7 +93,8 @@ def create_app(service: TaskService) -> FastAPI:
         responses={200: {"content": {"text/csv": _FILE, "text/calendar": _FILE}}},
     )
     async def export_tasks(who: Sees, query: Annotated[ExportQuery, Query()]) -> Response:
-        data, cursor = service.export(actor(who), query)
+        completed = apply_saved_filter(service.saved_filters, who.id, query)
+        data, cursor = service.export(actor(who), completed)
         headers = {"Content-Disposition": f'attachment; filename="tasks.{query.format}"'}
         if cursor is not None:
             headers["X-Next-Cursor"] = cursor
@@ -219,7 +224,7 @@ def create_app(service: TaskService) -> FastAPI:
     ) -> HistoryAnswer:
         return service.read.history(actor(who), task_id, query.limit, query.cursor)
 
-    return create_http_app("Hearth tasks", router)
+    return create_http_app("Hearth tasks", saved_filters, router)
 
 
 def actor(principal: Principal) -> Actor:

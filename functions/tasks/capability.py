@@ -29,6 +29,7 @@ CAPABILITY = Capability(
         "task_history",
         "task_locks",
         "task_reports",
+        "task_saved_filters",
         "task_terms",
         "task_words",
         "tasks",

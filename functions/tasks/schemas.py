@@ -214,8 +214,8 @@ class DeletedAnswer(BaseModel):
     success: Literal[True] = True
 
 
-class TaskFilter(_Strict):
-    """Which tasks."""
+class TaskCriteria(_Strict):
+    """Which tasks, and in which order: what a saved filter holds."""
 
     status: Annotated[list[Status], Field(max_length=5, description="Any of these.")] = Field(
         default_factory=list
@@ -238,6 +238,14 @@ class TaskFilter(_Strict):
         "created_at", description="Tasks without a due date count as due after all others."
     )
     order: Literal["asc", "desc"] = "desc"
+
+
+class TaskFilter(TaskCriteria):
+    """Which tasks, from where on."""
+
+    saved: TaskId | None = Field(
+        None, description="A saved filter, for everything that this query leaves open."
+    )
     cursor: str | None = Field(
         None, max_length=2048, description="`next_cursor` of the page before; `page` is ignored."
     )

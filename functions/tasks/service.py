@@ -16,6 +16,7 @@ from functions.tasks.exchange import (
 )
 from functions.tasks.reading import Reader
 from functions.tasks.repository import graph, notes, rows
+from functions.tasks.saved_filters import SAVED_FILTERS
 from functions.tasks.schemas import (
     BulkAnswer,
     BulkIn,
@@ -40,6 +41,7 @@ from hearth.errors import Conflict, Forbidden, HearthError, InvalidInput, NotFou
 from hearth.idempotency import IdempotentRequest, IdempotentRequests, split_by_rows
 from hearth.ids import new_ulid, utc_now
 from hearth.ledger.ledger import Ledger, UnitOfWork
+from hearth.resource.service import ResourceService
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,6 +70,7 @@ class TaskService:
         self._now = now
         self._requests = IdempotentRequests(ledger, "tasks")
         self.read = Reader(db, writer.zone, now)
+        self.saved_filters = ResourceService(SAVED_FILTERS, ledger)
 
     def create(
         self, actor: Actor, new: TaskIn, key: str | None = None

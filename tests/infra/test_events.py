@@ -15,6 +15,7 @@ from sqlalchemy import Table
 from hearth.declarations import FUNCTIONS, SUBSCRIBERS
 from hearth.ledger.consumer import Consumer
 from hearth.ledger.table import jobs_table
+from hearth.resource.declaration import Resource
 from scripts import declare, event_schemas
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_every_worker_does_exactly_what_its_capability_declares(
 def test_every_table_has_the_one_owner_who_declares_it() -> None:
     for name, capability in CAPABILITIES.items():
         for info in pkgutil.walk_packages([str(ROOT / "functions" / name)], f"functions.{name}."):
-            if ".repository" in info.name:
+            if ".repository" in info.name or _declares_resources(info.name):
                 importlib.import_module(info.name)
         own = {
             table
@@ -77,8 +78,19 @@ def test_every_table_has_the_one_owner_who_declares_it() -> None:
             if module_name.startswith(f"functions.{name}.repository")
             for table in (one.name for one in vars(module).values() if isinstance(one, Table))
             if table != jobs_table.name  # the core's
+        } | {
+            one.table
+            for module_name, module in list(sys.modules.items())
+            if module_name.startswith(f"functions.{name}.")
+            for one in vars(module).values()
+            if isinstance(one, Resource)
         }
         assert own == set(capability.tables), name
+
+
+def _declares_resources(module: str) -> bool:
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    return path.is_file() and "hearth.resource.declaration import" in path.read_text("utf-8")
 
 
 def test_what_cannot_be_read_is_filed_under_the_queue_it_came_from(

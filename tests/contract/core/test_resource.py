@@ -180,6 +180,49 @@ def test_who_may_not_is_refused(bench: Bench) -> None:
         assert bench.ask(method, path, {"items": [{"name": "x"}]}, who=GUEST).status_code == 403
 
 
+# ---- ETag, If-Match, Idempotency-Key ----
+
+
+def test_an_etag_guards_a_change(bench: Bench) -> None:
+    path = f"/{bench.make()['id']}"
+    fresh = bench.ask("GET", path)
+    assert bench.ask("GET", path, headers={"If-None-Match": fresh.headers["ETag"]}).content == b""
+    for known, status in (('"1"', 304), ('W/"1"', 304), ('"9", "1"', 304), ("*", 304),
+                          ('"11"', 200), ('"2"', 200)):  # fmt: skip
+        answer = bench.ask("GET", path, headers={"If-None-Match": known})
+        assert answer.status_code == status, known
+    for tag in ('"2"', 'W/"1"', '"x"', "1", '"0"', '"2", "3"'):
+        answer = bench.ask("PATCH", path, {"name": "New"}, headers={"If-Match": tag})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (412, "PRECONDITION_FAILED")
+        assert bench.ask("DELETE", path, headers={"If-Match": tag}).status_code == 412
+    listed = bench.ask("PATCH", path, {"name": "New"}, headers={"If-Match": '"7", "1"'})
+    assert (listed.status_code, listed.headers["ETag"]) == (200, '"2"')
+    assert bench.ask("DELETE", path, headers={"If-Match": '"1"'}).status_code == 412
+    assert bench.ask("DELETE", path, headers={"If-Match": "*"}).status_code == 200
+
+
+def test_a_repeated_request_with_a_key_is_answered_again(bench: Bench) -> None:
+    key = {"Idempotency-Key": "k1"}
+    first = bench.ask("POST", "", {"name": "Lamp"}, headers=key)
+    again = bench.ask("POST", "", {"name": "Lamp"}, headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert "Idempotency-Replayed" not in first.headers
+    other = bench.ask("POST", "", {"name": "Other"}, headers=key)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "CONFLICT")
+    # A key is the caller's own, and of one operation.
+    assert bench.ask("POST", "", {"name": "Lamp"}, headers=key, who=BEN).status_code == 201
+    assert bench.ask("POST", "/bulk", {"items": [{"name": "x"}]}, headers=key).status_code == 409
+    bulk = {"Idempotency-Key": "k2"}
+    answers = [
+        bench.ask("POST", "/bulk", {"items": [{"name": "a"}, {"name": "b"}]}, headers=bulk)
+        for _ in range(2)
+    ]
+    assert answers[0].json() == answers[1].json()
+    assert sorted(bench.names()) == ["Lamp", "a", "b"]
+
+
 # ---- lists ----
 
 

@@ -14,6 +14,7 @@ from functions.notifications.handler import make_handler
 from functions.notifications.schemas import NotificationOut, NotificationQuery
 from functions.notifications.senders import Message, Sender
 from functions.notifications.service import NotificationService
+from functions.notifications.stored_channels import ChannelDirectory
 from functions.notifications.worker import NotificationPlanner, Rules
 from hearth.db import Database
 from hearth.ledger.events import Event, Publisher
@@ -66,17 +67,21 @@ class Harness:
         return parse_channels(self.addresses)
 
     @property
+    def directory(self) -> ChannelDirectory:
+        return ChannelDirectory(self.channels, self.ledger)
+
+    @property
     def service(self) -> NotificationService:
-        return NotificationService(self.ledger, self.channels, self.clock)
+        return NotificationService(self.ledger, self.directory, self.clock)
 
     def deliver(self, *bodies: Any, remaining_s: float = 60) -> dict[str, Any]:
         """Invoke the function with these messages."""
         kinds: tuple[Kind, ...] = ("mail", "mqtt", "slack", "discord", "webhook")
         senders = self.senders or dict.fromkeys(kinds, self.recorder)
         planner = NotificationPlanner(
-            self.db, self.channels, self.rules, BERLIN, "Yard", self.clock
+            self.db, self.directory, self.rules, BERLIN, "Yard", self.clock
         )
-        delivery = MessageDelivery(self.db, self.channels, senders, self.clock)
+        delivery = MessageDelivery(self.db, self.directory, senders.get, self.clock)
         handler = make_handler(self.ledger, planner, delivery)
         event = sqs_event(*bodies, queue="notifications")
         return handler(event, LambdaContext(remaining_s))

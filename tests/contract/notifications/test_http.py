@@ -90,6 +90,7 @@ def test_channels_are_listed_without_their_secrets(harness: Harness) -> None:
     status, answer = call(harness, path="/channels", principal=caller(Role.USER))
     assert status == 200
     assert "hush" not in json.dumps(answer)
+    configured = {"enabled": True, "id": None, "version": None}
     assert answer["channels"] == [
         {
             "name": "a",
@@ -97,8 +98,16 @@ def test_channels_are_listed_without_their_secrets(harness: Harness) -> None:
             "host": "hooks.example.org",
             "events": ["safety.*"],
             "urgent": ["safety.*"],
+            **configured,
         },
-        {"name": "b", "kind": "mqtt", "host": "broker.lan", "events": ["*"], "urgent": []},
+        {
+            "name": "b",
+            "kind": "mqtt",
+            "host": "broker.lan",
+            "events": ["*"],
+            "urgent": [],
+            **configured,
+        },
     ]
 
 

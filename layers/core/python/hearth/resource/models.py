@@ -52,21 +52,21 @@ class DeleteItem(BaseModel):
     version: Version | None = Field(None, description="Only if it still has this version.")
 
 
-class ItemError(BaseModel):
+class BulkError(BaseModel):
     """Why one item was rejected."""
 
     code: str
     message: str
 
 
-class BulkItem(BaseModel):
+class BulkResult(BaseModel):
     """What became of one item."""
 
     index: int
     id: str | None
     status: Annotated[int, Field(description="As if it had been a request of its own.")]
     version: int | None = None
-    error: ItemError | None = None
+    error: BulkError | None = None
 
 
 class BulkOut(BaseModel):
@@ -74,7 +74,7 @@ class BulkOut(BaseModel):
 
     succeeded: int
     failed: int
-    items: list[BulkItem]
+    items: list[BulkResult]
 
 
 class DeletedOut(BaseModel):
@@ -83,7 +83,7 @@ class DeletedOut(BaseModel):
     success: Literal[True] = True
 
 
-class FieldChange(BaseModel):
+class ChangedField(BaseModel):
     """One field, before and after; of a secret only that it changed."""
 
     field: str
@@ -98,7 +98,7 @@ class ChangeOut(BaseModel):
     action: Literal["created", "updated"]
     changed_by: str
     changed_at: datetime
-    changes: list[FieldChange]
+    changes: list[ChangedField]
 
 
 class HistoryPage(BaseModel):

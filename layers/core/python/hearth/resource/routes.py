@@ -23,6 +23,15 @@ from fastapi import APIRouter, Path, Query, Response
 
 from hearth.http.app import PageQuery
 from hearth.http.auth import Principal, require
+from hearth.http.conditional import (
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    expected_versions,
+    not_modified,
+    set_headers,
+    version_tag,
+)
 from hearth.ids import ULID_PATTERN
 from hearth.resource.declaration import Resource
 from hearth.resource.models import BulkDelete, BulkOut, DeletedOut, HistoryPage, models_of
@@ -51,38 +60,54 @@ def resource_routes(
     async def list_rows(who: Principal, query: Any) -> Any:
         return service().list(who.id, query)
 
-    async def get_row(who: Principal, row_id: RowId, response: Response) -> Any:
+    async def get_row(
+        who: Principal, row_id: RowId, response: Response, if_none_match: IfNoneMatch = None
+    ) -> Any:
         row: Any = service().get(who.id, row_id)
-        return _marked(response, row)
+        return not_modified(if_none_match, version_tag(row.version)) or _marked(response, row)
 
     async def list_history(
         who: Principal, row_id: RowId, query: Annotated[PageQuery, Query()]
     ) -> HistoryPage:
         return service().history(who.id, row_id, query.limit, query.cursor)
 
-    async def create_row(who: Principal, new: Any, response: Response) -> Any:
+    async def create_row(
+        who: Principal, new: Any, response: Response, key: IdempotencyKey = None
+    ) -> Any:
         row: Any
-        row, replayed = service().create(who.id, new)
+        row, replayed = service().create(who.id, new, key)
         response.headers["Location"] = f"{resource.path}/{row.id}"
         return _marked(response, row, replayed)
 
-    async def update_row(who: Principal, row_id: RowId, changes: Any, response: Response) -> Any:
-        return _marked(response, service().update(who.id, row_id, changes))
+    async def update_row(
+        who: Principal, row_id: RowId, changes: Any, response: Response, if_match: IfMatch = None
+    ) -> Any:
+        return _marked(
+            response, service().update(who.id, row_id, changes, expected_versions(if_match))
+        )
 
-    async def delete_row(who: Principal, row_id: RowId) -> DeletedOut:
-        return service().delete(who.id, row_id)
+    async def delete_row(who: Principal, row_id: RowId, if_match: IfMatch = None) -> DeletedOut:
+        return service().delete(who.id, row_id, expected_versions(if_match))
 
-    async def bulk_create(who: Principal, asked: Any, response: Response) -> Any:
-        return _replayed(response, service().bulk_create(who.id, asked))
+    async def bulk_create(
+        who: Principal, asked: Any, response: Response, key: IdempotencyKey = None
+    ) -> Any:
+        return _replayed(response, service().bulk_create(who.id, asked, key))
 
-    async def bulk_update(who: Principal, asked: Any, response: Response) -> Any:
-        return _replayed(response, service().bulk_update(who.id, asked))
+    async def bulk_update(
+        who: Principal, asked: Any, response: Response, key: IdempotencyKey = None
+    ) -> Any:
+        return _replayed(response, service().bulk_update(who.id, asked, key))
 
-    async def bulk_upsert(who: Principal, asked: Any, response: Response) -> Any:
-        return _replayed(response, service().bulk_upsert(who.id, asked))
+    async def bulk_upsert(
+        who: Principal, asked: Any, response: Response, key: IdempotencyKey = None
+    ) -> Any:
+        return _replayed(response, service().bulk_upsert(who.id, asked, key))
 
-    async def bulk_delete(who: Principal, asked: Any, response: Response) -> Any:
-        return _replayed(response, service().bulk_delete(who.id, asked))
+    async def bulk_delete(
+        who: Principal, asked: Any, response: Response, key: IdempotencyKey = None
+    ) -> Any:
+        return _replayed(response, service().bulk_delete(who.id, asked, key))
 
     reads = Annotated[Principal, require(resource.read)]
     writes = Annotated[Principal, require(resource.write)]
@@ -154,9 +179,10 @@ def resource_routes(
 
 
 def _marked(response: Response, row: Any, replayed: bool = False) -> Any:
-    response.headers["ETag"] = f'"{row.version}"'
+    set_headers(response, row.version, replayed)
     return row
 
 
 def _replayed(response: Response, answer: tuple[BulkOut, bool]) -> BulkOut:
+    set_headers(response, replayed=answer[1])
     return answer[0]

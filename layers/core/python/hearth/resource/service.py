@@ -21,6 +21,7 @@ from hearth.errors import (
     PreconditionFailed,
     Unavailable,
 )
+from hearth.idempotency import IdempotentRequest, IdempotentRequests
 from hearth.ids import format_time, new_ulid
 from hearth.ledger.events import Event
 from hearth.ledger.ledger import Ledger
@@ -36,12 +37,12 @@ from hearth.resource.filters import (
     read_cursor,
 )
 from hearth.resource.models import (
-    BulkItem,
+    BulkError,
     BulkOut,
+    BulkResult,
     ChangeOut,
     DeletedOut,
     HistoryPage,
-    ItemError,
     ResourceChanged,
     given_values,
     models_of,
@@ -76,6 +77,7 @@ class ResourceService:
         self._ledger = ledger
         self._prepare = prepare
         self._rows = Rows(resource)
+        self._requests = IdempotentRequests(ledger, resource.table)
 
     # ---- reads ----
 
@@ -235,7 +237,7 @@ class ResourceService:
         unique = self._unique_field()
 
         def work(work: UnitOfWork) -> BulkOut:
-            items: dict[int, BulkItem] = {}
+            items: dict[int, BulkResult] = {}
             keys = [getattr(item, unique) for item in asked.items]
 
             def change(item: Any) -> Values:
@@ -269,7 +271,11 @@ class ResourceService:
         work: Callable[[UnitOfWork], Any],
     ) -> tuple[Any, bool]:
         """Run `work` in a transaction, once for an idempotency key."""
-        return self._ledger.transact(work, actor), False
+        content = [operation, asked.model_dump(mode="json")] if key is not None else None
+        result: tuple[Any, bool] = self._requests.run(
+            IdempotentRequest(actor, key, content), answer, work
+        )
+        return result
 
     def _values(self, new: BaseModel) -> Values:
         """The own fields of a new row; derived ones are for `prepare` to set."""
@@ -458,21 +464,21 @@ def _attempt_all(items: Sequence[Any], change: Callable[[Any], Values]) -> BulkO
     return _answer([found[n] for n in range(len(items))])
 
 
-def _attempt(index: int, item: Any, change: Callable[[Any], Values]) -> BulkItem:
+def _attempt(index: int, item: Any, change: Callable[[Any], Values]) -> BulkResult:
     try:
         return _item(index, change(item), 200)
     except CallerError as error:
         return _item(index, error, error.status)
 
 
-def _item(index: int, result: Values | CallerError, status: int) -> BulkItem:
+def _item(index: int, result: Values | CallerError, status: int) -> BulkResult:
     if isinstance(result, CallerError):
-        error = ItemError(code=result.code, message=result.message)
-        return BulkItem(index=index, id=None, status=result.status, error=error)
-    return BulkItem(index=index, id=result["id"], status=status, version=result["version"])
+        error = BulkError(code=result.code, message=result.message)
+        return BulkResult(index=index, id=None, status=result.status, error=error)
+    return BulkResult(index=index, id=result["id"], status=status, version=result["version"])
 
 
-def _answer(items: Sequence[BulkItem]) -> BulkOut:
+def _answer(items: Sequence[BulkResult]) -> BulkOut:
     failed = sum(item.error is not None for item in items)
     return BulkOut(succeeded=len(items) - failed, failed=failed, items=list(items))
 
