@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.analytics.buckets import EARLIEST, LATEST
 from functions.analytics.repository.events import EventRow, add_events
 from hearth.errors import InvalidInput
-from hearth.http.app import TimeParameter
+from hearth.http.query import TimeParameter
 from hearth.ids import utc_now
 from hearth.ledger.consumer import Deadline, Done, Failed, Outcome
 from hearth.ledger.ledger import Job, UnitOfWork

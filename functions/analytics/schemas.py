@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from functions.analytics.buckets import Granularity
-from hearth.http.app import TimeParameter
+from hearth.http.query import TimeParameter
 
 MAX_EVENTS = 100
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$"

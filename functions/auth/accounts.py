@@ -24,7 +24,7 @@ from functions.auth.schemas import (
 )
 from functions.auth.secret_text import new_secret
 from hearth.errors import Conflict, NotFound
-from hearth.http.app import PageQuery
+from hearth.http.query import PageQuery
 from hearth.ids import new_ulid, utc_now
 from hearth.principal import Role
 

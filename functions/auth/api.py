@@ -37,10 +37,11 @@ from functions.auth.schemas import (
     ValidateIn,
     ValidateOut,
 )
-from hearth.http.app import PageQuery, request_id
 from hearth.http.app import create_app as create_http_app
+from hearth.http.app import request_id
 from hearth.http.auth import Principal, principal_of, require, require_caller
 from hearth.http.problems import error_response
+from hearth.http.query import PageQuery
 
 if TYPE_CHECKING:
     from functions.auth.accounts import Accounts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from hearth.http.app import PageQuery
+from hearth.http.query import PageQuery
 from hearth.paging import decode_cursor, encode_cursor
 
 

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from functions.auth.passwords import MAX_LENGTH, MIN_LENGTH
-from hearth.http.app import PageQuery
+from hearth.http.query import PageQuery
 from hearth.principal import PERMISSIONS, Kind, Role
 
 # HTML's definition of an e-mail address (html.spec.whatwg.org, "valid e-mail address"): no line

@@ -41,7 +41,7 @@ from functions.clustering.algorithms.parameters import (
     Task,
 )
 from functions.clustering.limits import DATASETS, MAX_COLUMNS, MAX_OPERATIONS, MAX_ROWS
-from hearth.http.app import PageQuery
+from hearth.http.query import PageQuery
 from hearth.ids import ULID_PATTERN
 
 Operation = Literal["cluster", "anomaly", "importance", "score"]

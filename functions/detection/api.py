@@ -16,10 +16,10 @@ from functions.detection.schemas import (
     IncidentState,
     PersonsOut,
 )
-from hearth.http.app import PageQuery, TimeParameter
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
+from hearth.http.query import PageQuery, TimeParameter
 from hearth.ids import ULID_PATTERN
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hearth.http.app import PageQuery
+from hearth.http.query import PageQuery
 from hearth.ledger.ledger import JobState
 
 NO_NUL = r"^[^\x00]*$"

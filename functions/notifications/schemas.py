@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
-from hearth.http.app import PageQuery
+from hearth.http.query import PageQuery
 from hearth.ids import ULID_PATTERN
 
 Ulid = Annotated[str, StringConstraints(pattern=f"^{ULID_PATTERN}$")]

@@ -8,10 +8,10 @@ from fastapi import APIRouter, FastAPI, Path, Query, Response
 from pydantic import Field
 
 from functions.reports.schemas import ReportDetail, ReportPage
-from hearth.http.app import PageQuery, TimeParameter
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
+from hearth.http.query import PageQuery, TimeParameter
 
 if TYPE_CHECKING:
     from functions.reports.queries import ReportQueries

@@ -9,5 +9,5 @@ from hearth.http.app import lambda_handler_for
 from hearth.settings import CoreSettings
 
 platform = connect(CoreSettings())
-queries = ReportQueries(platform.db, platform.store)
+queries = ReportQueries(platform.db, platform.store_on_demand)
 lambda_handler = lambda_handler_for(create_app(queries), platform.limits)

@@ -31,7 +31,6 @@ from functions.tasks.schemas import (
     TasksAnswer,
 )
 from hearth.errors import InvalidInput
-from hearth.http.app import PageQuery
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 from hearth.http.conditional import (
@@ -43,6 +42,7 @@ from hearth.http.conditional import (
     set_headers,
     version_tag,
 )
+from hearth.http.query import PageQuery
 from hearth.resource.routes import resource_routes
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from hearth.errors import (
     Unauthenticated,
     Unavailable,
 )
-from hearth.http.app import PageQuery, create_app, lambda_handler_for
+from hearth.http.app import create_app, lambda_handler_for
 from hearth.http.auth import Principal, Role
+from hearth.http.query import PageQuery
 from hearth.http.rate_limits import Quota
 from tests.support.fakes import LambdaContext
 

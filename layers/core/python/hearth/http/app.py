@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import cache
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
-from pydantic import BaseModel, BeforeValidator, Field
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -28,9 +26,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hearth.errors import HearthError, InvalidInput, RateLimited, TooLarge, Unauthenticated
 from hearth.http.problems import MAX_DETAILS, PROBLEM, ErrorAnswer, error_response
-from hearth.ids import ULID_PATTERN, new_ulid, parse_time
+from hearth.ids import ULID_PATTERN, new_ulid
 from hearth.logging import logger, request_id_of, with_request_id
-from hearth.paging import MAX_LIMIT
 from hearth.principal import principal_of
 
 if TYPE_CHECKING:
@@ -42,28 +39,6 @@ MAX_JSON_DEPTH = 32
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 _CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 401: "UNAUTHORIZED", 403: "FORBIDDEN"}
-
-
-def _rfc_3339(value: Any) -> datetime:
-    try:
-        return parse_time(value)
-    except InvalidInput as error:
-        raise ValueError(error.message) from error
-
-
-# Not pydantic's AwareDatetime: that takes "0.5" for a time, which the document does not say, and
-# admits times of the years 1 and 9999 that UTC has no name for.
-TimeParameter = Annotated[datetime, BeforeValidator(_rfc_3339)]
-"""A time in a query: RFC 3339 with an offset; given to the endpoint in UTC."""
-
-
-class PageQuery(BaseModel):
-    """The query of every list: `query: Annotated[PageQuery, Query()]`."""
-
-    limit: int = Field(20, ge=1, le=MAX_LIMIT, description="How many to return.")
-    cursor: str | None = Field(
-        None, max_length=2048, description="`next_cursor` of the page before; opaque."
-    )
 
 
 class Limits(Protocol):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 
-from hearth.http.app import PageQuery, TimeParameter
+from hearth.http.query import PageQuery, TimeParameter
 from hearth.ids import ULID_PATTERN
 from hearth.resource import declaration as declared
 from hearth.resource.declaration import MAX_BULK, Resource

@@ -21,7 +21,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from hearth.http.app import PageQuery
 from hearth.http.auth import Principal, require
 from hearth.http.conditional import (
     IdempotencyKey,
@@ -32,6 +31,7 @@ from hearth.http.conditional import (
     set_headers,
     version_tag,
 )
+from hearth.http.query import PageQuery
 from hearth.ids import ULID_PATTERN
 from hearth.resource.declaration import Resource
 from hearth.resource.models import BulkDelete, BulkOut, DeletedOut, HistoryPage, models_of
