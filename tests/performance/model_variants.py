@@ -34,7 +34,7 @@ def main() -> None:
     classes = tuple((shared / "models/coco.names").read_text().splitlines())
     weights = shared / "models/yolox_nano.onnx"
     clips = {name: from_path(shared / "data/video" / name, n) for name, n in CLIPS.items()}
-    pictures = [picture for clip in clips.values() for picture in clip.pictures]
+    pictures = [picture for clip in clips.values() for picture in clip.images]
     with tempfile.TemporaryDirectory() as scratch:
         registry = Registry(Folder(Path(scratch) / "models"))
         record = admit(weights, "yolox-nano", weights.name, classes, "Apache-2.0", utc_text())
@@ -46,7 +46,7 @@ def main() -> None:
                 one.model_dump(include={"name", "method", "accepted", "reason", "agreement"})
                 for one in record.variants
             ],
-            "speed": {name: bench(registry, record, c.pictures) for name, c in clips.items()},
+            "speed": {name: bench(registry, record, c.images) for name, c in clips.items()},
             "frames_with_a_person": people(registry, record, clips),
         }, indent=2))  # fmt: skip
 
@@ -54,11 +54,11 @@ def main() -> None:
 def people(registry: Registry, record: Any, clips: dict[str, Frames]) -> dict[str, Any]:
     """Frames with a person by clip and variant, of how many."""
     person = person_class(record)
-    found: dict[str, Any] = {name: {"frames": len(c.pictures)} for name, c in clips.items()}
+    found: dict[str, Any] = {name: {"frames": len(c.images)} for name, c in clips.items()}
     for variant in [ORIGINAL, *(one.name for one in record.variants)]:
         with loaded(registry, record, variant, CONFIDENCE) as detector:
             for name, clip in clips.items():
-                answers = detector.detect(clip.pictures)
+                answers = detector.detect(clip.images)
                 found[name][variant] = sum(bool((a.class_ids == person).any()) for a in answers)
     return found
 

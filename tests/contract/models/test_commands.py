@@ -138,7 +138,7 @@ def assert_refused(result: Any, said: str) -> None:
         ([1, 3, 64, 96], TensorProto.UINT8, "float32 and float16 are supported"),
         ([1, 3, 64, 96], TensorProto.INT8, "float32 and float16 are supported"),
         ([1, 3, 64, 96], TensorProto.FLOAT, "outputs have the shapes"),
-        ([4, 3, 64, 96], TensorProto.FLOAT, "one picture a batch"),
+        ([4, 3, 64, 96], TensorProto.FLOAT, "one image a batch"),
         ([1, 64, 96, 3], TensorProto.FLOAT, "(1, 3, height, width) is expected"),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_model_with_suppression_inside_is_taken_with_a_warning(
     path = BrightCells("end-to-end", metadata=LICENSED).save(tmp_path / "m.onnx")
     added = answer(hearth_models("add", path, "--data", tmp_path / "data", "--json"))
     assert added["family"] == "yolo-end-to-end-onnx"
-    assert "look at its answers on pictures of yours" in added["warnings"][0]
+    assert "look at its answers on images of yours" in added["warnings"][0]
 
 
 def test_two_gigabytes_are_refused_unread(hearth_models: Call, tmp_path: Path) -> None:
@@ -243,10 +243,13 @@ def test_a_licence_left_out_is_a_warning_and_is_recorded_as_unknown(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("add", "none.onnx"), "There is no file none.onnx"),
+        (("add", "none.onnx"), "file none.onnx does not exist"),
         (("add", "."), "is a folder; name the ONNX file in it"),
         (("add", "MODEL", "--classes", "a,b,a"), "'a' is given twice"),
-        (("add", "MODEL", "--classes", "names.txt"), "There is no file names.txt"),
+        (
+            ("add", "MODEL", "--classes", "names.txt"),
+            "file names.txt with class names does not exist",
+        ),
         (("add", "MODEL", "--classes", ""), "--classes is empty"),
         (("add", "MODEL", "--name", "Best Model"), "is no name for a model"),
         (("add", "MODEL", "--licence", "x" * 201), "at most 200 printable signs"),
@@ -254,11 +257,11 @@ def test_a_licence_left_out_is_a_warning_and_is_recorded_as_unknown(
         (("add", "MODEL", "--sha256", "abc"), "64 hexadecimal digits"),
         (("add", "MODEL", "--sha256", "0" * 64), "it was not added"),
         (("add", "http://example.org/m.onnx"), "only https:// is"),
-        (("show", "nothing"), "There is no model nothing"),
-        (("promote",), "Name a model to promote"),
-        (("promote", "nothing", "--back"), "Name a model to promote, or say --back"),
-        (("variants", "nothing"), "There is no model nothing"),
-        (("remove", "nothing"), "There is no model nothing"),
+        (("show", "nothing"), "model nothing does not exist"),
+        (("promote",), "name a model to promote"),
+        (("promote", "nothing", "--back"), "name a model to promote, or say --back"),
+        (("variants", "nothing"), "model nothing does not exist"),
+        (("remove", "nothing"), "model nothing does not exist"),
     ],
 )
 def test_wrong_commands_say_what_to_do_in_one_sentence(
@@ -283,4 +286,4 @@ def test_frames_are_asked_for_where_no_stack_runs(
     assert "name a folder or video with --frames" in refused.stderr
     (tmp_path / "empty").mkdir()
     refused = hearth_models("variants", "best-model", *data, "--frames", tmp_path / "empty")
-    assert "holds no picture that can be read" in refused.stderr
+    assert "holds no image that can be read" in refused.stderr

@@ -84,9 +84,9 @@ def test_figures_page_and_sheet_are_written(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--dataset", "nowhere"), "There is no folder nowhere"),
+        (("--dataset", "nowhere"), "folder nowhere does not exist"),
         (("--dataset", "SET", "--variant", "int8"), "has no variant int8; it has original"),
-        (("--dataset", "SET", "--split", "train"), "has no folder of pictures for train"),
+        (("--dataset", "SET", "--split", "train"), "has no folder of images for train"),
     ],
 )
 def test_what_cannot_be_evaluated_is_one_sentence(

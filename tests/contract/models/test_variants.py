@@ -142,7 +142,7 @@ def test_without_openvino_it_is_told_and_whatever_needs_none_works(
 
 def test_too_few_frames_are_refused(pictures: Path, tmp_path: Path, model: Path) -> None:
     registry = Registry(Folder(tmp_path / "models"))
-    few = Frames(from_path(pictures, 60).pictures[:5], "five pictures")
+    few = Frames(from_path(pictures, 60).images[:5], "five pictures")
     record = admit(model, "m", "m", (), "", "2026-11-26T12:00:00Z")
     with pytest.raises(InvalidInput, match="5 frames; at least 20 are needed"):
         make_variants(registry, record, few)

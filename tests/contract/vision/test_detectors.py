@@ -276,7 +276,7 @@ def test_class_names_must_match_the_model(
     [
         ([1, 3, 64, 96], TensorProto.FLOAT, 1, r"outputs have the shapes \[\(1, 3, 64, 96\)\]"),
         ([1, 64, 96, 3], TensorProto.FLOAT, 1, r"\(1, 3, height, width\) is expected"),
-        ([4, 3, 64, 96], TensorProto.FLOAT, 1, "one picture a batch"),
+        ([4, 3, 64, 96], TensorProto.FLOAT, 1, "one image a batch"),
         ([3, 64, 96], TensorProto.FLOAT, 1, r"\(3, 64, 96\)"),
         ([1, 3, 64, 96], TensorProto.FLOAT, 2, "inputs have the shapes"),
         ([1, 3, 64, 96], TensorProto.UINT8, 1, "float32 and float16 are supported"),

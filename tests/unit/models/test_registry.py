@@ -288,7 +288,7 @@ def test_other_class_names_than_the_records_are_refused(registry: Registry, tmp_
 
 @pytest.mark.parametrize("name", ["clustering", "served.json"])
 def test_a_name_that_means_something_else_below_models_is_refused(name: str) -> None:
-    with pytest.raises(InvalidInput, match=f"The name {name} is taken in a registry"):
+    with pytest.raises(InvalidInput, match=f"the name {name} is taken in a registry"):
         check_name(name)
 
 

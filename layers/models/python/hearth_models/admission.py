@@ -35,7 +35,7 @@ def admit(
     file = read_onnx_file(path)
     if has_external_data(path):
         raise ModelFailed(
-            f"Model {path.name} keeps its weights in another file, which would not come along; "
+            f"model {path.name} keeps its weights in another file, which would not come along; "
             f"export it as one file"
         )
     detector = load_detector(
@@ -43,7 +43,7 @@ def admit(
     )
     record = file_record(path, "")
     if record.sha256 != file.sha256:
-        raise ModelFailed(f"Model {path} changed while it was read; add it again")
+        raise ModelFailed(f"model {path} changed while it was read; add it again")
     warnings = list(detector.info.notes)
     named = "".join(sign for sign in file.metadata.get("license", "") if sign.isprintable())
     licence = licence or named.strip()[:MAX_LICENCE]
@@ -64,8 +64,8 @@ def admit(
         )
     if detector.info.method == EndToEndDecoder.method:
         warnings.append(
-            "its suppression is inside the graph: on test pictures it shows neither its scores nor "
-            "how many classes it has, so look at its answers on pictures of yours before you "
+            "its suppression is inside the graph: on test images it shows neither its scores nor "
+            "how many classes it has, so look at its answers on images of yours before you "
             "promote it"
         )
     if file.input_size is None and leaves_size_free(path):

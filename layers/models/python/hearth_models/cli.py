@@ -38,7 +38,7 @@ FramesFrom = Annotated[
     Path | None,
     typer.Option(
         "--frames",
-        help="Pictures to compare with: a folder, GIF or video; what cameras delivered by default.",
+        help="Images to compare with: a folder, GIF or video; what cameras delivered by default.",
     ),
 ]
 Limit = Annotated[int, typer.Option("--limit", min=20, max=5000, help="At most so many of them.")]
@@ -244,13 +244,13 @@ def bench(
     registry = open_registry(data, bucket)
     record = registry.find(model)
     found = find_frames(frames, bucket, limit)
-    rows = measure(registry, record, found.pictures)
+    rows = measure(registry, record, found.images)
     if terminal.json:
-        terminal.answer({"id": record.id, "frames": len(found.pictures), "variants": rows})
+        terminal.answer({"id": record.id, "frames": len(found.images), "variants": rows})
         return
     columns = ("variant", "frames_per_second", "ratio", "p50_ms_one_frame", "precision", "detail")
     terminal.table(
-        f"{record.id} on {len(found.pictures)} frames of {found.source}",
+        f"{record.id} on {len(found.images)} frames of {found.source}",
         ("variant", "frames/s", "ratio", "one frame, p50 ms", "precision", "by"),
         [tuple(row[column] for column in columns) for row in rows],
     )
@@ -280,7 +280,7 @@ def promote(
     terminal = terminal_of(ctx)
     registry = open_registry(data, bucket)
     if back == (model is not None):
-        raise InvalidInput("Name a model to promote, or say --back to return to the one before")
+        raise InvalidInput("name a model to promote, or say --back to return to the one before")
     if back:
         if variant is not None:
             raise InvalidInput(
@@ -355,7 +355,7 @@ def evaluate(
     bucket: Bucket = None,
     json_: Json = False,
 ) -> None:
-    """Measure a model on labelled pictures: AP, precision, recall, confusion, worst errors."""
+    """Measure a model on labelled images: AP, precision, recall, confusion, worst errors."""
     from hearth_models.evaluation.datasets import read_dataset
     from hearth_models.evaluation.evaluate import LEAST_SCORE
     from hearth_models.evaluation.evaluate import evaluate as measure
@@ -367,7 +367,7 @@ def evaluate(
     record = registry.find(model)
     labels = read_dataset(dataset, split)
     with loaded(registry, record, variant or _in_force(registry, record), LEAST_SCORE) as detector:
-        terminal.say(f"{len(labels.pictures)} pictures, {detector.info.detail}")
+        terminal.say(f"{len(labels.images)} images, {detector.info.detail}")
         evaluation = measure(detector, labels, confidence)
     written = [str(path) for path in write_report(evaluation, out or Path("evaluation"))]
     facts = evaluation.facts
@@ -376,7 +376,7 @@ def evaluate(
         return
     terminal.table(
         f"{record.id}, variant {facts['model']['variant']}: AP50 {_share(facts['ap50'])}, "
-        f"AP50-95 {_share(facts['ap50_95'])} on {facts['pictures']} pictures",
+        f"AP50-95 {_share(facts['ap50_95'])} on {facts['pictures']} images",
         ("class", "objects", "AP50", "AP50-95", "suggested threshold", "precision", "recall"),
         [
             (
@@ -424,7 +424,7 @@ def _make(
 
     found = find_frames(frames, bucket, limit)
     if found.skipped:
-        terminal.warn(f"{found.skipped} pictures could not be decoded and are left out")
+        terminal.warn(f"{found.skipped} images could not be decoded and are left out")
     return make_variants(registry, record, found, confidence=confidence, say=terminal.say)
 
 
@@ -456,7 +456,7 @@ def _classes_of(given: str | None) -> str:
         return ""
     looks_like_file = "," not in given and ("/" in given or given.endswith((".txt", ".names")))
     if looks_like_file and not Path(given).is_file():
-        raise InvalidInput(f"There is no file {given} with class names; check --classes")
+        raise InvalidInput(f"file {given} with class names does not exist; check --classes")
     if not given.strip():
         raise InvalidInput("--classes is empty; leave it out to take the names in the file")
     return given

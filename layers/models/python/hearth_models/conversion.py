@@ -44,7 +44,7 @@ def convert(path: Path, target: Path) -> None:
 def quantize(
     path: Path,
     target: Path,
-    pictures: Sequence[Bgr],
+    images: Sequence[Bgr],
     form: InputFormat,
     size: tuple[int, int],
     *,
@@ -58,7 +58,7 @@ def quantize(
     Args:
         path: ONNX file.
         target: `.xml`; weights come to lie beside it.
-        pictures: To calibrate on, (H, W, 3) uint8, BGR.
+        images: To calibrate on, (H, W, 3) uint8, BGR.
         form: How the model wants its pixels.
         size: (height, width) to run at.
         keep_last: Leave the last convolutions as they are, too.
@@ -78,9 +78,9 @@ def quantize(
     tail, last = tail_of(graph)
     ignored = sorted(tail | (last if keep_last else set()))
 
-    def tensor(picture: Bgr) -> Any:
+    def tensor(image: Bgr) -> Any:
         out = np.empty((1, 3, *size), dtype)
-        placed, _ = letterbox(picture, size, centred=form.centred)
+        placed, _ = letterbox(image, size, centred=form.centred)
         write_tensor(placed, form, out)
         return out
 
@@ -89,23 +89,23 @@ def quantize(
         with contextlib.redirect_stdout(sys.stderr):
             made = nncf.quantize(
                 graph,
-                nncf.Dataset(list(pictures), tensor),
+                nncf.Dataset(list(images), tensor),
                 preset=nncf.QuantizationPreset.MIXED,
-                subset_size=len(pictures),
+                subset_size=len(images),
                 # Operations that fold into constants are gone by then.
                 ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
             )
     except Exception as error:  # NNCF and OpenVINO raise a dozen unrelated types
         raise ModelFailed(
-            f"Model {path.name}: NNCF cannot quantize it: {str(error).splitlines()[0][:200]}"
+            f"model {path.name}: NNCF cannot quantize it: {str(error).splitlines()[0][:200]}"
         ) from error
     if not any(operation.get_type_name() == "FakeQuantize" for operation in made.get_ops()):
-        raise ModelFailed(f"Model {path.name}: nothing in it can be quantized")
+        raise ModelFailed(f"model {path.name}: nothing in it can be quantized")
     if free.is_dynamic:
         made.reshape(free)
     _save(made, target)
     what = "decoding and last convolutions" if keep_last else "decoding"
-    return f"NNCF post-training on {len(pictures)} frames; {what} kept"
+    return f"NNCF post-training on {len(images)} frames; {what} kept"
 
 
 def tail_of(graph: Any) -> tuple[set[str], set[str]]:
@@ -145,7 +145,7 @@ def _read(path: Path) -> Any:
     except RuntimeError as error:
         lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
         raise ModelFailed(
-            f"Model {path.name}: OpenVINO cannot read it: {lines[-1].strip()[:200]}"
+            f"model {path.name}: OpenVINO cannot read it: {lines[-1].strip()[:200]}"
         ) from error
 
 

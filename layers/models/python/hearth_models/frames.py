@@ -1,4 +1,4 @@
-"""Pictures to calibrate on and compare with: a folder, a video, or what the cameras delivered."""
+"""Images to calibrate on and compare with: a folder, a video, or what the cameras delivered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hearth.frames import FRAMES_PREFIX, FrameKind, parse_frame_key
 from hearth.storage import ObjectStore
 from hearth_vision.images import Bgr, ImageLimits, decode_image
 
-PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEOS: Final = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v"})
 MAX_LISTED: Final = 200_000
 BLOCKS: Final = 10
@@ -24,29 +24,29 @@ BLOCKS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Pictures in the order of their capture, and where they came from.
+    """Images in the order of their capture, and where they came from.
 
     Attributes:
-        pictures: Each (H, W, 3) uint8, BGR.
+        images: Each (H, W, 3) uint8, BGR.
         source: For people.
         skipped: How many could not be decoded.
     """
 
-    pictures: list[Bgr]
+    images: list[Bgr]
     source: str
     skipped: int = 0
 
     def split(self) -> tuple[list[Bgr], list[Bgr]]:
         """For calibration, and held out.
 
-        Neighbouring frames are nearly the same picture, so every other tenth of the time is held
+        Neighbouring frames are nearly the same image, so every other tenth of the time is held
         out rather than every other frame.
         """
         calibration: list[Bgr] = []
         held_out: list[Bgr] = []
-        count = len(self.pictures)
+        count = len(self.images)
         for block in range(BLOCKS):
-            part = self.pictures[count * block // BLOCKS : count * (block + 1) // BLOCKS]
+            part = self.images[count * block // BLOCKS : count * (block + 1) // BLOCKS]
             (held_out if block % 2 else calibration).extend(part)
         return calibration, held_out
 
@@ -58,30 +58,30 @@ def evenly(count: int, limit: int) -> list[int]:
 
 
 def from_path(path: Path, limit: int) -> Frames:
-    """Frames of a folder (pictures, GIFs and videos, by name), or of one file.
+    """Frames of a folder (images, GIFs and videos, by name), or of one file.
 
     Raises:
         NotFound: There is no such path.
-        InvalidInput: It holds no picture that can be read.
+        InvalidInput: It holds no image that can be read.
     """
     if not path.exists():
-        raise NotFound(f"There is no {path}; name a folder of pictures or a video with --frames")
+        raise NotFound(f"{path} does not exist; name a folder of images or a video with --frames")
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    pictures = [file for file in files if file.suffix.lower() in PICTURES]
+    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     clips = [file for file in files if file.suffix.lower() in VIDEOS | {".gif"}]
     found: list[Bgr] = []
     skipped = 0
-    share = max(1, limit // (len(clips) + bool(pictures) or 1))
+    share = max(1, limit // (len(clips) + bool(images) or 1))
     for clip in clips:
         found += _gif(clip, share) if clip.suffix.lower() == ".gif" else _video(clip, share)
-    for index in evenly(len(pictures), max(share, limit - len(found))) if pictures else []:
+    for index in evenly(len(images), max(share, limit - len(found))) if images else []:
         try:
-            found.append(decode_image(pictures[index].read_bytes(), ImageLimits()))
+            found.append(decode_image(images[index].read_bytes(), ImageLimits()))
         except (HearthError, OSError):
             skipped += 1
     if not found:
         raise InvalidInput(
-            f"{path} holds no picture that can be read"
+            f"{path} holds no image that can be read"
             + (f" ({skipped} could not be decoded)" if skipped else "")
             + "; name a folder of JPEG or PNG files, a GIF or a video"
         )
@@ -110,9 +110,9 @@ def _video(path: Path, limit: int) -> Iterator[Bgr]:
             if not clip.grab():
                 return
             if index in wanted:
-                decoded, picture = clip.retrieve()
+                decoded, image = clip.retrieve()
                 if decoded:
-                    frame: Any = picture
+                    frame: Any = image
                     yield frame
     finally:
         clip.release()
@@ -136,7 +136,7 @@ def from_bucket(store: ObjectStore, where: str, limit: int) -> Frames:
     if not found:
         raise NotFound(
             f"{where} holds no frame of a camera that can be read; feed it with `hearth watch`, or "
-            f"name pictures with --frames"
+            f"name images with --frames"
         )
     return Frames(found, f"{len(keys)} frames of the cameras in {where}", skipped)
 

@@ -35,7 +35,7 @@ def open_registry(data: Path, bucket: str | None) -> Registry:
 
 
 def find_frames(given: Path | None, bucket: str | None, limit: int) -> Frames:
-    """Pictures of a folder or file that was named, or those that the cameras delivered.
+    """Images of a folder or file that was named, or those that the cameras delivered.
 
     Raises:
         NotFound: There are none.
@@ -48,7 +48,7 @@ def find_frames(given: Path | None, bucket: str | None, limit: int) -> Frames:
     name = bucket or os.environ.get(STACK_BUCKET)
     if not name:
         raise InvalidInput(
-            "No stack is running whose cameras' frames could be used; start it with `hearth up`, "
+            "no stack is running whose cameras' frames could be used; start it with `hearth up`, "
             "name a folder or video with --frames, or a bucket with --bucket"
         )
     return from_bucket(_store(name), f"s3://{name}", limit)
@@ -73,10 +73,10 @@ def private_copy(path: Path, folder: Path) -> Path:
     if path.is_dir():
         raise InvalidInput(f"{path} is a folder; name the ONNX file in it")
     if not path.is_file():
-        raise NotFound(f"There is no file {path}; check its name")
+        raise NotFound(f"file {path} does not exist; check its name")
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise ModelFailed(f"Model {path} has {size} bytes; at most {MAX_BYTES} are accepted")
+            raise ModelFailed(f"model {path} has {size} bytes; at most {MAX_BYTES} are accepted")
         return Path(shutil.copyfile(path, folder / path.name))
     except OSError as error:
-        raise ModelFailed(f"Model {path} cannot be copied: {error.strerror}") from error
+        raise ModelFailed(f"model {path} cannot be copied: {error.strerror}") from error

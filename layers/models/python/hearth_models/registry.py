@@ -69,7 +69,7 @@ class Registry:
         ]
         if not fitting:
             known = ", ".join(record.id for record in records) or "none: `hearth models add` one"
-            raise NotFound(f"There is no model {wanted} in {self.files.where}; there is {known}")
+            raise NotFound(f"model {wanted} does not exist in {self.files.where}; there is {known}")
         if len(fitting) > 1:
             known = ", ".join(record.id for record in fitting)
             raise Conflict(f"{wanted} means {len(fitting)} models; say which: {known}")
@@ -186,7 +186,7 @@ class Registry:
         """
         now = self.served()
         if len(now.history) < 2:
-            raise Conflict("No other model was promoted before, so there is nothing to go back to")
+            raise Conflict("no other model was promoted before, so there is nothing to go back to")
         *history, target, _ = now.history
         record = self.find(target.model_id)
         served = self._served(record, target.variant, force=True)
@@ -204,7 +204,7 @@ class Registry:
                 )
             if not variant.accepted and not force:
                 raise Conflict(
-                    f"Variant {name} of {record.id} is not accepted: {variant.reason}; promote "
+                    f"variant {name} of {record.id} is not accepted: {variant.reason}; promote "
                     f"another one, or this one with --force"
                 )
         return ServedRecord(
@@ -258,7 +258,7 @@ def check_name(name: str) -> str:
     from hearth_models.record import NAME, TAKEN
 
     if name in TAKEN:
-        raise InvalidInput(f"The name {name} is taken in a registry; give another one with --name")
+        raise InvalidInput(f"the name {name} is taken in a registry; give another one with --name")
     if NAME.fullmatch(name) is None:
         raise InvalidInput(
             f"{name!r} is no name for a model: 1 to 63 lower-case letters, digits, '.', '_' or "

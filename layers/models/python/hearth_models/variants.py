@@ -84,9 +84,9 @@ def make_variants(
             "images: they run the original; make variants in the project's folder, where functions "
             "run as processes"
         )
-    if len(frames.pictures) < MIN_FRAMES:
+    if len(frames.images) < MIN_FRAMES:
         raise InvalidInput(
-            f"{frames.source}: {len(frames.pictures)} frames; at least {MIN_FRAMES} are needed to "
+            f"{frames.source}: {len(frames.images)} frames; at least {MIN_FRAMES} are needed to "
             f"calibrate and to compare"
         )
     calibration, held_out = frames.split()
@@ -133,28 +133,28 @@ def person_class(record: ModelRecord) -> int | None:
     return found[0] if found else None
 
 
-def relative_speed(exact: Detector, other: Detector, pictures: Sequence[Bgr]) -> float:
+def relative_speed(exact: Detector, other: Detector, images: Sequence[Bgr]) -> float:
     """Frames a second of `other` for each of `exact`, the median of rounds taken in turn."""
-    sample = pictures[:40]
+    sample = images[:40]
     seconds = rates({"exact": exact, "other": other}, sample)
     return round(seconds["other"] / seconds["exact"], 2)
 
 
-def rates(detectors: Mapping[str, Detector], pictures: Sequence[Bgr]) -> dict[str, float]:
-    """Frames a second of each, from pictures in memory to detections: the median of rounds."""
+def rates(detectors: Mapping[str, Detector], images: Sequence[Bgr]) -> dict[str, float]:
+    """Frames a second of each, from images in memory to detections: the median of rounds."""
     taken: dict[str, list[float]] = {name: [] for name in detectors}
     for detector in detectors.values():
-        detector.detect(pictures[:2])
+        detector.detect(images[:2])
     for _ in range(ROUNDS):
         for name, detector in detectors.items():
             began = time.perf_counter()
-            detector.detect(pictures)
+            detector.detect(images)
             taken[name].append(time.perf_counter() - began)
-    return {name: len(pictures) / statistics.median(seconds) for name, seconds in taken.items()}
+    return {name: len(images) / statistics.median(seconds) for name, seconds in taken.items()}
 
 
 def bench(
-    registry: Registry, record: ModelRecord, pictures: Sequence[Bgr], confidence: float = CONFIDENCE
+    registry: Registry, record: ModelRecord, images: Sequence[Bgr], confidence: float = CONFIDENCE
 ) -> list[dict[str, object]]:
     """Frames a second and latency of the original and every variant, in one run."""
     names = [ORIGINAL, *(variant.name for variant in record.variants)]
@@ -162,14 +162,14 @@ def bench(
         detectors = {
             name: stack.enter_context(loaded(registry, record, name, confidence)) for name in names
         }
-        speed = rates(detectors, pictures)
+        speed = rates(detectors, images)
         base = speed[ORIGINAL]
         rows: list[dict[str, object]] = []
         for name, detector in detectors.items():
             alone = []
-            for picture in pictures[:20]:
+            for image in images[:20]:
                 began = time.perf_counter()
-                detector.detect([picture])
+                detector.detect([image])
                 alone.append((time.perf_counter() - began) * 1000)
             rows.append(
                 {

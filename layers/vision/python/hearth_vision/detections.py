@@ -1,4 +1,4 @@
-"""What every detector answers: boxes in source pixels, scores and classes."""
+"""Detections of one image: boxes in source pixels, scores and classes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ClassIds = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Detections:
-    """N objects on one picture, the highest score first where a detector made them.
+    """N objects on one image, the highest score first where a detector made them.
 
     Attributes:
-        boxes: (N, 4) float32, x1, y1, x2, y2 in pixels of the source picture, x1 <= x2, y1 <= y2.
+        boxes: (N, 4) float32, x1, y1, x2, y2 in pixels of the source image, x1 <= x2, y1 <= y2.
         scores: (N,) float32 in 0..1.
         class_ids: (N,) int64, indices into the detector's class names.
 
@@ -56,7 +56,7 @@ class Detections:
 
     @classmethod
     def empty(cls) -> Detections:
-        """Nothing found."""
+        """No detections."""
         return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64))
 
     def __len__(self) -> int:

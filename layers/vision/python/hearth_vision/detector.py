@@ -1,4 +1,4 @@
-"""What a detector is: its configuration, what it says of itself, and the one thing it does."""
+"""The detector port, its configuration and its description."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
-    """What to load.
+    """Configuration of a detector.
 
     Attributes:
         model_path: ONNX file of a YOLOv8, YOLO11 or YOLOX detector, or the folder of a registry of
             models; None means OpenCV's HOG.
         classes: Class names in the model's order; empty means those in the file's metadata.
-        backend: What runs it. `auto` is OpenVINO where it is installed and compiles the graph.
+        backend: Inference runtime. `auto` is OpenVINO where it is installed and compiles the graph.
         confidence: Detections that score lower are dropped, 0..1.
         iou: Overlap from which the lower of two boxes of one class is dropped, 0..1.
-        max_detections: At most so many for one picture, the highest scores.
+        max_detections: At most so many for one image, the highest scores.
         threads: Threads for one inference; None means this process's share of the processors.
-        precision: Of the arithmetic, where the backend has a choice.
+        precision: Precision of the arithmetic, where the backend has a choice.
         cache: Folder for compiled programs, this user's alone; None keeps none.
     """
 
@@ -44,7 +44,7 @@ class DetectorConfig:
 
 @dataclass(frozen=True, slots=True)
 class DetectorInfo:
-    """How answers are made; it travels with every answer.
+    """Description of a detector; stored with every result.
 
     Attributes:
         name: The model's file name without its suffix, or the method.
@@ -56,12 +56,12 @@ class DetectorInfo:
         input_size: (height, width) in pixels that the model sees; None where it varies.
         confidence: The threshold in use, 0..1.
         iou: The overlap threshold in use, 0..1.
-        fallback: Whether this stands in for a model that is not there.
-        notes: What a reader of the answers must know.
-        model_id: In the registry of models; None for a model that is in none.
+        fallback: Whether this replaces a model that is not configured.
+        notes: Caveats for readers of the results.
+        model_id: Id in the registry of models; None for a model outside it.
         variant: `original`, or the registry's `float32`, `bf16` or `int8`.
-        precision: Of the arithmetic: `float32`, `bfloat16`, `int8 and float32`, …; None where
-            there is no network.
+        precision: Precision of the arithmetic: `float32`, `bfloat16`, `int8 and float32`, …; None
+            where there is no network.
     """
 
     name: str
@@ -81,15 +81,15 @@ class DetectorInfo:
 
 
 class Detector(Protocol):
-    """Finds objects on pictures."""
+    """Finds objects on images."""
 
     @property
     def info(self) -> DetectorInfo: ...
 
     def detect(self, images: Iterable[Bgr]) -> list[Detections]:
-        """One answer for each picture, in order.
+        """The detections of each image, in order.
 
-        A generator is drawn from while the pictures before it are being worked on, so that
+        The iterable is advanced while earlier images are being processed, so that
         decoding overlaps inference.
 
         Args:

@@ -1,4 +1,4 @@
-"""Finds faces so that evidence pictures can be blurred."""
+"""Finds faces so that evidence images can be blurred."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy as np
 
 from hearth_vision.detections import Boxes, Detections, Scores
 from hearth_vision.haar import FRONTAL, PROFILE, Cascade, Grey
+from hearth_vision.image_check import validate_image
 from hearth_vision.images import Bgr
 from hearth_vision.nms import suppress
-from hearth_vision.picture import check_picture
 
 MAX_SIDE = 640
 """Longer side searched, pixels. The time grows with the area; for smaller faces look again at
-enlarged parts of the picture, where people are."""
+enlarged parts of the image, where people are."""
 
 _MIN_TRAINED = 20
 """Pixels; the cascades cannot see a smaller face."""
@@ -26,7 +26,7 @@ class HaarFaces:
     face. They miss faces that are turned away, tilted or covered, so "0 faces" is no promise.
 
     Args:
-        min_size: Smallest face, as a fraction of the picture's shorter side.
+        min_size: Smallest face, as a fraction of the image's shorter side.
 
     Raises:
         ModelFailed: OpenCV came without the cascades.
@@ -42,7 +42,7 @@ class HaarFaces:
         self._profile = Cascade(PROFILE)
 
     def find(self, image: Bgr) -> Detections:
-        """Faces on a picture, class 0; the same picture gives the same answer.
+        """Faces on an image, class 0; the same image gives the same answer.
 
         Args:
             image: (H, W, 3) uint8, BGR.
@@ -50,7 +50,7 @@ class HaarFaces:
         Raises:
             InvalidInput: Not such an array.
         """
-        check_picture(image)
+        validate_image(image)
         height, width = image.shape[:2]
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         scale = min(1.0, MAX_SIDE / max(height, width))

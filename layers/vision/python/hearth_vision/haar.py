@@ -42,7 +42,7 @@ FRONTAL = CascadeFile("haarcascade_frontalface_default.xml", even=4.5, step=1.2)
 """Finds more, and more that is no face."""
 
 PROFILE = CascadeFile("haarcascade_profileface.xml", even=4.5, step=1.2)
-"""Faces that look to the picture's left; for those to the right, mirror the picture."""
+"""Faces that look to the image's left; for those to the right, mirror the image."""
 
 
 class Cascade:

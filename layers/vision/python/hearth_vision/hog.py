@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from hearth.processor import cpu_share
 from hearth_vision.detections import Boxes, Detections, Scores
 from hearth_vision.haar import STRICT_FRONTAL, Cascade, logistic, ordered
+from hearth_vision.image_check import validate_image
 from hearth_vision.images import Bgr
 from hearth_vision.nms import suppress
-from hearth_vision.picture import check_picture
 
 if TYPE_CHECKING:
     from hearth_vision.detector import DetectorConfig, DetectorInfo
@@ -89,7 +89,7 @@ class HogDetector:
         return [self._detect(image) for image in images]
 
     def _detect(self, image: Bgr) -> Detections:
-        check_picture(image)
+        validate_image(image)
         searched, scale = search_size(image)
         people, people_scores = self._people(searched)
         faces, face_scores = self._face_people(searched)
@@ -131,12 +131,12 @@ class HogDetector:
 
 
 def search_size(image: Bgr) -> tuple[Bgr, tuple[float, float]]:
-    """The picture at the size to search, and searched pixels for one source pixel, (x, y)."""
+    """The image at the size to search, and searched pixels for one source pixel, (x, y)."""
     height, width = image.shape[:2]
     factor = min(1.0, MAX_SIDE / max(height, width))
     if min(height, width) * factor < MIN_SIDE:
         factor = min(MIN_SIDE / min(height, width), MAX_SIDE / max(height, width))
-    # No side shorter than HOG's window, for a picture that is a mere strip.
+    # No side shorter than HOG's window, for an image that is a mere strip.
     new_width, new_height = max(64, round(width * factor)), max(128, round(height * factor))
     if (new_height, new_width) == (height, width):
         return image, (1.0, 1.0)
@@ -151,7 +151,7 @@ def hog_score(margins: NDArray[np.float32]) -> Scores:
 
 
 def person_from_face(faces: Boxes) -> Boxes:
-    """Where the person of each face would stand; may reach beyond the picture.
+    """Where the person of each face would stand; may reach beyond the image.
 
     Args:
         faces: (N, 4) float32, x1, y1, x2, y2.

@@ -1,4 +1,4 @@
-"""Pictures from bytes and back, with limits that are checked before a pixel is decoded."""
+"""Images from bytes and back, with limits that are checked before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ImageLimits:
     """What is admitted. Both are checked against the header, before decoding.
 
     Attributes:
-        max_bytes: Size of the encoded picture, bytes.
+        max_bytes: Size of the encoded image, bytes.
         max_pixels: Width times height.
     """
 
@@ -37,7 +37,7 @@ class ImageLimits:
 
 
 def decode_image(data: bytes, limits: ImageLimits) -> Bgr:
-    """Decode the first picture of an encoded image, upright as its EXIF orientation says.
+    """Decode the first image of an encoded image, upright as its EXIF orientation says.
 
     Every colour mode ends as BGR: 16 bits are cut to 8, transparency is laid on white.
 
@@ -45,15 +45,13 @@ def decode_image(data: bytes, limits: ImageLimits) -> Bgr:
         (H, W, 3) uint8, BGR, contiguous.
 
     Raises:
-        InvalidInput: Empty, not a picture of a known format, corrupt or truncated.
+        InvalidInput: Empty, not an image of a known format, corrupt or truncated.
         TooLarge: More bytes or pixels than `limits` admits.
     """
     if not data:
-        raise InvalidInput("The picture is empty (0 bytes); send a JPEG, PNG, GIF, WebP or BMP")
+        raise InvalidInput("the image is empty (0 bytes); send a JPEG, PNG, GIF, WebP or BMP")
     if len(data) > limits.max_bytes:
-        raise TooLarge(
-            f"The picture has {len(data)} bytes; at most {limits.max_bytes} are accepted"
-        )
+        raise TooLarge(f"the image has {len(data)} bytes; at most {limits.max_bytes} are accepted")
     with warnings.catch_warnings():
         # Pillow warns of oddities in metadata, and of sizes that we bound ourselves.
         warnings.simplefilter("ignore")
@@ -63,55 +61,54 @@ def decode_image(data: bytes, limits: ImageLimits) -> Bgr:
             raise
         except (Image.DecompressionBombError, MemoryError) as error:
             raise TooLarge(
-                f"The picture has too many pixels; at most {limits.max_pixels} are accepted"
+                f"the image has too many pixels; at most {limits.max_pixels} are accepted"
             ) from error
         except Exception as error:
             # Pillow's parsers raise a dozen unrelated types on corrupt bytes (OSError,
             # SyntaxError, ValueError, struct.error, KeyError, ...): all mean the same here.
             raise InvalidInput(
-                "The picture cannot be decoded: it is corrupt, truncated, or no "
+                "the image cannot be decoded: it is corrupt, truncated, or no "
                 "JPEG, PNG, GIF, WebP or BMP"
             ) from error
 
 
 def _decode(data: bytes, limits: ImageLimits) -> Bgr:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-        width, height = picture.size
+    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        width, height = opened.size
         if width * height > limits.max_pixels:
             raise TooLarge(
-                f"The picture has {width} x {height} pixels; "
-                f"at most {limits.max_pixels} are accepted"
+                f"the image has {width} x {height} pixels; at most {limits.max_pixels} are accepted"
             )
-        orientation = picture.getexif().get(_EXIF_ORIENTATION, 1)
-        if picture.format == "JPEG" and picture.mode in ("RGB", "L"):
+        orientation = opened.getexif().get(_EXIF_ORIENTATION, 1)
+        if opened.format == "JPEG" and opened.mode in ("RGB", "L"):
             bgr: Bgr = _decode_jpeg(data, width, height)
         else:
-            bgr = np.asarray(_to_rgb(picture))[:, :, ::-1]
+            bgr = np.asarray(_to_rgb(opened))[:, :, ::-1]
     return _upright(bgr, orientation)
 
 
 def _decode_jpeg(data: bytes, width: int, height: int) -> Bgr:
     """The common case: two thirds of Pillow's time, but OpenCV paints what is missing grey."""
     if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
-        raise InvalidInput("The JPEG is truncated: it has no end-of-image marker")
+        raise InvalidInput("the JPEG is truncated: it has no end-of-image marker")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     bgr: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if bgr is None or bgr.shape != (height, width, 3):
-        raise InvalidInput("The JPEG cannot be decoded: its data are corrupt")
+        raise InvalidInput("the JPEG cannot be decoded: its data are corrupt")
     return bgr  # type: ignore[no-any-return]
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    picture.load()
-    if picture.mode.startswith("I"):
+def _to_rgb(opened: Image.Image) -> Image.Image:
+    opened.load()
+    if opened.mode.startswith("I"):
         # Sixteen bits a pixel, in a 16- or 32-bit mode: keep the upper eight.
-        grey = (np.clip(np.asarray(picture, np.int64), 0, 65_535) >> 8).astype(np.uint8)
+        grey = (np.clip(np.asarray(opened, np.int64), 0, 65_535) >> 8).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
-    if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
+    if opened.has_transparency_data:
+        rgba = opened.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return picture.convert("RGB")
+    return opened.convert("RGB")
 
 
 def _upright(bgr: Bgr, orientation: int) -> Bgr:
@@ -137,11 +134,11 @@ def encode_jpeg(image: Bgr, quality: int = 90) -> bytes:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InvalidInput(
-            f"A picture to encode must be uint8 of shape (H, W, 3), "
+            f"an image to encode must be uint8 of shape (H, W, 3), "
             f"not {image.dtype} of shape {image.shape}"
         )
     if max(image.shape[:2]) > _JPEG_MAX_SIDE:
-        raise InvalidInput(f"A JPEG's side is at most {_JPEG_MAX_SIDE} pixels, not {image.shape}")
+        raise InvalidInput(f"a JPEG's side is at most {_JPEG_MAX_SIDE} pixels, not {image.shape}")
     if not 1 <= quality <= 100:
         raise InvalidInput(f"JPEG quality must lie in 1..100, not {quality}")
     _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -1,4 +1,4 @@
-"""Fits a picture of any size into the rectangle that a model sees."""
+"""Fits an image of any size into the rectangle that a model sees."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hearth_vision.detections import Boxes
 from hearth_vision.images import Bgr
 
 PADDING = 114
-"""Grey that fills what the picture leaves free, as in the training of YOLOX and YOLOv8."""
+"""Grey that fills what the image leaves free, as in the training of YOLOX and YOLOv8."""
 
 STRIDE = 32
 """Pixels: every side of a detector's input is a multiple of its coarsest level's cells."""
@@ -19,7 +19,7 @@ STRIDE = 32
 
 @dataclass(frozen=True, slots=True)
 class InputFormat:
-    """How a family of models was trained to see pictures.
+    """Input format that a family of models was trained on.
 
     Attributes:
         rgb: Channel order R, G, B; otherwise B, G, R.
@@ -34,12 +34,12 @@ class InputFormat:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a picture came to lie in the model's input.
+    """Position of an image in the model's input.
 
     Attributes:
         scale: Model pixels for one source pixel, (x, y); they differ by rounding only.
-        offset: Model pixels left of and above the picture, (x, y).
-        source: (height, width) of the picture.
+        offset: Model pixels left of and above the image, (x, y).
+        source: (height, width) of the image.
     """
 
     scale: tuple[float, float]
@@ -47,7 +47,7 @@ class Placement:
     source: tuple[int, int]
 
     def to_source(self, boxes: Boxes) -> Boxes:
-        """Boxes in source pixels, clipped to the picture.
+        """Boxes in source pixels, clipped to the image.
 
         Args:
             boxes: (N, 4) float32, x1, y1, x2, y2 in model pixels.
@@ -60,19 +60,19 @@ class Placement:
         return mapped
 
 
-def rectangle(picture: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
-    """The smallest input that holds a picture scaled to fit `bounds`: it needs the least padding.
+def rectangle(image_size: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
+    """The smallest input that holds an image scaled to fit `bounds`: it needs the least padding.
 
     A 640 x 480 camera costs a quarter less than in a square, one of 16:9 two fifths less.
 
     Args:
-        picture: (height, width).
+        image_size: (height, width).
         bounds: (height, width) that a square, or the model's own size, would have.
 
     Returns:
         (height, width), each a multiple of `STRIDE` and at most `bounds` rounded up to one.
     """
-    height, width = _scaled(picture, bounds)
+    height, width = _scaled(image_size, bounds)
     return _rounded_up(height), _rounded_up(width)
 
 
@@ -80,10 +80,10 @@ def _rounded_up(side: int) -> int:
     return -(-side // STRIDE) * STRIDE
 
 
-def _scaled(picture: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
-    height, width = picture
+def _scaled(image_size: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
+    height, width = image_size
     ratio = min(bounds[0] / height, bounds[1] / width)
-    # A picture of 1 x 10,000 pixels still keeps one line.
+    # An image of 1 x 10,000 pixels still keeps one line.
     return (
         min(bounds[0], max(1, round(height * ratio))),
         min(bounds[1], max(1, round(width * ratio))),
@@ -91,7 +91,7 @@ def _scaled(picture: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int
 
 
 def letterbox(image: Bgr, size: tuple[int, int], *, centred: bool) -> tuple[Bgr, Placement]:
-    """Scale a picture, keeping its proportions, and pad it with grey.
+    """Scale an image, keeping its proportions, and pad it with grey.
 
     Args:
         image: (H, W, 3) uint8, BGR.
@@ -100,7 +100,7 @@ def letterbox(image: Bgr, size: tuple[int, int], *, centred: bool) -> tuple[Bgr,
 
     Returns:
         (height, width, 3) uint8, BGR, which is `image` itself where it fits exactly; and where the
-        picture came to lie.
+        image lies in it.
     """
     source = image.shape[0], image.shape[1]
     height, width = _scaled(source, size)

@@ -1,4 +1,4 @@
-"""Builds the detector that the settings ask for."""
+"""Builds the configured detector."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ def class_names(setting: str) -> tuple[str, ...]:
         try:
             text = path.read_text(encoding="utf-8").replace("\n", ",").strip().rstrip(",")
         except (OSError, UnicodeDecodeError) as error:
-            raise ModelFailed(f"Class names {path} cannot be read: {error}") from error
+            raise ModelFailed(f"class names {path} cannot be read: {error}") from error
     if not text.strip():
         return ()
     names = tuple(name.strip() for name in text.split(","))
     if "" in names:
-        raise ModelFailed(f"Class name {names.index('') + 1} of {len(names)} is empty")
+        raise ModelFailed(f"class name {names.index('') + 1} of {len(names)} is empty")
     for name in names:
         if names.count(name) > 1:
-            raise ModelFailed(f"Class name {name!r} is given twice")
+            raise ModelFailed(f"class name {name!r} is given twice")
         if "/" in name:
-            raise ModelFailed(f"Class names {name!r} is neither a file nor a class name")
+            raise ModelFailed(f"class names {name!r} is neither a file nor a class name")
     return names
 
 
 def load_detector(config: DetectorConfig) -> Detector:
-    """Build the detector and try it out, so that a broken model is refused here.
+    """Build the detector and run it once, so that a broken model is rejected here.
 
     Raises:
         InvalidInput: A threshold or count outside its range.
         ModelFailed: The model is missing, broken, or answers nonsense.
     """
     _check(config)
-    # Imported here: the one in use is all that a cold start pays for.
+    # Imported here, so that a cold start loads only the backend in use.
     if config.model_path is None:
         from hearth_vision.hog import HogDetector
 

@@ -1,4 +1,4 @@
-"""Keeps one box for each object."""
+"""Non-maximum suppression."""
 
 from __future__ import annotations
 

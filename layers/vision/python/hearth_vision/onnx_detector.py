@@ -1,4 +1,4 @@
-"""A detector from an ONNX file: picture → letterbox → network → decoding → suppression."""
+"""A detector from an ONNX file: image → letterbox → network → decoding → suppression."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hearth_vision.backends.program import Shape, Size, Tensor
 from hearth_vision.decoding.decoder import Decoder
 from hearth_vision.decoding.family import Layout, input_format
 from hearth_vision.detections import Detections
+from hearth_vision.image_check import validate_image
 from hearth_vision.images import Bgr
 from hearth_vision.letterbox import InputFormat, Placement, letterbox, rectangle
 from hearth_vision.model_check import prove_model
 from hearth_vision.nms import suppress
-from hearth_vision.picture import check_picture
 from hearth_vision.served_model import model_source
 
 if TYPE_CHECKING:
@@ -104,13 +104,13 @@ class OnnxDetector:
     ) -> Iterator[Bgr]:
         program = self._program
         for image in images:
-            check_picture(image)
+            validate_image(image)
             size = program.size
             if program.rectangular:
                 size = rectangle((image.shape[0], image.shape[1]), size)
-            picture, placement = letterbox(image, size, centred=program.form.centred)
+            boxed, placement = letterbox(image, size, centred=program.form.centred)
             placed.append((size, placement))
-            yield picture
+            yield boxed
 
     def _decoder(self, size: Size) -> Decoder:
         if size not in self._decoders:
@@ -120,7 +120,7 @@ class OnnxDetector:
     def _read(self, output: Tensor, size: Size, placement: Placement) -> Detections:
         boxes, scores, class_ids = self._decoder(size).decode(output, self._config.confidence)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
-            raise ModelFailed(f"Model {self._model}: it answered NaN or infinity on a picture")
+            raise ModelFailed(f"model {self._model}: it answered NaN or infinity on an image")
         scores = np.clip(scores, 0, 1)
         boxes = placement.to_source(boxes)
         # A box wholly inside the padding has no area left: it shows nothing.

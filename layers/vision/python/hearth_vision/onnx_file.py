@@ -1,6 +1,6 @@
-"""Reads what an ONNX file says about itself, without a runtime.
+"""Reads an ONNX file's metadata, without a runtime.
 
-A broken file is refused here with one sentence, before native code sees it. Only the outer message
+A broken file is rejected here with one message, before native code sees it. Only the outer message
 is parsed (ModelProto in onnx.proto3): the graph is skipped over, so a file of 1 GB costs its hash.
 """
 
@@ -25,7 +25,7 @@ _MAX_METADATA = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """What a model file says about itself.
+    """Metadata of a model file.
 
     Attributes:
         path: Where it lies.
@@ -52,13 +52,13 @@ class OnnxFile:
             names = [names[index] for index in range(len(names))]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ModelFailed(
-                f"Model {self.path.name}: its class names cannot be read ({text[:80]!r}); "
+                f"model {self.path.name}: its class names cannot be read ({text[:80]!r}); "
                 f"give class names in the settings"
             )
         for name in names:
             if names.count(name) > 1:
                 raise ModelFailed(
-                    f"Model {self.path.name}: its file names class {name!r} twice; give class "
+                    f"model {self.path.name}: its file names class {name!r} twice; give class "
                     f"names that differ"
                 )
         return tuple(names)
@@ -84,24 +84,24 @@ def read_onnx_file(path: Path) -> OnnxFile:
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise ModelFailed(f"Model {path} is not a file")
+            raise ModelFailed(f"model {path} is not a file")
         if size > MAX_BYTES:
-            raise ModelFailed(f"Model {path} has {size} bytes; at most {MAX_BYTES} are accepted")
+            raise ModelFailed(f"model {path} has {size} bytes; at most {MAX_BYTES} are accepted")
         if size == 0:
-            raise ModelFailed(f"Model {path} is empty (0 bytes)")
+            raise ModelFailed(f"model {path} is empty (0 bytes)")
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 metadata = _parse_model(data)
     except FileNotFoundError as error:
         raise ModelFailed(
-            f"Model {path} does not exist; give the path of an ONNX file, or none for OpenCV's "
+            f"model {path} does not exist; give the path of an ONNX file, or none for OpenCV's "
             f"people detector"
         ) from error
     except OSError as error:
-        raise ModelFailed(f"Model {path} cannot be read: {error.strerror}") from error
+        raise ModelFailed(f"model {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ModelFailed(f"Model {path} is not an ONNX file, or is cut short ({error})") from error
+        raise ModelFailed(f"model {path} is not an ONNX file, or is cut short ({error})") from error
     return OnnxFile(path, sha256, metadata)
 
 
@@ -122,7 +122,7 @@ def has_external_data(path: Path) -> bool:
                 for part, _, _ in _fields(data, first, last)
             )
     except ValueError as error:
-        raise ModelFailed(f"Model {path.name} is not an ONNX file ({error})") from error
+        raise ModelFailed(f"model {path.name} is not an ONNX file ({error})") from error
 
 
 def _parse_model(data: mmap.mmap) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Reads which model of a registry is served, and refuses files that are not the ones recorded.
+"""Reads which model of a registry is served, and rejects files that are not the recorded ones.
 
 A registry is a folder (`hearth_models` writes it). `served.json` names the model and the variant in
 force; the same bytes lie under `models/` of a bucket.
@@ -68,7 +68,7 @@ class ModelSource:
         program: The file to compile: ONNX, or OpenVINO's graph.
         sha256: Of the original ONNX file, hexadecimal.
         classes: Names; empty where nothing names them.
-        input_size: (height, width) for a model that leaves it free; None where nothing says.
+        input_size: (height, width) for a model that leaves it free; None where it is not known.
         openvino: Whether only OpenVINO runs it.
         precision: Asked for by the record; None without one.
         model_id: In the registry; None without one.
@@ -105,7 +105,7 @@ def model_source(path: Path, classes: tuple[str, ...], *, openvino: bool) -> Mod
     file = read_onnx_file(path)
     task = file.metadata.get("task", "detect")
     if task != "detect":
-        raise ModelFailed(f"Model {path.name}: it is made for {task!r}, not for 'detect'")
+        raise ModelFailed(f"model {path.name}: it is made for {task!r}, not for 'detect'")
     return ModelSource(path.stem, path, file.sha256, classes or file.classes, file.input_size)
 
 
@@ -114,7 +114,7 @@ def _from_registry(path: Path, classes: tuple[str, ...], *, openvino: bool) -> M
     served = read_served(manifest)
     if classes and classes != served.classes:
         raise ModelFailed(
-            f"Model {served.model_id}: class names are given, and differ from the "
+            f"model {served.model_id}: class names are given, and differ from the "
             f"{len(served.classes)} of its record; leave them out"
         )
     use = served.program if served.program and openvino else (served.original,)
@@ -154,7 +154,7 @@ def read_served(manifest: Path) -> ServedModel:
         data = manifest.read_bytes()
     except FileNotFoundError as error:
         raise ModelFailed(
-            f"No model is promoted in {manifest.parent}: `hearth models promote` chooses one"
+            f"no model is promoted in {manifest.parent}: `hearth models promote` chooses one"
         ) from error
     except OSError as error:
         raise ModelFailed(f"{manifest} cannot be read: {error.strerror}") from error
@@ -176,7 +176,7 @@ def parse_served(data: bytes, where: str) -> ServedModel:
                 f"{SCHEMA_VERSION}; promote the model again with this program"
             )
         if document["served"] is None:
-            raise ModelFailed(f"No model is promoted in {where}: `hearth models promote` does")
+            raise ModelFailed(f"no model is promoted in {where}: `hearth models promote` does")
         return _served(document["served"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFailed(
@@ -219,16 +219,16 @@ def verify_file(folder: Path, recorded: RecordedFile, model_id: str) -> None:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ModelFailed(f"Model {path} has {size} bytes; at most {MAX_BYTES} are accepted")
+            raise ModelFailed(f"model {path} has {size} bytes; at most {MAX_BYTES} are accepted")
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelFailed(
-            f"Model {model_id}: {path} cannot be read: {error.strerror}; add the model again"
+            f"model {model_id}: {path} cannot be read: {error.strerror}; add the model again"
         ) from error
     if found != recorded.sha256:
         raise ModelFailed(
-            f"Model {model_id}: {path} has changed since it was added (sha256 {found[:12]}…, "
+            f"model {model_id}: {path} has changed since it was added (sha256 {found[:12]}…, "
             f"recorded {recorded.sha256[:12]}…); remove the model and add it again if that was "
             f"meant"
         )

@@ -1,1 +1,1 @@
-"""How good a model is on labelled pictures."""
+"""How good a model is on labelled images."""

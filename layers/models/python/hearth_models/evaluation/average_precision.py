@@ -20,7 +20,7 @@ from hearth_vision.detections import Detections
 OVERLAPS: Final = np.linspace(0.5, 0.95, 10)
 RECALLS: Final = np.linspace(0, 1, 101)
 MAX_DETECTIONS: Final = 100
-"""For one class on one picture; more do not count."""
+"""For one class on one image; more do not count."""
 
 AREAS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {
@@ -35,7 +35,7 @@ AREAS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Matches:
-    """One class on all pictures, the highest score first.
+    """One class on all images, the highest score first.
 
     Attributes:
         scores: (D,) float64.
@@ -60,7 +60,7 @@ def match_class(
     """Match the detections of one class with its objects.
 
     Args:
-        truth: One for each picture.
+        truth: One for each image.
         found: Likewise; class ids are those of the dataset.
         area: Objects of other sizes are ignored, and so are unmatched detections.
     """

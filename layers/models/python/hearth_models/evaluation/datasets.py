@@ -17,8 +17,8 @@ from hearth_models.evaluation.truth import Dataset, Labelled
 
 MAX_JSON_BYTES: Final = 500_000_000
 MAX_LABEL_BYTES: Final = 1_000_000
-MAX_PICTURES: Final = 200_000
-PICTURES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+MAX_IMAGES: Final = 200_000
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def read_dataset(folder: Path, split: str | None = None) -> Dataset:
@@ -35,7 +35,7 @@ def read_dataset(folder: Path, split: str | None = None) -> Dataset:
         TooLarge: A label file over its limit.
     """
     if not folder.is_dir():
-        raise NotFound(f"There is no folder {folder}; name the dataset with --dataset")
+        raise NotFound(f"folder {folder} does not exist; name the dataset with --dataset")
     if (folder / "Annotations").is_dir():
         return _voc(folder, split)
     if (folder / "data.yaml").is_file() or (folder / "labels").is_dir():
@@ -92,7 +92,7 @@ def _coco(folder: Path, file: Path) -> Dataset:
     stem = file.stem.removeprefix("instances_")
     places = [folder, folder / "images", folder / stem, folder / "images" / stem]
     found = [
-        Labelled.of(_picture(places, name, folder, file), *_columns(rows[identity]))
+        Labelled.of(_image(places, name, folder, file), *_columns(rows[identity]))
         for identity, name in images.items()
     ]
     return _dataset("coco", classes, found, folder)
@@ -102,14 +102,14 @@ def _columns(rows: list[tuple[list[float], int, bool, bool, float]]) -> list[lis
     return [list(column) for column in zip(*rows, strict=True)] or [[], [], [], [], []]
 
 
-def _picture(places: Iterable[Path], name: str, folder: Path, file: Path) -> Path:
+def _image(places: Iterable[Path], name: str, folder: Path, file: Path) -> Path:
     for place in places:
         path = place / name
         if path.is_file():
             if not path.resolve().is_relative_to(folder.resolve()):
                 break
             return path
-    raise InvalidInput(f"{file} names the picture {name!r}, which does not lie in {folder}")
+    raise InvalidInput(f"{file} names the image {name!r}, which does not lie in {folder}")
 
 
 def _json(file: Path) -> Any:
@@ -129,7 +129,7 @@ def _voc(folder: Path, split: str | None) -> Dataset:
     if split is not None:
         listing = folder / "ImageSets" / "Main" / f"{split}.txt"
         if not listing.is_file():
-            raise NotFound(f"There is no {listing} for --split {split}")
+            raise NotFound(f"{listing} does not exist; --split {split} needs it")
         wanted = {line.split()[0] for line in _lines(listing) if line.strip()}
         files = [file for file in files if file.stem in wanted]
     parsed = [(file, _voc_objects(file)) for file in files]
@@ -178,8 +178,8 @@ def _yolo(folder: Path, split: str | None) -> Dataset:
     settings = _yaml(folder / "data.yaml") if (folder / "data.yaml").is_file() else {}
     classes = _yolo_classes(folder, settings)
     images = _yolo_images(folder, settings, split)
-    paths = sorted(path for path in images.rglob("*") if path.suffix.lower() in PICTURES)
-    found = [_yolo_picture(path, classes) for path in paths[: MAX_PICTURES + 1]]
+    paths = sorted(path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    found = [_yolo_image(path, classes) for path in paths[: MAX_IMAGES + 1]]
     return _dataset("yolo", classes, found, images)
 
 
@@ -206,21 +206,21 @@ def _yolo_images(folder: Path, settings: dict[str, Any], split: str | None) -> P
             inside = path.resolve().is_relative_to(folder.resolve())
             if path.is_dir() and inside:
                 return path
-    raise NotFound(f"{folder} has no folder of pictures for {split or 'val'}: tried {tried}")
+    raise NotFound(f"{folder} has no folder of images for {split or 'val'}: tried {tried}")
 
 
-def _yolo_picture(path: Path, classes: tuple[str, ...]) -> Labelled:
+def _yolo_image(path: Path, classes: tuple[str, ...]) -> Labelled:
     parts = list(path.parts)
     if "images" in parts:
         parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
     labels = Path(*parts).with_suffix(".txt")
     if not labels.is_file():
-        return Labelled.of(path, [], [])  # a picture without an object has no file
+        return Labelled.of(path, [], [])  # an image without an object has no file
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
+        with Image.open(path) as image:
+            width, height = image.size
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidInput(f"{path} cannot be read as a picture") from error
+        raise InvalidInput(f"{path} cannot be read as an image") from error
     boxes, ids = [], []
     for number, line in enumerate(_lines(labels), 1):
         if not line.strip():
@@ -234,7 +234,7 @@ def _yolo_picture(path: Path, classes: tuple[str, ...]) -> Labelled:
         if not 0 <= class_id < len(classes):
             raise InvalidInput(f"{where}: class {class_id} is outside 0..{len(classes) - 1}")
         if not all(0 <= value <= 1 for value in (x, y, w, h)):
-            raise InvalidInput(f"{where}: centre and size must be shares of the picture, 0..1")
+            raise InvalidInput(f"{where}: centre and size must be shares of the image, 0..1")
         corners = [(x - w / 2) * width, (y - h / 2) * height]
         corners += [(x + w / 2) * width, (y + h / 2) * height]
         _check_box(corners, where)
@@ -256,16 +256,14 @@ def _yaml(file: Path) -> dict[str, Any]:
 # ---- all ----
 
 
-def _dataset(
-    kind: str, classes: tuple[str, ...], pictures: list[Labelled], folder: Path
-) -> Dataset:
-    if not pictures:
-        raise InvalidInput(f"{folder} holds no labelled picture")
-    if len(pictures) > MAX_PICTURES:
-        raise TooLarge(f"{folder} holds more than {MAX_PICTURES} pictures")
-    if not any(len(picture.class_ids) for picture in pictures):
-        raise InvalidInput(f"{folder}: no picture of {len(pictures)} has a labelled object")
-    return Dataset(kind, classes, sorted(pictures, key=lambda one: one.path))
+def _dataset(kind: str, classes: tuple[str, ...], images: list[Labelled], folder: Path) -> Dataset:
+    if not images:
+        raise InvalidInput(f"{folder} holds no labelled image")
+    if len(images) > MAX_IMAGES:
+        raise TooLarge(f"{folder} holds more than {MAX_IMAGES} images")
+    if not any(len(image.class_ids) for image in images):
+        raise InvalidInput(f"{folder}: no image of {len(images)} has a labelled object")
+    return Dataset(kind, classes, sorted(images, key=lambda one: one.path))
 
 
 def _distinct(names: tuple[str, ...], file: Path) -> tuple[str, ...]:
@@ -282,11 +280,11 @@ def _check_box(box: list[float], where: str) -> None:
 
 def _beside(places: Iterable[Path], stem: str, file: Path) -> Path:
     for place in places:
-        for suffix in PICTURES:
+        for suffix in IMAGE_SUFFIXES:
             for path in (place / f"{stem}{suffix}", place / f"{stem}{suffix.upper()}"):
                 if path.is_file():
                     return path
-    raise InvalidInput(f"{file}: there is no picture {stem} with it")
+    raise InvalidInput(f"{file}: there is no image {stem} with it")
 
 
 def _bounded(file: Path) -> bytes:

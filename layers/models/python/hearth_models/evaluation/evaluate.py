@@ -1,4 +1,4 @@
-"""Runs a detector over labelled pictures and measures it."""
+"""Runs a detector over labelled images and measures it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Evaluation:
 
     Attributes:
         facts: For JSON.
-        truth: The pictures that count, class ids as in `facts["classes"]`.
+        truth: The images that count, class ids as in `facts["classes"]`.
         errors: At the thresholds in `facts`.
     """
 
@@ -50,17 +50,17 @@ def evaluate(detector: Detector, dataset: Dataset, confidence: float | None = No
         confidence: Threshold of the confusion; None takes what is suggested for each class.
 
     Raises:
-        InvalidInput: No class of the dataset is one of the model's, or no picture can be read.
+        InvalidInput: No class of the dataset is one of the model's, or no image can be read.
     """
     classes, of_model, of_dataset = shared_classes(detector.info.classes, dataset.classes)
     left_out: list[str] = []
     truth: list[Labelled] = []
     found = [
         _translated(detections, of_model)
-        for detections in detector.detect(_pictures(dataset, of_dataset, truth, left_out))
+        for detections in detector.detect(_images(dataset, of_dataset, truth, left_out))
     ]
     if not truth:
-        raise InvalidInput(f"No picture of {len(dataset.pictures)} can be read: {left_out[0]}")
+        raise InvalidInput(f"no image of {len(dataset.images)} can be read: {left_out[0]}")
     return measure(truth, found, classes, confidence, _about(detector, dataset, left_out))
 
 
@@ -138,7 +138,7 @@ def shared_classes(
     names = tuple(name for name in model if _plain(name) in wanted)
     if not names:
         raise InvalidInput(
-            f"No class of the dataset ({', '.join(dataset[:10])}) is one of the model's "
+            f"no class of the dataset ({', '.join(dataset[:10])}) is one of the model's "
             f"({', '.join(model[:10])}); name them alike"
         )
     of_model = np.array([names.index(n) if n in names else -1 for n in model], np.int64)
@@ -152,12 +152,12 @@ def _plain(name: str) -> str:
     return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def _pictures(
+def _images(
     dataset: Dataset, of_dataset: NDArray[np.int64], truth: list[Labelled], left_out: list[str]
 ) -> Iterator[Bgr]:
-    for labelled in dataset.pictures:
+    for labelled in dataset.images:
         try:
-            picture = decode_image(labelled.path.read_bytes(), ImageLimits())
+            image = decode_image(labelled.path.read_bytes(), ImageLimits())
         except (HearthError, OSError) as error:
             left_out.append(f"{labelled.path.name}: {error}")
             continue
@@ -173,7 +173,7 @@ def _pictures(
                 labelled.areas[kept],
             )
         )
-        yield picture
+        yield image
 
 
 def _translated(detections: Detections, of_model: NDArray[np.int64]) -> Detections:

@@ -75,10 +75,10 @@ def draw_sheet(
     tiles = []
     for error in errors:
         try:
-            picture = decode_image(truth[error.picture].path.read_bytes(), ImageLimits())
+            image = decode_image(truth[error.image].path.read_bytes(), ImageLimits())
         except (HearthError, OSError):
             continue
-        tiles.append(_tile(picture, error, classes))
+        tiles.append(_tile(image, error, classes))
     if not tiles:
         return None
     rows = -(-len(tiles) // COLUMNS)
@@ -90,15 +90,15 @@ def draw_sheet(
     return encode_jpeg(sheet, 85)
 
 
-def _tile(picture: Bgr, error: Error, classes: Sequence[str]) -> Bgr:
-    height, width = picture.shape[:2]
+def _tile(image: Bgr, error: Error, classes: Sequence[str]) -> Bgr:
+    height, width = image.shape[:2]
     x1, y1, x2, y2 = error.box
     side = min(max(x2 - x1, y2 - y1, 16) * 1.8, float(max(height, width)))
     middle = ((x1 + x2) / 2, (y1 + y2) / 2)
     left, top = (round(max(0, centre - side / 2)) for centre in middle)
     right, below = round(min(width, left + side)), round(min(height, top + side))
     left, top = min(left, width - 1), min(top, height - 1)
-    part = picture[top : max(below, top + 1), left : max(right, left + 1)]
+    part = image[top : max(below, top + 1), left : max(right, left + 1)]
     scale = (TILE - 4) / max(part.shape[:2])
     size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
     small: Any = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
@@ -129,7 +129,7 @@ def draw_page(facts: dict[str, Any], sheet: bytes | None) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8>",
         f"<title>{name}</title><style>{_STYLE}</style><h1>{name}</h1>",
         f"<p>Variant {escape(str(model['variant']))}, {escape(str(model['detail']))}, sha256 "
-        f"{escape(str(model['sha256']))}. {facts['pictures']} pictures "
+        f"{escape(str(model['sha256']))}. {facts['pictures']} images "
         f"({escape(dataset['format'])}), {facts['objects']} objects.</p>",
         _table(
             ("", "AP50", "AP75", "AP50-95", "small", "medium", "large"),
@@ -138,7 +138,7 @@ def draw_page(facts: dict[str, Any], sheet: bytes | None) -> str:
     ]
     for key, words in (
         ("classes_unknown_to_the_model", "Classes that the model does not know, left out"),
-        ("pictures_left_out", "Pictures that cannot be read, left out"),
+        ("pictures_left_out", "Images that cannot be read, left out"),
     ):
         if dataset[key]:
             parts.append(f"<p class=note>{words}: {escape(', '.join(dataset[key]))}.</p>")
@@ -162,7 +162,7 @@ def draw_page(facts: dict[str, Any], sheet: bytes | None) -> str:
     by_class = ("class", "objects", *precisions, *thresholds)
     parts += ["<h2>By class</h2>", _table(by_class, rows)]
     parts.append(
-        f"<p class=note>The suggested threshold gives the best F1 on these pictures; with fewer "
+        f"<p class=note>The suggested threshold gives the best F1 on these images; with fewer "
         f"than {facts['suggestion_needs_objects']} objects none is suggested, and 0.5 is used.</p>"
     )
     left_out = len(facts["per_class"]) - len(met)

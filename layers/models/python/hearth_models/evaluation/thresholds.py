@@ -71,10 +71,10 @@ def suggested(matches: Matches) -> Point | None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Error:
-    """Something on a picture that was missed, or found where nothing is.
+    """Something on an image that was missed, or found where nothing is.
 
     Attributes:
-        picture: Position in the dataset.
+        image: Position in the dataset.
         box: x1, y1, x2, y2, pixels.
         class_id: Of the object, or of the detection.
         missed: An object that was missed; otherwise a wrong detection.
@@ -82,7 +82,7 @@ class Error:
         taken_for: Class of the detection that lies where the object is; None where there is none.
     """
 
-    picture: int
+    image: int
     box: tuple[float, float, float, float]
     class_id: int
     missed: bool

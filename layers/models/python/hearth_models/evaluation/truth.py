@@ -1,4 +1,4 @@
-"""Labelled pictures: what is to be found, and where."""
+"""Labelled images: what is to be found, and where."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Labelled:
-    """One picture.
+    """One image.
 
     Attributes:
-        path: Of the picture.
+        path: Of the image.
         boxes: (N, 4) float64, x1, y1, x2, y2 in pixels.
         class_ids: (N,) int64, into the dataset's classes.
         crowd: (N,) bool: a region with many objects; it never counts as missed, any number of
@@ -55,16 +55,16 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Pictures with labels.
+    """Images with labels.
 
     Attributes:
         format: `coco`, `voc` or `yolo`.
         classes: Names.
-        pictures: In order of their paths.
+        images: In order of their paths.
         notes: What was odd, for the report.
     """
 
     format: str
     classes: tuple[str, ...]
-    pictures: list[Labelled]
+    images: list[Labelled]
     notes: tuple[str, ...] = field(default=())

@@ -1,4 +1,4 @@
-"""Chooses the runtime and its arithmetic for this processor, and says so."""
+"""Chooses the runtime and its arithmetic for this processor."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def choose_precision(
     native = has_bfloat16()
     if wanted == "bfloat16" and not native:
         raise ModelFailed(
-            f"This processor has none of {', '.join(sorted(BF16_FEATURES))}: bfloat16 would be "
+            f"this processor has none of {', '.join(sorted(BF16_FEATURES))}: bfloat16 would be "
             f"slower than float32; choose float32"
         )
     return "bfloat16" if native and wanted != "float32" else "float32"

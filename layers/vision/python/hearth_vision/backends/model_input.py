@@ -1,4 +1,4 @@
-"""What a network's input must look like, said once for both runtimes."""
+"""Validates a network's input, for both runtimes."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def input_size(
     shown = [tuple("?" if d is None else d for d in shape) for shape in inputs]
     if len(inputs) != 1 or len(inputs[0]) != 4:
         raise ModelFailed(
-            f"Model {model}: inputs have the shapes {shown}, but one of (1, 3, height, width) "
+            f"model {model}: inputs have the shapes {shown}, but one of (1, 3, height, width) "
             f"is expected"
         )
     batch, channels, height, width = inputs[0]
     if batch not in (None, 1) or channels not in (None, 3):
         raise ModelFailed(
-            f"Model {model}: the input has the shape {shown[0]}, but (1, 3, height, width) is "
-            f"expected; export with one picture a batch"
+            f"model {model}: the input has the shape {shown[0]}, but (1, 3, height, width) is "
+            f"expected; export with one image a batch"
         )
     chosen = height or size[0], width or size[1]
     if max(chosen) > 4096 or min(chosen) < 32:
         raise ModelFailed(
-            f"Model {model}: an input of {(1, 3, *chosen)} is outside 32..4096 pixels a side"
+            f"model {model}: an input of {(1, 3, *chosen)} is outside 32..4096 pixels a side"
         )
     return chosen, height is None and width is None
 
@@ -59,6 +59,6 @@ def supported_dtype(model: str, name: str) -> np.dtype[Any]:
     """
     if name not in DTYPES:
         raise ModelFailed(
-            f"Model {model}: the input takes {name}; float32 and float16 are supported"
+            f"model {model}: the input takes {name}; float32 and float16 are supported"
         )
     return DTYPES[name]

@@ -38,10 +38,10 @@ class OnnxRuntimeProgram:
         path: ONNX file.
         threads: For one inference.
         size: (height, width) where the model leaves them free.
-        format_of: How the network wants its pixels.
+        format_of: Finds the pixel format of the network's input.
 
     Raises:
-        ModelFailed: The file cannot be run, its input is not a picture, or its output unreadable.
+        ModelFailed: The file cannot be run, its input is not an image, or its output unreadable.
     """
 
     backend = "onnxruntime"
@@ -54,7 +54,7 @@ class OnnxRuntimeProgram:
         options.inter_op_num_threads = 1
         # Every error is raised with its text.
         options.log_severity_level = 4
-        # Threads that wait for the next picture must not spin: on a small machine they take the
+        # Threads that wait for the next image must not spin: on a small machine they take the
         # processor from the functions beside. Within one inference spinning is worth a fifth.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self._model = path.name
@@ -63,7 +63,7 @@ class OnnxRuntimeProgram:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its types have no common base, and C++ ones come through
-            raise ModelFailed(f"Model {path.name}: ONNX Runtime cannot load it: {error}") from error
+            raise ModelFailed(f"model {path.name}: ONNX Runtime cannot load it: {error}") from error
         inputs = self._session.get_inputs()
         self.size, free = input_size(
             path.name,
@@ -89,23 +89,23 @@ class OnnxRuntimeProgram:
             f"{' '.join(cpu_features()) or 'processor features unknown'}"
         )
 
-    def run_many(self, pictures: Iterable[Bgr]) -> Iterator[list[Tensor]]:
-        for picture in pictures:
-            shape = (1, 3, *picture.shape[:2])
+    def run_many(self, images: Iterable[Bgr]) -> Iterator[list[Tensor]]:
+        for image in images:
+            shape = (1, 3, *image.shape[:2])
             if self._tensor.shape != shape:
                 self._tensor = np.empty(shape, self._tensor.dtype)
-            write_tensor(picture, self.form, self._tensor)
+            write_tensor(image, self.form, self._tensor)
             yield self._run(self._tensor)
 
     def _run(self, tensor: Tensor) -> list[Tensor]:
         try:
             outputs: list[Any] = self._session.run(None, {self._input: tensor})
         except Exception as error:
-            raise ModelFailed(f"Model {self._model}: ONNX Runtime failed: {error}") from error
+            raise ModelFailed(f"model {self._model}: ONNX Runtime failed: {error}") from error
         return outputs
 
 
 def leaves_size_free(path: Path) -> bool:
-    """Whether a graph that was run takes pictures of any height or width."""
+    """Whether a graph that was run takes images of any height or width."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return not all(isinstance(side, int) for side in session.get_inputs()[0].shape[2:])

@@ -36,7 +36,7 @@ from hearth_vision.images import Bgr  # noqa: E402
 from hearth_vision.letterbox import InputFormat  # noqa: E402
 
 STREAMS = 4
-"""Pictures of a batch that are worked on at once, at most: batches are of ten."""
+"""Images of a batch that are worked on at once, at most: batches are of ten."""
 
 PROGRAMS = 8
 """Input sizes, alone and in batches, that are kept compiled; each costs about as much memory as
@@ -50,24 +50,24 @@ _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 class OpenVinoProgram:
     """A `TensorProgram` on OpenVINO.
 
-    Pictures go in as they are, bytes in BGR: turning channels, scaling and transposing are part of
+    Images go in as they are, bytes in BGR: turning channels, scaling and transposing are part of
     the graph, where they are fused with the first convolution. Each input size is compiled when it
     is first met.
 
-    Several pictures go in streams of their own, each on its share of the threads, which need not
-    wait for each other; one picture alone gets all threads. The two are compiled apart, each when
+    Several images go in streams of their own, each on its share of the threads, which need not
+    wait for each other; one image alone gets all threads. The two are compiled apart, each when
     it is first asked for.
 
     Args:
         path: ONNX file, or OpenVINO IR.
         threads: For one inference.
         size: (height, width) where the model leaves them free.
-        precision: Of the arithmetic; bfloat16 needs a processor that has it.
-        format_of: How the network wants its pixels.
+        precision: Precision of the arithmetic; bfloat16 needs a processor that has it.
+        format_of: Finds the pixel format of the network's input.
         cache: Folder in which compiled programs are kept; None keeps none.
 
     Raises:
-        ModelFailed: The file cannot be run, its input is not a picture, or its output unreadable.
+        ModelFailed: The file cannot be run, its input is not an image, or its output unreadable.
     """
 
     backend = "openvino"
@@ -133,31 +133,31 @@ class OpenVinoProgram:
             f"{' '.join(cpu_features()) or 'processor features unknown'}"
         )
 
-    def run_many(self, pictures: Iterable[Bgr]) -> Iterator[list[Tensor]]:
-        source = iter(pictures)
+    def run_many(self, images: Iterable[Bgr]) -> Iterator[list[Tensor]]:
+        source = iter(images)
         first = list(islice(source, 2))
         streams = self._streams if len(first) > 1 else 1
         running: deque[Any] = deque()
         try:
-            for picture in chain(first, source):
+            for image in chain(first, source):
                 if len(running) == _in_flight(streams):
                     # What comes out is read while the other requests are being worked on.
                     yield self._result(running.popleft())
-                running.append(self._start(picture, streams))
+                running.append(self._start(image, streams))
             while running:
                 yield self._result(running.popleft())
         finally:
-            # The source of pictures failed, or the reader left: leave no request running.
+            # The source of images failed, or the reader left: leave no request running.
             for request in running:
                 request.wait()
 
-    def _start(self, picture: Bgr, streams: int) -> Any:
+    def _start(self, image: Bgr, streams: int) -> Any:
         try:
-            requests = self._requests_of((picture.shape[0], picture.shape[1]), streams)
+            requests = self._requests_of((image.shape[0], image.shape[1]), streams)
             request = requests[0]
             # No more are in flight than there are, so the one used longest ago is free.
             requests.rotate(-1)
-            request.get_input_tensor().data[0] = picture
+            request.get_input_tensor().data[0] = image
             request.start_async()
         except RuntimeError as error:
             raise self._failed(error) from error
@@ -170,7 +170,7 @@ class OpenVinoProgram:
         return self._requests[size, streams]
 
     def _compiled(self, size: Size, streams: int) -> Any:
-        """Compile for an input size, and forget what was not asked for longest."""
+        """Compile for an input size, and evict the least recently used."""
         self._reshape((1, *size, 3))
         options = self._options | {"NUM_STREAMS": streams}
         compiled = self._core.compile_model(self._graph, "CPU", options)
@@ -192,12 +192,12 @@ class OpenVinoProgram:
     def _with_pixels(self) -> Any:
         """The graph with its input as bytes, (1, height, width, 3) in BGR."""
         prepared = openvino.preprocess.PrePostProcessor(self._graph)
-        picture = prepared.input()
-        picture.tensor().set_element_type(openvino.Type.u8)
-        picture.tensor().set_layout(openvino.Layout("NHWC"))
-        picture.tensor().set_color_format(openvino.preprocess.ColorFormat.BGR)
-        picture.model().set_layout(openvino.Layout("NCHW"))
-        steps = picture.preprocess()
+        image_input = prepared.input()
+        image_input.tensor().set_element_type(openvino.Type.u8)
+        image_input.tensor().set_layout(openvino.Layout("NHWC"))
+        image_input.tensor().set_color_format(openvino.preprocess.ColorFormat.BGR)
+        image_input.model().set_layout(openvino.Layout("NCHW"))
+        steps = image_input.preprocess()
         if self.form.rgb:
             steps.convert_color(openvino.preprocess.ColorFormat.RGB)
         steps.convert_element_type(openvino.Type.f32)
@@ -213,19 +213,19 @@ class OpenVinoProgram:
             raise self._failed(error) from error
 
     def _refused(self, error: RuntimeError) -> ModelFailed:
-        return ModelFailed(f"Model {self._model}: OpenVINO cannot load it: {_first_line(error)}")
+        return ModelFailed(f"model {self._model}: OpenVINO cannot load it: {_first_line(error)}")
 
     def _failed(self, error: RuntimeError) -> ModelFailed:
-        return ModelFailed(f"Model {self._model}: OpenVINO failed: {_first_line(error)}")
+        return ModelFailed(f"model {self._model}: OpenVINO failed: {_first_line(error)}")
 
 
 def _in_flight(streams: int) -> int:
-    """Requests at once: one picture more waits inside OpenVINO, so that no stream is idle."""
+    """Requests at once: one image more waits inside OpenVINO, so that no stream is idle."""
     return streams + 1
 
 
 def _first_line(error: RuntimeError) -> str:
-    """The sentence of an OpenVINO error without its C++ file names."""
+    """The message of an OpenVINO error without its C++ file names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (told or lines or ["no reason given"])[0][:300]
+    reasons = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (reasons or lines or ["no reason given"])[0][:300]

@@ -1,4 +1,4 @@
-"""The port that every backend fills."""
+"""The port that every inference backend implements."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Size = tuple[int, int]
 """(height, width), pixels."""
 
 FormatOf = Callable[[Sequence[Shape], Size], InputFormat]
-"""How a network wants its pixels, from the shapes of its outputs at an input size.
+"""The pixel format of a network's input, from the shapes of its outputs at an input size.
 
-Raises ModelFailed where the outputs are none that we can read."""
+Raises ModelFailed where the outputs cannot be decoded."""
 
 
 class TensorProgram(Protocol):
-    """A compiled network with one picture as its input.
+    """A compiled network with one image as its input.
 
     Attributes:
         size: The input that the network was made for, or runs at where it leaves that free.
         rectangular: Whether it also runs at any other size of multiples of 32 pixels.
         trial: A size to try it at: small where it may be.
-        form: How the network wants its pixels; converting them is the program's work.
+        form: Pixel format of the network's input; the program converts images to it.
         backend: `onnxruntime` or `openvino`.
-        precision: Of the arithmetic, `float32`, `bfloat16` or `int8 and …`.
+        precision: Precision of the arithmetic, `float32`, `bfloat16` or `int8 and …`.
         detail: Version, precision, threads and processor features, for people.
     """
 
@@ -46,16 +46,16 @@ class TensorProgram(Protocol):
     precision: str
     detail: str
 
-    def run_many(self, pictures: Iterable[Bgr]) -> Iterator[list[Tensor]]:
-        """Inferences in order; the next pictures are drawn while those before are worked on.
+    def run_many(self, images: Iterable[Bgr]) -> Iterator[list[Tensor]]:
+        """Inferences in order; the next images are read while earlier ones are processed.
 
         Args:
-            pictures: (height, width, 3) uint8, BGR, each of `size`, or of any size of multiples of
+            images: (height, width, 3) uint8, BGR, each of `size`, or of any size of multiples of
                 32 where the program is `rectangular`. One alone is handled for latency, several
                 for throughput, where the runtime knows a difference.
 
         Yields:
-            All outputs for one picture, valid until the next ones are asked for.
+            All outputs for one image, valid until the next ones are asked for.
 
         Raises:
             ModelFailed: The runtime failed.
@@ -86,16 +86,16 @@ def follows_its_input(
         return False
 
 
-def write_tensor(picture: Bgr, form: InputFormat, out: Tensor) -> None:
-    """Write a picture into a network's input.
+def write_tensor(image: Bgr, form: InputFormat, out: Tensor) -> None:
+    """Write an image into a network's input.
 
     Args:
-        picture: (height, width, 3) uint8, BGR.
-        form: How the network wants its pixels.
+        image: (height, width, 3) uint8, BGR.
+        form: Pixel format of the network's input.
         out: (1, 3, height, width) float32 or float16; overwritten.
     """
     # One plane at a time: four times as fast as a transposed copy (0.06 against 0.22 ms at 416).
-    planes = cv2.split(picture)
+    planes = cv2.split(image)
     for plane, target in zip(planes[::-1] if form.rgb else planes, out[0], strict=True):
         if form.scale == 1:
             target[...] = plane

@@ -1,1 +1,1 @@
-"""From a network's raw output to boxes, one module for each family of detectors."""
+"""Decodes raw network outputs into boxes, a module for each family of detectors."""

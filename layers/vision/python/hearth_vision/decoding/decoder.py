@@ -1,4 +1,4 @@
-"""What a family's decoder offers, and the grid of cells that both families predict from."""
+"""The decoder port, and the grid of cells that both families predict from."""
 
 from __future__ import annotations
 

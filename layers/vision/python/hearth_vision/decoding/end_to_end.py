@@ -1,7 +1,7 @@
 """Exports with suppression inside (`nms=True`, and models that need none): (1, M, 6).
 
 Rows are x1, y1, x2, y2 in model pixels, score and class; rows of zeros fill up. Input is as for
-YOLOv8. What they do not show is scores of what was not found, so test pictures prove little.
+YOLOv8. They show no scores below their threshold, so test images prove little.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class EndToEndDecoder:
     def __init__(self, model: str, classes: int) -> None:
         if classes == 0:
             raise ModelFailed(
-                f"Model {model}: its suppression is inside, so the output does not tell how many "
+                f"model {model}: its suppression is inside, so the output does not tell how many "
                 f"classes it has, and its file names none; give the class names"
             )
         self._model = model
@@ -74,7 +74,7 @@ class EndToEndDecoder:
             wrong = next(v for v, i in zip(rows[:, 5].tolist(), class_ids, strict=True)
                          if v != i or not 0 <= i < self._classes)  # fmt: skip
             raise ModelFailed(
-                f"Model {self._model}: it answered class {wrong:g}, but there are "
+                f"model {self._model}: it answered class {wrong:g}, but there are "
                 f"{self._classes} class names; give all of them, in the order of training"
             )
         low = np.minimum(rows[:, :2], rows[:, 2:4])
@@ -82,10 +82,10 @@ class EndToEndDecoder:
         return np.concatenate([low, high], axis=1), rows[:, 4].copy(), class_ids
 
     def check(self, outputs: Sequence[NDArray[Any]]) -> None:
-        """Refuse what cannot be boxes in pixels with a score and a class.
+        """Reject outputs that are not boxes in pixels with a score and a class.
 
         Args:
-            outputs: For test pictures.
+            outputs: For test images.
 
         Raises:
             ModelFailed: What is wrong.
@@ -94,11 +94,11 @@ class EndToEndDecoder:
             boxes, scores, _ = self.decode(output, confidence=0.0)
             if (output[0, :, 2:4] < output[0, :, :2] - 1).any():
                 raise ModelFailed(
-                    f"Model {self._model}: boxes are no corners x1, y1, x2, y2 in order; export "
+                    f"model {self._model}: boxes are no corners x1, y1, x2, y2 in order; export "
                     f"it with corners"
                 )
             if (scores > 0.05).any() and boxes[scores > 0.05].max() <= 1.5:
                 raise ModelFailed(
-                    f"Model {self._model}: boxes lie within 0..1; export boxes in pixels of the "
+                    f"model {self._model}: boxes lie within 0..1; export boxes in pixels of the "
                     f"model's input"
                 )

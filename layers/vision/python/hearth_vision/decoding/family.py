@@ -1,4 +1,4 @@
-"""Tells from a network's output which family it belongs to, and refuses what it does not know."""
+"""Recognizes a network's family by its output, and rejects unknown ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ half a cell in YOLOX. More means that the numbers are no centres."""
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a network puts out at one input size.
+    """Output layout of a network at one input size.
 
     Attributes:
         model: Name, for messages.
@@ -54,7 +54,7 @@ def family_of(layout: Layout) -> Family:
         return "end-to-end"
     if len(layout.shapes) != 1 or len(shape) != 3 or shape[0] != 1 or cells not in shape[1:]:
         raise ModelFailed(
-            f"Model {layout.model}: outputs have the shapes {list(layout.shapes)}, but one output "
+            f"model {layout.model}: outputs have the shapes {list(layout.shapes)}, but one output "
             f"of shape (1, 4 + classes, {cells}) for YOLOv8 and YOLO11, or (1, {cells}, "
             f"5 + classes) for YOLOX, or (1, detections, 6) with suppression inside, is expected "
             f"at {width} x {height}; export the detector without masks or other outputs"
@@ -70,7 +70,7 @@ def family_of(layout: Layout) -> Family:
 
 
 def input_format(layout: Layout) -> InputFormat:
-    """How a network's family wants its pixels.
+    """Input format of a network's family.
 
     Raises:
         ModelFailed: As `family_of`.
@@ -79,7 +79,7 @@ def input_format(layout: Layout) -> InputFormat:
 
 
 def choose_decoder(layout: Layout, output: NDArray[Any]) -> Decoder:
-    """The decoder for a network, which has put out `output` for some picture.
+    """The decoder for a network, which has put out `output` for some image.
 
     Raises:
         ModelFailed: As `family_of`.
@@ -97,17 +97,17 @@ def _check_count(layout: Layout, classes: int) -> None:
     names = len(layout.classes)
     if classes < 1:
         raise ModelFailed(
-            f"Model {layout.model}: an output of shape {layout.shapes[0]} leaves no room "
+            f"model {layout.model}: an output of shape {layout.shapes[0]} leaves no room "
             f"for a class"
         )
     if names == 0:
         raise ModelFailed(
-            f"Model {layout.model}: it has {classes} classes and its file names none; "
+            f"model {layout.model}: it has {classes} classes and its file names none; "
             f"give {classes} class names"
         )
     if names != classes:
         raise ModelFailed(
-            f"Model {layout.model}: it has {classes} classes, but {names} class names are given; "
+            f"model {layout.model}: it has {classes} classes, but {names} class names are given; "
             f"give {classes}, in the order of training"
         )
 
@@ -132,7 +132,7 @@ def drift(boxes: NDArray[Any], size: tuple[int, int]) -> tuple[float, float]:
 def check_centres(
     model: str, decoder: Decoder, output: NDArray[Any], size: tuple[int, int]
 ) -> None:
-    """Refuse boxes that lie nowhere near the cells that predict them.
+    """Reject boxes that lie nowhere near the cells that predict them.
 
     Raises:
         ModelFailed: Boxes are normalised to 0..1, say, or no boxes at all.
@@ -143,7 +143,7 @@ def check_centres(
         found = relative
     if not found <= _MAX_DRIFT:
         raise ModelFailed(
-            f"Model {model}: box centres lie {found:.1f} cells (median) from the cells that "
+            f"model {model}: box centres lie {found:.1f} cells (median) from the cells that "
             f"predict them, at most {_MAX_DRIFT:g} make sense; export boxes in pixels of the "
             f"model's input"
         )
