@@ -28,13 +28,13 @@ AUDIENCE = "hearth-api"
 ALGORITHM = "HS256"
 MAX_LENGTH = 4096  # characters; ours have some 900
 _LEEWAY = timedelta(seconds=5)
-"""By how much the clocks of two machines may differ."""
+"""How much the clocks of two machines may differ."""
 _CLAIMS = ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"]
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says of its bearer; whether that still holds, its session tells."""
+    """The claims of a verified token; whether they still hold, the session tells."""
 
     user_id: str
     session_id: str
@@ -42,11 +42,10 @@ class Claims:
 
 
 class AccessTokens:
-    """Issues and verifies them.
+    """Issues and verifies access tokens.
 
     Args:
-        keyring: The keys.
-        now: When tokens are issued, timezone-aware. They are verified by the machine's own clock.
+        now: The clock for issuing, timezone-aware. Tokens are verified by the machine's own clock.
     """
 
     def __init__(self, keyring: Keyring, now: Callable[[], datetime] = utc_now) -> None:
@@ -54,7 +53,7 @@ class AccessTokens:
         self._now = now
 
     def issue(self, tx: Connection, session: Session) -> str:
-        """A token for the bearer of `session`."""
+        """Issue a token for a session."""
         now = self._now()
         key = self._keyring.signer(tx)
         claims = {
@@ -73,17 +72,17 @@ class AccessTokens:
         return jwt.encode(claims, key.secret, ALGORITHM, headers={"kid": key.kid})
 
     def verify(self, token: str) -> Claims:
-        """What `token` says, when we signed it, for our API, and it is neither early nor late.
+        """Verify a token's signature, issuer, audience and times, and return its claims.
 
         Raises:
-            Unauthenticated: It is none of ours, or its time is over or to come.
+            Unauthenticated: The token is not valid, has expired, or is not valid yet.
         """
         if len(token) > MAX_LENGTH:
             raise Unauthenticated(f"the token is longer than {MAX_LENGTH} characters")
         try:
             key = self._keyring.verifier(jwt.get_unverified_header(token).get("kid", ""))
             if key is None:
-                raise Unauthenticated("the token is signed with no key of ours")
+                raise Unauthenticated("the token is signed with an unknown key")
             claims = jwt.decode(
                 token,
                 key.secret,

@@ -1,4 +1,4 @@
-"""What administrators do with users and invitations."""
+"""Administration of users and invitations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from functions.auth.journal import Caller, Journal
-from functions.auth.pages import newest_first
+from functions.auth.audit_log import AuditLog, Caller
+from functions.auth.paging import newest_first
 from functions.auth.passwords import Passwords, check_new_password
 from functions.auth.repository import invitations, sessions, users
 from functions.auth.repository.invitations import InvitationRow
@@ -35,34 +35,27 @@ if TYPE_CHECKING:
 
 
 class Accounts:
-    """Users and invitations.
-
-    Args:
-        db: Database.
-        passwords: Hashes passwords.
-        journal: Is told of all of it.
-        now: The present, timezone-aware.
-    """
+    """Manages users and invitations."""
 
     def __init__(
         self,
         db: Database,
         passwords: Passwords,
-        journal: Journal,
+        audit_log: AuditLog,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._db = db
         self._passwords = passwords
-        self._journal = journal
+        self._audit_log = audit_log
         self._now = now
 
     # ---- users ----
 
     def list_users(self, query: PageQuery) -> UsersOut:
-        """Users, newest first.
+        """List users, newest first.
 
         Raises:
-            InvalidInput: A cursor that no page gave out.
+            InvalidInput: The cursor is not valid.
         """
         rows, cursor = newest_first(
             query,
@@ -71,19 +64,19 @@ class Accounts:
         return UsersOut(users=[UserOut.model_validate(row) for row in rows], next_cursor=cursor)
 
     def get_user(self, user_id: str) -> UserOut:
-        """One user.
+        """Return one user.
 
         Raises:
-            NotFound: No such user.
+            NotFound: The user does not exist.
         """
         return UserOut.model_validate(self._db.read(lambda tx: _user(tx, user_id)))
 
     def create_user(self, caller: Caller, wanted: UserIn) -> UserOut:
-        """A user with a password that an administrator tells them.
+        """Create a user with a password that an administrator chose.
 
         Raises:
-            InvalidInput: The password is no good.
-            Conflict: The address belongs to another.
+            InvalidInput: The password is not acceptable.
+            Conflict: The e-mail address is registered already.
         """
         password = wanted.password.get_secret_value()
         check_new_password(password, wanted.email)
@@ -100,23 +93,23 @@ class Accounts:
 
         def add(tx: Connection) -> None:
             if not users.is_set_up(tx):
-                # Otherwise the setup token would make an administrator of somebody else later.
+                # Otherwise the setup token could still register another administrator later.
                 users.claim_setup(tx, now)
-            users.hold_administrators(tx)
+            users.lock_administrators(tx)
             if not users.add_user(tx, row):
                 raise Conflict(f"{wanted.email} is registered already")
-            self._journal.note(tx, caller, "user.create", target=row.id, reason=row.role.value)
+            self._audit_log.record(tx, caller, "user.create", target=row.id, reason=row.role.value)
 
         self._db.write(add)
         return UserOut.model_validate(row)
 
     def change_user(self, caller: Caller, user_id: str, patch: UserPatch) -> UserOut:
-        """Another role, disabled or not, another password.
+        """Change a user's role, password, or whether they are disabled.
 
         Raises:
-            NotFound: No such user.
-            Conflict: Nobody would be left who may do this.
-            InvalidInput: The password is no good.
+            NotFound: The user does not exist.
+            Conflict: The user is the last administrator.
+            InvalidInput: The password is not acceptable.
         """
         password_hash = None
         if patch.password is not None:
@@ -126,7 +119,7 @@ class Accounts:
 
         def change(tx: Connection) -> UserRow:
             now = self._now()
-            users.hold_administrators(tx)
+            users.lock_administrators(tx)
             user = _user(tx, user_id)
             changes: dict[str, Any] = {}
             if patch.role is not None and patch.role is not user.role:
@@ -140,8 +133,10 @@ class Accounts:
                 _check_not_the_last(tx, user)
             if changes:
                 users.update_user(tx, user_id, changes, now)
-                what = ", ".join(_told(name, value) for name, value in sorted(changes.items()))
-                self._journal.note(tx, caller, "user.change", target=user_id, reason=what)
+                what = ", ".join(
+                    _describe_change(name, value) for name, value in sorted(changes.items())
+                )
+                self._audit_log.record(tx, caller, "user.change", target=user_id, reason=what)
             if password_hash is not None or changes.get("disabled_at"):
                 sessions.revoke_sessions_of(tx, user_id, now)
             return _user(tx, user_id)
@@ -149,29 +144,29 @@ class Accounts:
         return UserOut.model_validate(self._db.write(change))
 
     def delete_user(self, caller: Caller, user_id: str) -> None:
-        """Delete a user with their sessions and keys. The audit log keeps what they did.
+        """Delete a user with their sessions and keys; their entries in the audit log stay.
 
         Raises:
-            NotFound: No such user.
-            Conflict: Nobody would be left who may do this.
+            NotFound: The user does not exist.
+            Conflict: The user is the last administrator.
         """
 
         def remove(tx: Connection) -> None:
-            users.hold_administrators(tx)
+            users.lock_administrators(tx)
             user = _user(tx, user_id)
             _check_not_the_last(tx, user)
             users.delete_user(tx, user)
-            self._journal.note(tx, caller, "user.delete", target=user_id, reason=user.email)
+            self._audit_log.record(tx, caller, "user.delete", target=user_id, reason=user.email)
 
         self._db.write(remove)
 
     # ---- invitations ----
 
     def invite(self, caller: Caller, wanted: InvitationIn) -> NewInvitationOut:
-        """A code with which the owner of an address may register, once.
+        """Create an invitation, with which the owner of an e-mail address may register once.
 
         Raises:
-            Conflict: The address is registered already.
+            Conflict: The e-mail address is registered already.
         """
         now = self._now()
         secret = new_secret("hi")
@@ -191,17 +186,17 @@ class Accounts:
                 raise Conflict(f"{wanted.email} is registered already")
             invitations.add_invitation(tx, row)
             what = f"{row.email} as {row.role.value}"
-            self._journal.note(tx, caller, "invitation.create", target=row.id, reason=what)
+            self._audit_log.record(tx, caller, "invitation.create", target=row.id, reason=what)
 
         self._db.write(add)
         shown = InvitationOut.model_validate(row)
         return NewInvitationOut(**shown.model_dump(), code=secret.text)
 
     def list_invitations(self, query: PageQuery) -> InvitationsOut:
-        """Invitations, newest first, without their codes.
+        """List invitations, newest first, without their codes.
 
         Raises:
-            InvalidInput: A cursor that no page gave out.
+            InvalidInput: The cursor is not valid.
         """
         rows, cursor = newest_first(
             query,
@@ -213,16 +208,16 @@ class Accounts:
         return InvitationsOut(invitations=shown, next_cursor=cursor)
 
     def withdraw(self, caller: Caller, invitation_id: str) -> None:
-        """Nobody can use the invitation any more.
+        """Withdraw an invitation.
 
         Raises:
-            NotFound: No such invitation.
+            NotFound: The invitation does not exist.
         """
 
         def remove(tx: Connection) -> None:
             if not invitations.delete_invitation(tx, invitation_id):
-                raise NotFound(f"there is no invitation {invitation_id!r}")
-            self._journal.note(tx, caller, "invitation.withdraw", target=invitation_id)
+                raise NotFound(f"invitation {invitation_id!r} does not exist")
+            self._audit_log.record(tx, caller, "invitation.withdraw", target=invitation_id)
 
         self._db.write(remove)
 
@@ -230,7 +225,7 @@ class Accounts:
 def _user(tx: Connection, user_id: str) -> UserRow:
     user = users.get_user(tx, user_id)
     if user is None:
-        raise NotFound(f"there is no user {user_id!r}")
+        raise NotFound(f"user {user_id!r} does not exist")
     return user
 
 
@@ -240,7 +235,7 @@ def _check_not_the_last(tx: Connection, user: UserRow) -> None:
         raise Conflict("this is the last administrator; make another one first")
 
 
-def _told(name: str, value: Any) -> str:
+def _describe_change(name: str, value: Any) -> str:
     match name:
         case "role":
             return f"role {value.value}"

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.params import Depends as DependsParameter
 from fastapi.responses import JSONResponse
 
-from functions.auth.journal import Caller
-from functions.auth.limits import TooManyAttempts
+from functions.auth.attempt_limits import TooManyAttempts
+from functions.auth.audit_log import Caller
 from functions.auth.schemas import (
     ApiKeyIn,
     ApiKeyQuery,
@@ -45,8 +45,8 @@ from hearth.http.query import PageQuery
 
 if TYPE_CHECKING:
     from functions.auth.accounts import Accounts
+    from functions.auth.audit_log import AuditLog
     from functions.auth.identity import Identity
-    from functions.auth.journal import Journal
     from functions.auth.keys import ApiKeys, SigningKeys
     from functions.auth.service import AuthService
 
@@ -55,18 +55,18 @@ Id = Annotated[str, Path(max_length=100, pattern=r"^[^\x00]*$")]
 
 @dataclass(frozen=True)
 class Services:
-    """What the routes ask."""
+    """The services behind the routes."""
 
     auth: AuthService
     identity: Identity
     accounts: Accounts
     api_keys: ApiKeys
     signing_keys: SigningKeys
-    journal: Journal
+    audit_log: AuditLog
 
 
 def _anyone() -> DependsParameter:
-    """A dependency that gives the `Caller`, known or not."""
+    """Return a dependency for the `Caller`, authenticated or not."""
 
     async def find(request: Request) -> Caller:
         return Caller(principal_of(request.scope.get("aws.event", {})), _address(request))
@@ -76,9 +76,9 @@ def _anyone() -> DependsParameter:
 
 
 def _known(permitted: Any) -> DependsParameter:
-    """A dependency that gives the `Caller` whom the dependency `permitted` lets through."""
+    """Return a dependency for the `Caller` that the dependency `permitted` authorizes."""
 
-    # A default and not an annotation: that would be a text, which cannot name `permitted`.
+    # A default, not an annotation: annotations are strings here and cannot refer to `permitted`.
     async def find(request: Request, principal: Principal = permitted) -> Caller:
         return Caller(principal, _address(request))
 
@@ -87,7 +87,7 @@ def _known(permitted: Any) -> DependsParameter:
 
 
 def _address(request: Request) -> str:
-    """Where the request came from, as the gateway saw it; no header says so."""
+    """Return the source address as the gateway saw it; headers are not trusted."""
     return request.client.host if request.client else ""
 
 
@@ -98,12 +98,12 @@ Administrator = Annotated[Caller, _known(require("users:manage"))]
 Auditor = Annotated[Caller, _known(require("audit:read"))]
 
 
-async def _not_kept(response: Response) -> None:
+async def _not_cached(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"  # RFC 6749, 5.1
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application that answers with what `services` do."""
+    """Build the HTTP application of auth."""
     app = create_http_app(
         "Hearth auth",
         _sessions(services),
@@ -117,7 +117,7 @@ def create_app(services: Services) -> FastAPI:
 
 
 def _router() -> APIRouter:
-    return APIRouter(prefix="/api/v1/auth", tags=["auth"], dependencies=[Depends(_not_kept)])
+    return APIRouter(prefix="/api/v1/auth", tags=["auth"], dependencies=[Depends(_not_cached)])
 
 
 def _sessions(services: Services) -> APIRouter:
@@ -233,7 +233,7 @@ def _administration(services: Services) -> APIRouter:
 
     @router.get("/audit")
     async def list_audit(_: Auditor, query: Annotated[AuditQuery, Query()]) -> AuditOut:
-        return services.journal.list(query)
+        return services.audit_log.list(query)
 
     return router
 

@@ -1,4 +1,4 @@
-"""Who bears a token or a key: one read by primary key tells whether they are still let in."""
+"""Authenticates access tokens and API keys, with one read by primary key."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 TOUCH_EVERY = timedelta(minutes=1)
-"""How exact `last_used_at` of a key is: a write for each call would cost more than the call."""
+"""Precision of a key's `last_used_at`: a write for each call would cost more than the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who it is, and until when what they showed is good; None: until it is revoked."""
+    """The principal of a credential, and when the credential expires (None: when revoked)."""
 
     principal: Principal
     expires_at: datetime | None
 
 
 class Authenticator:
-    """Tells who bears a credential.
+    """Authenticates credentials.
 
-    Role and permissions are those of this moment, whatever a token says: who was demoted, disabled
+    Role and permissions come from the database, not the token: a user who was demoted, disabled
     or logged out is so at the next call that is not answered from the gateway's cache.
     """
 
@@ -46,10 +46,10 @@ class Authenticator:
         self._now = now
 
     def authenticate(self, credential: str) -> Bearer:
-        """Who bears `credential`, an access token or an API key.
+        """Return the bearer of an access token or an API key.
 
         Raises:
-            Unauthenticated: Nobody, or nobody any more.
+            Unauthenticated: The credential is not valid, or not any more.
             Unavailable: The database does not answer.
         """
         if credential.startswith("hk_"):
@@ -68,10 +68,10 @@ class Authenticator:
     def _bearer_of_key(self, text: str) -> Bearer:
         shown = read_secret("hk", text)
         if shown is None:
-            raise Unauthenticated("the API key is mistyped or cut off")
+            raise Unauthenticated("the API key is mistyped or truncated")
         owned = self._db.read(lambda tx: api_keys.get_owned_key(tx, shown.id))
         if owned is None or not shown.matches(owned.key.digest) or not owned.is_live(self._now()):
-            raise Unauthenticated("the API key is not known, or no longer")
+            raise Unauthenticated("the API key does not exist or is not valid any more")
         key = owned.key
         self._touch(key)
         permissions = key.permissions & PERMISSIONS[owned.role]
@@ -85,5 +85,5 @@ class Authenticator:
             return
         try:
             self._db.write(lambda tx: api_keys.touch_key(tx, key.id, now, before))
-        except Unavailable as error:  # read-only, or busy for long: the key is good all the same
-            logger.warning("use of a key not noted", key_id=key.id, reason=error.message)
+        except Unavailable as error:  # the key is valid although its use could not be recorded
+            logger.warning("use of a key not recorded", key_id=key.id, reason=error.message)

@@ -1,8 +1,8 @@
 """The Lambda authorizer of the HTTP API: payload 2.0, simple answers.
 
 API Gateway answers 403 to `{"isAuthorized": false}`, 401 to an error whose message is exactly
-`Unauthorized`, and 500 to any other error. Nobody whom we know is refused here, so there is no
-403: what they may do is for each function to say.
+`Unauthorized`, and 500 to any other error. An authenticated caller is never refused here, so there
+is no 403: each function checks permissions itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BEARER = re.compile(r"bearer +(?P<credential>[A-Za-z0-9._~+/=-]+)", re.ASCII | 
 
 
 class Unauthorized(Exception):
-    """The one error that API Gateway turns into a 401; the text is what it looks at."""
+    """The error that API Gateway turns into a 401, by its message."""
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
@@ -31,7 +31,7 @@ class Authenticates(Protocol):
 
 
 def make_handler(authenticator: Authenticates) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """The handler that asks `authenticator`."""
+    """Build the Lambda authorizer."""
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.set_correlation_id(request_id_of(event, context))
@@ -48,7 +48,7 @@ def make_handler(authenticator: Authenticates) -> Callable[[dict[str, Any], Any]
 
 
 def _credential(event: dict[str, Any]) -> str:
-    """What the caller shows: the identity source, which is the header Authorization."""
+    """Return the bearer credential of the header Authorization, which is the identity source."""
     shown = (event.get("identitySource") or [""])[0]
     match = _BEARER.fullmatch(shown)
     if match is None:

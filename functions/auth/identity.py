@@ -1,4 +1,4 @@
-"""What a caller may know of themselves, or of a token in their hands."""
+"""Answers who the caller is, and whether a token is valid."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 class Identity:
-    """Answers questions about callers and tokens."""
+    """Describes callers and validates tokens."""
 
     def __init__(self, db: Database, authenticator: Authenticator) -> None:
         self._db = db
         self._authenticator = authenticator
 
     def me(self, principal: Principal) -> MeOut:
-        """Who calls.
+        """Describe the caller.
 
         Raises:
-            Unauthenticated: The user was deleted a moment ago.
+            Unauthenticated: The user does not exist any more.
         """
         email = None
         if principal.kind != "local":
             user = self._db.read(lambda tx: users.get_user(tx, principal.id))
             if user is None:
-                raise Unauthenticated("this user is gone")
+                raise Unauthenticated("the user does not exist any more")
             email = user.email
         return MeOut(
             id=principal.id,
@@ -42,7 +42,7 @@ class Identity:
         )
 
     def validate(self, given: ValidateIn) -> ValidateOut:
-        """Whether a token or key lets its bearer in now, and as whom."""
+        """Tell whether a token or API key is valid now, and for whom."""
         try:
             bearer = self._authenticator.authenticate(given.token.get_secret_value())
         except Unauthenticated:

@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: in the database, kept in the process for a minute."""
+"""The keys that sign access tokens, in the database and cached in the process for a minute."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 TOKEN_LIFE = timedelta(hours=1)
-KEPT_S = 60.0
+CACHE_S = 60.0
 SECRET_BYTES = 32  # RFC 7518, 3.2: at least as long as the digest
 _SLACK = timedelta(minutes=1)
-"""A log-in that began before a rotation signs with the old key a moment after it."""
+"""A log-in that began before a rotation may sign with the old key shortly after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One key, ready to use."""
+    """A decoded signing key."""
 
     kid: str
     secret: bytes
@@ -38,12 +38,11 @@ class SigningKey:
 
 
 class Keyring:
-    """Gives the key that signs, and those that verify.
+    """Provides the key that signs and those that verify.
 
     Args:
-        db: Where the keys are.
-        now: The present, timezone-aware.
-        clock: Seconds of a clock that is never set.
+        now: The clock, timezone-aware.
+        clock: A monotonic clock, in seconds, for the age of the cache.
     """
 
     def __init__(
@@ -55,25 +54,25 @@ class Keyring:
         self._db = db
         self._now = now
         self._clock = clock
-        self._kept: dict[str, SigningKeyRow] = {}
+        self._cached: dict[str, SigningKeyRow] = {}
         self._read_at: float | None = None
 
     def verifier(self, kid: str) -> SigningKey | None:
-        """The key of that name, while tokens of its may still be good.
+        """Return the key of that id while tokens that it signed may be valid.
 
-        One that is not known here may be new, so it is looked up.
+        An unknown key may be new, so the cache is refreshed.
         """
-        old = self._read_at is None or self._clock() - self._read_at > KEPT_S
-        if old or kid not in self._kept:
-            self._kept = {row.kid: row for row in self._db.read(signing_keys.list_signing_keys)}
+        old = self._read_at is None or self._clock() - self._read_at > CACHE_S
+        if old or kid not in self._cached:
+            self._cached = {row.kid: row for row in self._db.read(signing_keys.list_signing_keys)}
             self._read_at = self._clock()
-        row = self._kept.get(kid)
+        row = self._cached.get(kid)
         return _key(row) if row is not None and row.verifies(self._now()) else None
 
     def signer(self, tx: Connection) -> SigningKey:
-        """The key that signs now, read fresh; made when there is none.
+        """Return the current signing key from the database; create it when there is none.
 
-        Two who make the first one at once make two: both verify, and the newer one signs.
+        Two concurrent calls may create two keys: both verify, and the newer one signs.
         """
         for row in signing_keys.list_signing_keys(tx):
             if row.retired_at is None:
@@ -84,9 +83,8 @@ class Keyring:
         """A new key signs from now on.
 
         Args:
-            tx: Transaction.
-            distrust: The old ones are in wrong hands: they verify nothing any more. Otherwise
-                they do until the last token that they signed has expired.
+            distrust: The old keys are compromised and verify nothing any more. Otherwise they
+                verify until the last token that they signed has expired.
         """
         now = self._now()
         signing_keys.retire_signing_keys(tx, now, now + TOKEN_LIFE + _SLACK)

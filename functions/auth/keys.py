@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from functions.auth.journal import Caller, Journal
+from functions.auth.audit_log import AuditLog, Caller
 from functions.auth.keyring import Keyring
-from functions.auth.pages import newest_first
+from functions.auth.paging import newest_first
 from functions.auth.repository import api_keys, signing_keys, users
 from functions.auth.repository.api_keys import ApiKeyRow
 from functions.auth.schemas import (
@@ -33,43 +33,39 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 MAX_KEYS = 100
-"""Live ones of one user."""
+"""Most valid keys of one user."""
 
 
 class ApiKeys:
-    """API keys: each its owner's, and none may do more than its owner.
-
-    Args:
-        db: Database.
-        journal: Is told of all of it.
-        now: The present, timezone-aware.
-    """
+    """Manages API keys; a key has no permission that its owner has not."""
 
     def __init__(
-        self, db: Database, journal: Journal, now: Callable[[], datetime] = utc_now
+        self, db: Database, audit_log: AuditLog, now: Callable[[], datetime] = utc_now
     ) -> None:
         self._db = db
-        self._journal = journal
+        self._audit_log = audit_log
         self._now = now
 
     def create(self, caller: Caller, wanted: ApiKeyIn) -> NewApiKeyOut:
-        """A new key of the caller's.
+        """Create an API key of the caller.
 
         Raises:
-            Forbidden: The caller is a key itself (one that leaked could outlive its revocation),
-                or wants a permission that they do not have.
-            Conflict: The caller is the machine itself, which is no user, or has too many keys.
+            Forbidden: The caller uses an API key (a leaked one could outlive its revocation), or
+                asks for a permission that they do not have.
+            Conflict: The caller is a program of the machine and no user, or has too many keys.
         """
         principal = _principal(caller)
         if principal.kind == "api_key":
-            raise Forbidden("a key makes no keys; log in with a password")
+            raise Forbidden("an API key cannot create API keys; log in with a password")
         if principal.kind == "local":
-            raise Conflict("the machine itself has no keys; register a user, and log in")
+            raise Conflict("a program of the machine has no API keys; register a user and log in")
         permissions = (
             principal.permissions if wanted.permissions is None else frozenset(wanted.permissions)
         )
         if excess := permissions - principal.permissions:
-            raise Forbidden(f"you may not give what you do not have: {', '.join(sorted(excess))}")
+            raise Forbidden(
+                f"a key cannot have permissions that its owner lacks: {', '.join(sorted(excess))}"
+            )
         secret = new_secret("hk")
         now = self._now()
         days = wanted.expires_in_days
@@ -87,56 +83,56 @@ class ApiKeys:
         )
 
         def add(tx: Connection) -> None:
-            if users.hold_user(tx, principal.id) is None:
-                raise Unauthenticated("this user is gone")
+            if users.lock_user(tx, principal.id) is None:
+                raise Unauthenticated("the user does not exist any more")
             if api_keys.count_live_keys(tx, principal.id, now) >= MAX_KEYS:
                 raise Conflict(f"there are {MAX_KEYS} keys; revoke one first")
             api_keys.add_key(tx, row)
-            self._journal.note(tx, caller, "key.create", target=row.id, reason=row.name)
+            self._audit_log.record(tx, caller, "key.create", target=row.id, reason=row.name)
 
         self._db.write(add)
-        return _shown_once(row, secret)
+        return _to_new_key(row, secret)
 
     def list(self, caller: Caller, query: ApiKeyQuery) -> ApiKeysOut:
-        """Keys of one user, newest first, without their secrets.
+        """List the keys of one user, newest first, without their secrets.
 
         Raises:
-            NotFound: They are another user's, and the caller does not manage users.
-            InvalidInput: A cursor that no page gave out.
+            NotFound: The user is not the caller, who may not manage users (IDOR).
+            InvalidInput: The cursor is not valid.
         """
         principal = _principal(caller)
         user_id = query.user_id or principal.id
         if not _may_manage(principal, user_id):
-            raise NotFound(f"there is no user {user_id!r}")
+            raise NotFound(f"user {user_id!r} does not exist")
         rows, cursor = newest_first(
             query,
             lambda limit, before: self._db.read(
                 lambda tx: api_keys.list_keys(tx, user_id, limit, before)
             ),
         )
-        return ApiKeysOut(keys=[_shown(row) for row in rows], next_cursor=cursor)
+        return ApiKeysOut(keys=[_to_response(row) for row in rows], next_cursor=cursor)
 
     def revoke(self, caller: Caller, key_id: str) -> None:
-        """End a key; one that has ended stays so.
+        """Revoke a key; a second call changes nothing.
 
         Raises:
-            NotFound: No such key, or another user's, and the caller does not manage users.
+            NotFound: The key does not exist, or is another user's (IDOR).
         """
 
         def end(tx: Connection) -> None:
             self._key(tx, caller, key_id)
             if api_keys.revoke_key(tx, key_id, self._now()):
-                self._journal.note(tx, caller, "key.revoke", target=key_id)
+                self._audit_log.record(tx, caller, "key.revoke", target=key_id)
 
         self._db.write(end)
 
     def rotate(self, caller: Caller, key_id: str) -> NewApiKeyOut:
-        """A new secret for the same key; the old one ends at once.
+        """Replace a key's secret; the old one is invalid at once.
 
         Raises:
-            NotFound: No such key, or another user's.
-            Forbidden: The caller is another key.
-            Conflict: It is revoked or expired, or was rotated at the same time.
+            NotFound: The key does not exist, or is another user's.
+            Forbidden: The caller uses another API key.
+            Conflict: The key is revoked or expired, or was rotated at the same time.
         """
         principal = _principal(caller)
         secret = new_secret("hk", key_id)
@@ -145,45 +141,47 @@ class ApiKeys:
         def turn(tx: Connection) -> ApiKeyRow:
             row = self._key(tx, caller, key_id)
             if row.user_id != principal.id:
-                raise NotFound(f"there is no key {key_id!r}")  # whoever gets it acts for its owner
+                raise NotFound(
+                    f"API key {key_id!r} does not exist"
+                )  # the secret's holder acts for its owner
             if principal.kind == "api_key" and principal.credential_id != key_id:
-                raise Forbidden("a key rotates only itself; log in with a password")
+                raise Forbidden("an API key can only rotate itself; log in with a password")
             if row.expires_at is not None and row.expires_at <= now:
                 raise Conflict(f"the key {key_id} has expired; create another one")
             if not api_keys.rotate_key(tx, row, secret.digest, now):
                 raise Conflict(f"the key {key_id} is revoked, or was rotated at the same time")
-            self._journal.note(tx, caller, "key.rotate", target=key_id)
+            self._audit_log.record(tx, caller, "key.rotate", target=key_id)
             return replace(row, rotated_at=now)
 
-        return _shown_once(self._db.write(turn), secret)
+        return _to_new_key(self._db.write(turn), secret)
 
     def _key(self, tx: Connection, caller: Caller, key_id: str) -> ApiKeyRow:
         row = api_keys.get_key(tx, key_id)
         if row is None or not _may_manage(_principal(caller), row.user_id):
-            raise NotFound(f"there is no key {key_id!r}")
+            raise NotFound(f"API key {key_id!r} does not exist")
         return row
 
 
 class SigningKeys:
-    """The keys that sign access tokens, as administrators see them."""
+    """Lists and rotates the keys that sign access tokens."""
 
-    def __init__(self, db: Database, keyring: Keyring, journal: Journal) -> None:
+    def __init__(self, db: Database, keyring: Keyring, audit_log: AuditLog) -> None:
         self._db = db
         self._keyring = keyring
-        self._journal = journal
+        self._audit_log = audit_log
 
     def list(self) -> SigningKeysOut:
-        """All keys, newest first, without their secrets."""
+        """List all keys, newest first, without their secrets."""
         rows = self._db.read(signing_keys.list_signing_keys)
         return SigningKeysOut(keys=[SigningKeyOut.model_validate(row) for row in rows])
 
     def rotate(self, caller: Caller, wanted: RotateIn) -> SigningKeyOut:
-        """A new key signs from now on."""
+        """Make a new key the signing key."""
 
         def turn(tx: Connection) -> SigningKeyOut:
             row = self._keyring.rotate(tx, distrust=wanted.distrust)
             why = "distrusted" if wanted.distrust else None
-            self._journal.note(tx, caller, "signing_key.rotate", target=row.kid, reason=why)
+            self._audit_log.record(tx, caller, "signing_key.rotate", target=row.kid, reason=why)
             return SigningKeyOut.model_validate(row)
 
         return self._db.write(turn)
@@ -191,7 +189,7 @@ class SigningKeys:
 
 def _principal(caller: Caller) -> Principal:
     if caller.principal is None:
-        raise Unauthenticated("this needs an access token")
+        raise Unauthenticated("an access token is required")
     return caller.principal
 
 
@@ -199,9 +197,9 @@ def _may_manage(principal: Principal, user_id: str) -> bool:
     return user_id == principal.id or principal.may("users:manage")
 
 
-def _shown(row: ApiKeyRow) -> ApiKeyOut:
+def _to_response(row: ApiKeyRow) -> ApiKeyOut:
     return ApiKeyOut.model_validate(row).model_copy(update={"permissions": sorted(row.permissions)})
 
 
-def _shown_once(row: ApiKeyRow, secret: SecretText) -> NewApiKeyOut:
-    return NewApiKeyOut(**_shown(row).model_dump(), key=secret.text)
+def _to_new_key(row: ApiKeyRow, secret: SecretText) -> NewApiKeyOut:
+    return NewApiKeyOut(**_to_response(row).model_dump(), key=secret.text)

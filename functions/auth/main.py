@@ -1,13 +1,15 @@
-"""Builds the real things. The template names `functions.auth.main.lambda_handler`."""
+"""Composition root: builds the Lambda handler of `/api/v1/auth`."""
 
 from __future__ import annotations
 
 from functions.auth.api import create_app
 from functions.auth.settings import Settings
-from functions.auth.wiring import wire
+from functions.auth.wiring import build_services
 from hearth.bootstrap import connect
 from hearth.http.app import lambda_handler_for
 
 settings = Settings()
 platform = connect(settings)
-lambda_handler = lambda_handler_for(create_app(wire(platform.db, settings)), platform.limits)
+lambda_handler = lambda_handler_for(
+    create_app(build_services(platform.db, settings)), platform.limits
+)

@@ -1,4 +1,4 @@
-"""Builds the authorizer. The template names `functions.auth.main_authorizer.lambda_handler`."""
+"""Composition root: builds the Lambda authorizer."""
 
 from __future__ import annotations
 

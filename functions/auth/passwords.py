@@ -1,4 +1,4 @@
-"""Passwords: which are good enough, and how they are kept.
+"""Passwords: which are acceptable, and how they are hashed.
 
 Rules: NIST SP 800-63B, 5.1.1.2: a length and a list of the commonest, nothing about the mixture of
 characters. Hash: argon2id with the parameters of OWASP's password storage cheat sheet (19 MiB, two
@@ -26,8 +26,8 @@ PARALLELISM = 1
 _SALT_BYTES = 16
 _HASH_BYTES = 32
 
-# The head of published lists of leaked passwords that are long enough to pass; in lower case.
-_COMMONEST = """
+# The most common leaked passwords that are long enough, in lower case.
+_MOST_COMMON = """
     123456789012 1234567890123 123456789123 1234567891011 123123123123 12345678910 qwertyuiop12
     qwertyuiop123 qwertyuiop[] 1q2w3e4r5t6y 1qaz2wsx3edc 1qaz2wsx3edc4rfv qazwsxedcrfv
     zaq12wsxcde3 asdfghjkl123 qwerty123456 qwerty1234567 123456qwerty qwertyqwerty
@@ -41,14 +41,14 @@ _COMMONEST = """
     hearthhearth hearth123456 hearthpassword
 """
 _REPEATED = re.compile(r"(.{1,6}?)\1+", re.DOTALL)
-"""One to six characters over and over: aaaaaaaaaaaa, 123412341234."""
+"""One to six characters repeated: aaaaaaaaaaaa, 123412341234."""
 
 
 def check_new_password(password: str, email: str) -> None:
-    """Refuse a password that would be among the first to be tried; it is named in no message.
+    """Check that a password is not easily guessed; no message contains it.
 
     Raises:
-        InvalidInput: Too short, too long, among the commonest, or the e-mail address.
+        InvalidInput: The password is too short, too long, very common, or the e-mail address.
     """
     password = _normalized(password)
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
@@ -57,35 +57,35 @@ def check_new_password(password: str, email: str) -> None:
             f"choose one with {MIN_LENGTH} to {MAX_LENGTH}"
         )
     lower = password.lower()
-    if lower.replace(" ", "") in _COMMONEST.split() or _REPEATED.fullmatch(lower):
+    if lower.replace(" ", "") in _MOST_COMMON.split() or _REPEATED.fullmatch(lower):
         raise InvalidInput("the password is among the first that are guessed; choose another")
     if lower in (email.lower(), email.lower().partition("@")[0]):
         raise InvalidInput("the password is the e-mail address; choose another")
 
 
 class Passwords:
-    """Hashes and verifies. argon2 is loaded on first use: whoever only checks tokens never pays."""
+    """Hashes and verifies passwords; argon2 is imported on first use."""
 
     def hash(self, password: str) -> str:
-        """The text to keep, with its own salt and parameters."""
+        """Return the hash with its salt and parameters."""
         return self._hasher.hash(_normalized(password))
 
-    def verify(self, kept: str | None, password: str) -> bool:
-        """Whether `password` is the one of which `kept` was made.
+    def verify(self, stored: str | None, password: str) -> bool:
+        """Whether `password` has the stored hash.
 
-        None for `kept` (there is no such user) costs what a wrong password costs, and is False.
+        None (the user does not exist) takes as long as a wrong password, and is false.
         """
         from argon2.exceptions import VerifyMismatchError
 
         try:
-            self._hasher.verify(kept or _DECOY, _normalized(password))
+            self._hasher.verify(stored or _DECOY, _normalized(password))
         except VerifyMismatchError:
             return False
-        return kept is not None
+        return stored is not None
 
-    def is_outdated(self, kept: str) -> bool:
-        """Whether `kept` was made with other parameters than a new hash would be."""
-        return self._hasher.check_needs_rehash(kept)
+    def is_outdated(self, stored: str) -> bool:
+        """Whether a hash was made with other parameters than a new one."""
+        return self._hasher.check_needs_rehash(stored)
 
     @cached_property
     def _hasher(self) -> PasswordHasher:
@@ -97,7 +97,7 @@ class Passwords:
 
 
 def _normalized(password: str) -> str:
-    """The same characters however a keyboard composes them (NIST SP 800-63B: NFKC or NFKD)."""
+    """Normalize Unicode, whatever a keyboard composes (NIST SP 800-63B: NFKC or NFKD)."""
     return unicodedata.normalize("NFKC", password)
 
 
@@ -105,7 +105,7 @@ def _unpadded(size: int) -> str:
     return b64encode(bytes(size)).decode().rstrip("=")
 
 
-# A hash of nothing: in form and cost like any other, and no password gives it.
+# A hash that no password has, with the form and cost of any other.
 _DECOY = (
     f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}"
     f"${_unpadded(_SALT_BYTES)}${_unpadded(_HASH_BYTES)}"

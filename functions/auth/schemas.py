@@ -1,4 +1,4 @@
-"""What crosses the border of `auth`."""
+"""Request and response models of the auth API."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _PERMISSIONS = sorted(PERMISSIONS[Role.ADMIN])
 
 
 def _number(value: Any) -> Any:
-    """Not the text of a number, nor a truth value; 7.0 is a whole number in JSON."""
+    """Accept JSON's whole numbers (7.0 is one), but no strings and booleans."""
     if isinstance(value, str | bool):
         raise ValueError("this is a whole number of days")  # noqa: TRY004  # pydantic's
     return value
 
 
 def _encodable(secret: SecretStr) -> SecretStr:
-    """JSON can escape half of a surrogate pair, which no encoding can write."""
+    """Reject unpaired surrogates, which JSON can escape and no encoding can write."""
     try:
         secret.get_secret_value().encode()
     except UnicodeEncodeError:
@@ -55,7 +55,7 @@ Email = Annotated[
     Field(max_length=254, pattern=_EMAIL, examples=["ada@example.org"]),
     AfterValidator(str.lower),
 ]
-"""Compared without case."""
+"""Compared case-insensitively."""
 NewPassword = Annotated[
     SecretStr,
     Field(
@@ -79,7 +79,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f
 
 
 class _In(BaseModel):
-    """Whatever we do not know is a mistake, and is named."""
+    """Rejects unknown fields by name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -112,7 +112,7 @@ class RefreshIn(_In):
 
 
 class TokensOut(BaseModel):
-    """RFC 6749, 5.1. A refresh token can be used once; the answer brings the next one."""
+    """RFC 6749, 5.1. A refresh token can be used once; the response contains the next one."""
 
     access_token: str
     refresh_token: str
@@ -125,7 +125,7 @@ class ValidateIn(_In):
 
 
 class ValidateOut(BaseModel):
-    """What a token says now. Where `valid` is false nothing else is said."""
+    """Whether a token is valid now; the other fields are null when it is not."""
 
     valid: bool
     principal_id: str | None = None
@@ -136,7 +136,7 @@ class ValidateOut(BaseModel):
 
 
 class MeOut(BaseModel):
-    """Who calls. `email` is None for the machine itself (`kind` local)."""
+    """Describe the caller. `email` is None for the machine itself (`kind` local)."""
 
     id: str
     kind: Kind
@@ -160,7 +160,7 @@ class UserIn(_In):
 
 
 class UserPatch(_In):
-    """What is left out stays."""
+    """Fields that are absent do not change."""
 
     role: Role | None = None
     disabled: StrictBool | None = None
@@ -179,7 +179,7 @@ class UserOut(_Out):
 
 
 class UsersOut(BaseModel):
-    """Users, newest first."""
+    """List users, newest first."""
 
     users: list[UserOut]
     next_cursor: Annotated[str | None, Field(description="None: this is the last page.")]
@@ -298,7 +298,7 @@ class AuditQuery(PageQuery):
 
 
 class AuditEntryOut(_Out):
-    """Who did what, when, from where, and with what outcome."""
+    """One entry: who did what, when, from where, and with what outcome."""
 
     id: str
     at: datetime

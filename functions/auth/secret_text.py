@@ -3,12 +3,12 @@
     hk_01KAJQ6T1M5W8Y2Z3X4V5B6N7M_3pEYcE…43 characters…aB2xYz
     └ kind  └ id (ULID), to find the row  └ 256 random bits     └ CRC-32, in base 62 as the rest
 
-The beginning lets a scanner find a key that was published; the checksum tells it, and us, a typing
-error from a key without asking a database. GitHub's tokens are built so:
+The prefix lets a scanner find a key that was published; the checksum tells a typing error from a
+key without a look-up in the database. GitHub's tokens have the same format:
 https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats/
 
-What is stored is the SHA-256 of the whole text. A slow hash, as for passwords, would guard against
-guessing; nobody guesses 256 random bits.
+The SHA-256 of the whole text is stored. A slow hash, as for passwords, protects against guessing,
+which is infeasible for 256 random bits.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SHAPE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SecretText:
-    """A secret as its bearer has it; `id` finds the row, `digest` is what the row keeps of it."""
+    """A secret as its holder has it; `id` finds the row, which stores the `digest`."""
 
     id: str
     text: str
@@ -49,7 +49,7 @@ class SecretText:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def matches(self, digest: str) -> bool:
-        """Whether this is the secret of which `digest` was kept; as slow when it nearly is."""
+        """Whether `digest` is that of this secret, compared in constant time."""
         return hmac.compare_digest(self.digest, digest)
 
     def __repr__(self) -> str:
@@ -57,7 +57,7 @@ class SecretText:
 
 
 def new_secret(kind: Kind, secret_id: str | None = None) -> SecretText:
-    """A fresh secret, for a fresh row or for the one with that id."""
+    """Create a random secret, for a new row or for the row with the given id."""
     secret_id = secret_id or new_ulid()
     number = int.from_bytes(secrets.token_bytes(_SECRET_BYTES), "big")
     body = f"{kind}_{secret_id}_{_base62(number, _SECRET_WIDTH)}"
@@ -65,7 +65,7 @@ def new_secret(kind: Kind, secret_id: str | None = None) -> SecretText:
 
 
 def read_secret(kind: Kind, text: str) -> SecretText | None:
-    """The secret that `text` is; None when it is another kind, cut off or mistyped."""
+    """Parse a secret; None when it is of another kind, truncated or mistyped."""
     match = _SHAPE.fullmatch(text)
     if match is None or match["kind"] != kind or match["checksum"] != _checksum(match["body"]):
         return None

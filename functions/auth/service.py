@@ -1,4 +1,4 @@
-"""Lets people in: registering, logging in and out, refreshing, changing a password."""
+"""Registration, log-in and log-out, refresh tokens, and changes of passwords."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from functions.auth.access_tokens import AccessTokens
-from functions.auth.journal import Caller, Journal
+from functions.auth.attempt_limits import AttemptLimits
+from functions.auth.audit_log import AuditLog, Caller
 from functions.auth.keyring import TOKEN_LIFE
-from functions.auth.limits import Limits
 from functions.auth.passwords import Passwords, check_new_password
 from functions.auth.repository import invitations, sessions, users
 from functions.auth.repository.sessions import RefreshToken, Session
-from functions.auth.repository.tables import prune
+from functions.auth.repository.tables import delete_expired
 from functions.auth.repository.users import UserRow
 from functions.auth.schemas import LoginIn, PasswordIn, RegisterIn, TokensOut, UserOut
 from functions.auth.secret_text import new_secret, read_secret
@@ -33,25 +33,21 @@ if TYPE_CHECKING:
 
 REFRESH_LIFE = timedelta(days=30)
 SESSION_LIFE = timedelta(days=180)
-"""However often it is refreshed, somebody shows a password again after this."""
-PRUNED_AT_A_TIME = 50
+"""A session ends after this, however often it was refreshed."""
+DELETED_AT_A_TIME = 50
 _NO_RIGHT = (
     "registering needs an invitation for this e-mail address; "
     "the first user of a site needs its setup token"
 )
-_WRONG = "the e-mail address or the password is wrong"
+_WRONG_CREDENTIALS = "the e-mail address or the password is wrong"
 
 
 class AuthService:
-    """Sessions, and how one gets them.
+    """Registers users and manages sessions.
 
     Args:
-        db: Database.
-        tokens: Issues access tokens.
-        passwords: Hashes passwords.
-        journal: Is told of all of it.
-        setup_token: What the first user must show; None: nobody can from elsewhere.
-        now: The present, timezone-aware.
+        setup_token: Required of the first user; None: only a program of the machine may register.
+        now: The clock, timezone-aware.
     """
 
     def __init__(
@@ -59,40 +55,40 @@ class AuthService:
         db: Database,
         tokens: AccessTokens,
         passwords: Passwords,
-        journal: Journal,
+        audit_log: AuditLog,
         setup_token: SecretStr | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._db = db
         self._tokens = tokens
         self._passwords = passwords
-        self._journal = journal
+        self._audit_log = audit_log
         self._setup_token = setup_token
         self._now = now
-        self._limits = Limits(now)
+        self._limits = AttemptLimits(now)
 
     # ---- registering ----
 
     def register(self, caller: Caller, wanted: RegisterIn) -> UserOut:
-        """A new user: the first one as administrator, others by invitation.
+        """Register a user: the first one as administrator, others by invitation.
 
         Raises:
-            InvalidInput: The password is no good.
-            Forbidden: No right to register; the same for every address, known or not.
-            Conflict: Whoever holds the invitation is registered already.
-            TooManyAttempts: From this address.
+            InvalidInput: The password is not acceptable.
+            Forbidden: No invitation or setup token; the same for every address, known or not.
+            Conflict: The e-mail address of the invitation is registered already.
+            TooManyAttempts: There were too many attempts from this address.
         """
         password = wanted.password.get_secret_value()
         check_new_password(password, wanted.email)
 
         def look(tx: Connection) -> tuple[bool, InvitationRow | None]:
-            self._limits.begin(tx, caller.address)
+            self._limits.count_attempt(tx, caller.address)
             return users.is_set_up(tx), self._invitation(tx, wanted)
 
         is_set_up, invitation = self._db.write(look)
         is_first = not is_set_up and self._may_set_up(caller, wanted.setup_token)
         if not is_first and invitation is None:
-            self._journal.refuse(caller, "register", "no invitation, no setup token")
+            self._audit_log.record_refusal(caller, "register", "no invitation, no setup token")
             raise Forbidden(_NO_RIGHT)
         row = _new_user(
             wanted.email,
@@ -102,7 +98,7 @@ class AuthService:
         )
 
         def add(tx: Connection) -> None:
-            # Two may come this far with the same right; one of them gets the row.
+            # Two requests may get this far with one invitation; one of them gets the row.
             claimed = (
                 users.claim_setup(tx, row.created_at)
                 if invitation is None
@@ -112,9 +108,11 @@ class AuthService:
                 raise Forbidden(_NO_RIGHT)
             if not users.add_user(tx, row):
                 raise Conflict("this e-mail address is registered already; log in instead")
-            self._limits.succeed(tx, caller.address)
+            self._limits.record_success(tx, caller.address)
             how = "setup" if invitation is None else f"invitation {invitation.id}"
-            self._journal.note(tx, caller, "register", actor_id=row.id, target=row.id, reason=how)
+            self._audit_log.record(
+                tx, caller, "register", actor_id=row.id, target=row.id, reason=how
+            )
 
         self._db.write(add)
         return UserOut.model_validate(row)
@@ -128,7 +126,7 @@ class AuthService:
         return compare_digest(shown.get_secret_value().encode(), expected)
 
     def _invitation(self, tx: Connection, wanted: RegisterIn) -> InvitationRow | None:
-        """The invitation that `wanted` shows, if it is good, and for this address."""
+        """Return the invitation of the request if it is valid and for this e-mail address."""
         code = wanted.invitation and read_secret("hi", wanted.invitation.get_secret_value())
         if not code:
             return None
@@ -140,17 +138,17 @@ class AuthService:
     # ---- logging in and out ----
 
     def login(self, caller: Caller, given: LoginIn) -> TokensOut:
-        """A new session.
+        """Begin a session.
 
         Raises:
-            Unauthenticated: Wrong password, no such user, or a disabled one; it is not told which,
-                and costs the same.
-            TooManyAttempts: Of this account or from this address.
+            Unauthenticated: The password is wrong, or the user does not exist or is disabled; which
+                of them is not disclosed, by text or by time.
+            TooManyAttempts: There were too many attempts on this account or from this address.
         """
         password = given.password.get_secret_value()
 
         def look(tx: Connection) -> UserRow | None:
-            self._limits.begin(tx, caller.address, given.email)
+            self._limits.count_attempt(tx, caller.address, given.email)
             return users.find_user(tx, given.email)
 
         user = self._db.write(look)
@@ -159,8 +157,10 @@ class AuthService:
             reason = (
                 "unknown user" if user is None else "disabled" if is_right else "wrong password"
             )
-            self._journal.refuse(caller, "login", reason, actor_id=user.id if user else None)
-            raise Unauthenticated(_WRONG)
+            self._audit_log.record_refusal(
+                caller, "login", reason, actor_id=user.id if user else None
+            )
+            raise Unauthenticated(_WRONG_CREDENTIALS)
         found = user
         fresh_hash = (
             self._passwords.hash(password)
@@ -170,30 +170,30 @@ class AuthService:
 
         def enter(tx: Connection) -> TokensOut:
             now = self._now()
-            held = users.hold_user(tx, found.id)
+            held = users.lock_user(tx, found.id)
             if held is None or held.disabled_at or held.password_hash != found.password_hash:
-                raise Unauthenticated(_WRONG)  # changed while the password was verified
+                raise Unauthenticated(_WRONG_CREDENTIALS)  # changed while the password was verified
             if fresh_hash is not None:
                 users.update_user(tx, held.id, {"password_hash": fresh_hash}, now)
-            self._limits.succeed(tx, caller.address, given.email)
+            self._limits.record_success(tx, caller.address, given.email)
             session = Session(
                 new_ulid(), held.id, held.email, held.role, now, now + REFRESH_LIFE, None, None
             )
             sessions.add_session(tx, session)
-            self._journal.note(tx, caller, "login", actor_id=held.id, target=session.id)
-            prune(tx, now, PRUNED_AT_A_TIME)
+            self._audit_log.record(tx, caller, "login", actor_id=held.id, target=session.id)
+            delete_expired(tx, now, DELETED_AT_A_TIME)
             return self._tokens_for(tx, session)
 
         return self._db.write(enter)
 
     def refresh(self, caller: Caller, refresh_token: SecretStr) -> TokensOut:
-        """The next pair of tokens.
+        """Exchange a refresh token for the next pair of tokens.
 
-        A token that was used before is in two hands. Which of them is the right one cannot be
-        known, so the session ends for both (RFC 9700, 4.14.2).
+        A token that is used twice may have been stolen. Which of its holders is right cannot
+        be known, so the session ends for both (RFC 9700, 4.14.2).
 
         Raises:
-            Unauthenticated: It is none of ours, was used, or its session has ended.
+            Unauthenticated: The token is not valid or was used, or its session has ended.
         """
         shown = read_secret("hr", refresh_token.get_secret_value())
 
@@ -207,7 +207,7 @@ class AuthService:
                 return None
             if not sessions.use_refresh_token(tx, token.id, now):
                 if sessions.revoke_session(tx, session.id, now):
-                    self._journal.note(
+                    self._audit_log.record(
                         tx,
                         caller,
                         "refresh",
@@ -220,7 +220,7 @@ class AuthService:
             if now >= token.expires_at or not session.is_live(now):
                 return None
             until = min(now + REFRESH_LIFE, session.created_at + SESSION_LIFE)
-            sessions.prolong(tx, session.id, until)
+            sessions.extend_session(tx, session.id, until)
             return self._tokens_for(tx, replace(session, expires_at=until))
 
         answer = self._db.write(exchange)
@@ -242,33 +242,33 @@ class AuthService:
         """End the session of the caller.
 
         Raises:
-            Conflict: They are here with an API key, or are the machine itself.
+            Conflict: The caller has no session but an API key, or is a program of the machine.
         """
-        principal = _with_session(caller)
+        principal = _require_session(caller)
 
         def leave(tx: Connection) -> None:
             if sessions.revoke_session(tx, principal.credential_id, self._now()):
-                self._journal.note(tx, caller, "logout", target=principal.credential_id)
+                self._audit_log.record(tx, caller, "logout", target=principal.credential_id)
 
         self._db.write(leave)
 
     def change_password(self, caller: Caller, given: PasswordIn) -> None:
-        """Replace the caller's password; ends their other sessions. API keys stay.
+        """Change the caller's password and end their other sessions; API keys stay valid.
 
         Raises:
-            InvalidInput: The new one is no good.
-            Forbidden: The current one is wrong.
-            Conflict: The caller has no session, or another change was first.
-            Unauthenticated: The user is gone.
-            TooManyAttempts: Wrong ones.
+            InvalidInput: The new password is not acceptable.
+            Forbidden: The current password is wrong.
+            Conflict: The caller has no session, or the password was changed at the same time.
+            Unauthenticated: The user does not exist any more.
+            TooManyAttempts: There were too many wrong passwords.
         """
-        principal = _with_session(caller)
+        principal = _require_session(caller)
 
         def look(tx: Connection) -> UserRow:
             user = users.get_user(tx, principal.id)
             if user is None:
-                raise Unauthenticated("this user is gone")
-            self._limits.begin(tx, caller.address, user.email)
+                raise Unauthenticated("the user does not exist any more")
+            self._limits.count_attempt(tx, caller.address, user.email)
             return user
 
         user = self._db.write(look)
@@ -277,27 +277,27 @@ class AuthService:
         if not self._passwords.verify(
             user.password_hash, given.current_password.get_secret_value()
         ):
-            self._journal.refuse(caller, "password.change", "wrong password")
+            self._audit_log.record_refusal(caller, "password.change", "wrong password")
             raise Forbidden("the current password is wrong")
         new_hash = self._passwords.hash(new)
 
         def change(tx: Connection) -> None:
             now = self._now()
-            held = users.hold_user(tx, user.id)
+            held = users.lock_user(tx, user.id)
             if held is None or held.password_hash != user.password_hash:
                 raise Conflict("the password was changed elsewhere at the same time")
             users.update_user(tx, user.id, {"password_hash": new_hash}, now)
             sessions.revoke_sessions_of(tx, user.id, now, except_id=principal.credential_id)
-            self._limits.succeed(tx, caller.address, user.email)
-            self._journal.note(tx, caller, "password.change")
+            self._limits.record_success(tx, caller.address, user.email)
+            self._audit_log.record(tx, caller, "password.change")
 
         self._db.write(change)
 
 
-def _with_session(caller: Caller) -> Principal:
+def _require_session(caller: Caller) -> Principal:
     principal = caller.principal
     if principal is None or principal.kind != "user":
-        raise Conflict("this is about a session, and you have none: log in with a password")
+        raise Conflict("the caller has no session: log in with a password")
     return principal
 
 

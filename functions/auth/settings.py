@@ -1,4 +1,4 @@
-"""What `auth` and its authorizer read from their environment."""
+"""The environment of auth and its authorizer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
-    """Apart from the database what lets the first user in, and how long the audit log goes back."""
+    """Core settings, the setup token, and the retention of the audit log."""
 
     setup_token: SecretStr | None = Field(None, min_length=16)
-    """What the first user must show; None: only a program of the same machine may register one.
-    Long enough that nobody guesses it from as many addresses as they like."""
+    """Required of the first user; None: only a program of the same machine may register one.
+    Long enough that it cannot be guessed from any number of addresses."""
     audit_retention_days: int = Field(365, ge=1, le=36_500)

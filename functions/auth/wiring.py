@@ -1,4 +1,4 @@
-"""Puts the services of the HTTP function together."""
+"""Composition root of the HTTP function."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from functions.auth.access_tokens import AccessTokens
 from functions.auth.accounts import Accounts
 from functions.auth.api import Services
+from functions.auth.audit_log import AuditLog
 from functions.auth.authenticator import Authenticator
 from functions.auth.identity import Identity
-from functions.auth.journal import Journal
 from functions.auth.keyring import Keyring
 from functions.auth.keys import ApiKeys, SigningKeys
 from functions.auth.passwords import Passwords
@@ -25,19 +25,21 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 
-def wire(db: Database, settings: Settings, now: Callable[[], datetime] = utc_now) -> Services:
-    """All that the routes ask, on one database."""
-    keyring, passwords, journal = (
+def build_services(
+    db: Database, settings: Settings, now: Callable[[], datetime] = utc_now
+) -> Services:
+    """Build the services behind the routes, on one database."""
+    keyring, passwords, audit_log = (
         Keyring(db, now),
         Passwords(),
-        Journal(db, now, timedelta(days=settings.audit_retention_days)),
+        AuditLog(db, now, timedelta(days=settings.audit_retention_days)),
     )
     tokens = AccessTokens(keyring, now)
     return Services(
-        AuthService(db, tokens, passwords, journal, settings.setup_token, now),
+        AuthService(db, tokens, passwords, audit_log, settings.setup_token, now),
         Identity(db, Authenticator(db, tokens, now)),
-        Accounts(db, passwords, journal, now),
-        ApiKeys(db, journal, now),
-        SigningKeys(db, keyring, journal),
-        journal,
+        Accounts(db, passwords, audit_log, now),
+        ApiKeys(db, audit_log, now),
+        SigningKeys(db, keyring, audit_log),
+        audit_log,
     )

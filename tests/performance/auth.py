@@ -31,7 +31,7 @@ from functions.auth.repository.signing_keys import list_signing_keys
 from hearth import migrations
 from hearth.db import Database
 from hearth.logging import logger
-from tests.support.auth import ADMIN, PASSWORD, Porter
+from tests.support.auth import ADMIN, PASSWORD, Harness
 from tests.support.events import load_event
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,9 +92,9 @@ def measure(folder: Path) -> dict[str, float]:
     url = f"sqlite:///{folder}/hearth.db"
     migrations.upgrade(url)
     db = Database(url)
-    porter = Porter(db)
-    token = porter.administrator()
-    key = porter.key(token)["key"]
+    harness = Harness(db)
+    token = harness.administrator()
+    key = harness.key(token)["key"]
     (signing,) = db.read(list_signing_keys)
     secret = base64.b64decode(signing.secret)
     argon2 = PasswordHasher(passwords.TIME_COST, passwords.MEMORY_KIB, passwords.PARALLELISM)
@@ -109,10 +109,10 @@ def measure(folder: Path) -> dict[str, float]:
             ),
             CALLS,
         ),
-        "authorizer_jwt": median_ms(lambda: porter.authorizer(by_token, None), CALLS),
-        "authorizer_key": median_ms(lambda: porter.authorizer(by_key, None), CALLS),
+        "authorizer_jwt": median_ms(lambda: harness.authorizer(by_token, None), CALLS),
+        "authorizer_key": median_ms(lambda: harness.authorizer(by_key, None), CALLS),
         "bare_argon2_verify": median_ms(lambda: argon2.verify(kept, PASSWORD), LOG_INS),
-        "login": median_ms(lambda: porter.call("POST", "/login", given), LOG_INS),
+        "login": median_ms(lambda: harness.call("POST", "/login", given), LOG_INS),
     }
     db.close()
     starts = {

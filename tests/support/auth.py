@@ -16,7 +16,7 @@ from functions.auth.authenticator import Authenticator
 from functions.auth.handler import Unauthorized, make_handler
 from functions.auth.keyring import Keyring
 from functions.auth.settings import Settings
-from functions.auth.wiring import wire
+from functions.auth.wiring import build_services
 from hearth.db import Database
 from hearth.errors import HearthError
 from hearth.http.app import lambda_handler_for
@@ -30,7 +30,7 @@ PASSWORD = "a heron stood in the brook"
 ADMIN = "ada@example.org"
 
 
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
+def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
     """What each of `calls` gave or raised; they begin together, each in a thread.
 
     Below the handler, whose event loop is one for a process: Lambda runs one invocation at a time.
@@ -60,7 +60,7 @@ class Answer:
 
 
 @dataclass
-class Porter:
+class Harness:
     """Sends requests through the authorizer to `auth`, as API Gateway does, without its cache."""
 
     db: Database
@@ -72,7 +72,7 @@ class Porter:
 
     def __post_init__(self) -> None:
         settings = Settings(database_url="sqlite:////unused", setup_token=self.setup_token)
-        self.services = wire(self.db, settings, self.clock)
+        self.services = build_services(self.db, settings, self.clock)
         self.handler = lambda_handler_for(create_app(self.services))
         self.authorizer = self.new_authorizer()
 

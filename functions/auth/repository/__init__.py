@@ -1,1 +1,1 @@
-"""The tables of `auth`. Every function takes the caller's transaction."""
+"""The tables of auth and every statement on them, in the caller's transaction."""

@@ -1,4 +1,4 @@
-"""API keys. Only the digest of a key is kept."""
+"""The table of API keys; only the digest of a key is stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hearth.principal import Role
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRow:
-    """One key as it is stored; times are None where the thing has not happened."""
+    """A stored key; times are None where the event has not happened."""
 
     id: str
     user_id: str
@@ -30,20 +30,20 @@ class ApiKeyRow:
 
 @dataclass(frozen=True, slots=True)
 class OwnedKey:
-    """A key with what counts of its owner."""
+    """A key with its owner's role and state."""
 
     key: ApiKeyRow
     role: Role
     disabled_at: datetime | None
 
     def is_live(self, now: datetime) -> bool:
-        """Whether it still lets its bearer in."""
+        """Whether the key is valid."""
         key = self.key
         expired = key.expires_at is not None and key.expires_at <= now
         return key.revoked_at is None and self.disabled_at is None and not expired
 
 
-# Built once: the authorizer asks it on every call, and building costs more than asking.
+# Built once: the authorizer runs it on every call, and building it takes longer than running it.
 _WITH_OWNER = (
     select(api_keys, users.c.role, users.c.disabled_at)
     .join(users, users.c.id == api_keys.c.user_id)
@@ -71,13 +71,13 @@ def get_key(tx: Connection, key_id: str) -> ApiKeyRow | None:
 
 
 def get_owned_key(tx: Connection, key_id: str) -> OwnedKey | None:
-    """The key with its owner, found by keys; None also when the owner is gone."""
+    """Find a key with its owner, by primary keys; None when either does not exist."""
     row = tx.execute(_WITH_OWNER, {"wanted": key_id}).one_or_none()
     return None if row is None else OwnedKey(_key(row), Role(row.role), row.disabled_at)
 
 
 def list_keys(tx: Connection, user_id: str, limit: int, before: str | None) -> list[ApiKeyRow]:
-    """Keys of one user, newest first; `before` is the id of the last one of the page before."""
+    """List the keys of one user, newest first, after the id `before`."""
     query = (
         select(api_keys)
         .where(api_keys.c.user_id == user_id)
@@ -90,7 +90,7 @@ def list_keys(tx: Connection, user_id: str, limit: int, before: str | None) -> l
 
 
 def revoke_key(tx: Connection, key_id: str, now: datetime) -> bool:
-    """End the key; False when it had been ended before."""
+    """Revoke a key; False when it was revoked before."""
     revoked = tx.execute(
         update(api_keys)
         .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
@@ -100,7 +100,7 @@ def revoke_key(tx: Connection, key_id: str, now: datetime) -> bool:
 
 
 def rotate_key(tx: Connection, key: ApiKeyRow, digest: str, now: datetime) -> bool:
-    """Replace the secret of `key` as it was read; False when it is another by now, or revoked."""
+    """Replace a key's secret (compare and swap); False when it has changed or is revoked."""
     rotated = tx.execute(
         update(api_keys)
         .where(
@@ -114,7 +114,7 @@ def rotate_key(tx: Connection, key: ApiKeyRow, digest: str, now: datetime) -> bo
 
 
 def touch_key(tx: Connection, key_id: str, now: datetime, before: datetime) -> None:
-    """Note that the key is used, unless that was noted at or after `before`."""
+    """Record the use of a key, unless one was recorded at or after `before`."""
     tx.execute(
         update(api_keys)
         .where(

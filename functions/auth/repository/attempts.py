@@ -1,4 +1,4 @@
-"""Failed attempts, counted before they are made, so that a hundred at once count as a hundred."""
+"""The table of failed attempts, counted before they are made, so that concurrent ones count."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sqlalchemy import Connection, delete, select, update
 from functions.auth.repository.tables import attempts
 from hearth.db import insert_for
 
-AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
-"""`retry_at` of what need not wait: no present, for another machine's clock may be behind."""
+NO_WAIT = datetime(1970, 1, 1, tzinfo=UTC)
+"""`retry_at` without a pause: not the present, because another machine's clock may be behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What is known of one subject. No attempt is made before `retry_at`."""
+    """The counter of one subject; no attempt is allowed before `retry_at`."""
 
     subject: str
     failures: int
@@ -25,12 +25,12 @@ class Attempts:
     expires_at: datetime
 
 
-def hold_attempts(tx: Connection, subject: str, now: datetime) -> Attempts:
-    """The subject's row, held until the end of the transaction; a fresh one where there is none.
+def lock_attempts(tx: Connection, subject: str, now: datetime) -> Attempts:
+    """Lock the subject's row for this transaction; a new counter where there is none.
 
     Others who ask for the same row wait (PostgreSQL), or run again (Aurora DSQL).
     """
-    fresh = {"subject": subject, "failures": 0, "retry_at": AT_ONCE, "expires_at": now}
+    fresh = {"subject": subject, "failures": 0, "retry_at": NO_WAIT, "expires_at": now}
     row = tx.execute(
         insert_for(tx.dialect.name)(attempts)
         .on_conflict_do_update(index_elements=["subject"], set_={"failures": attempts.c.failures})
@@ -48,13 +48,13 @@ def save_attempts(tx: Connection, row: Attempts) -> None:
     )
 
 
-def known_subjects(tx: Connection, subjects: Collection[str], now: datetime) -> set[str]:
-    """Those of `subjects` that have a row which is not expired."""
+def unexpired_subjects(tx: Connection, subjects: Collection[str], now: datetime) -> set[str]:
+    """Return those of `subjects` whose counter has not expired."""
     query = select(attempts.c.subject).where(
         attempts.c.subject.in_(subjects), attempts.c.expires_at > now
     )
     return set(tx.execute(query).scalars())
 
 
-def forget_attempts(tx: Connection, subject: str) -> None:
+def delete_attempts(tx: Connection, subject: str) -> None:
     tx.execute(delete(attempts).where(attempts.c.subject == subject))

@@ -1,4 +1,4 @@
-"""The audit log. Rows are added, and deleted when they are old; none is changed."""
+"""The table of the audit log; rows are added and expire, and are never changed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def add_audit(tx: Connection, row: AuditRow) -> None:
     tx.execute(insert(audit), {name: getattr(row, name) for name in AuditRow.__dataclass_fields__})
 
 
-def forget(tx: Connection, before: datetime, limit: int) -> None:
+def delete_expired(tx: Connection, before: datetime, limit: int) -> None:
     """Delete those of the `limit` oldest rows that are from before a time."""
     oldest = select(audit.c.id, audit.c.at).order_by(audit.c.id).limit(limit)
     if ids := [row.id for row in tx.execute(oldest) if row.at < before]:
@@ -53,7 +53,7 @@ def forget(tx: Connection, before: datetime, limit: int) -> None:
 def list_audit(
     tx: Connection, limit: int, before: str | None, actor_id: str | None, action: str | None
 ) -> list[AuditRow]:
-    """Rows, newest first; `before` is the id of the last one of the page before."""
+    """List entries, newest first, after the id `before`."""
     query = select(audit).order_by(audit.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(audit.c.id < before)

@@ -1,4 +1,4 @@
-"""Invitations: each lets one address register once."""
+"""The table of invitations; each lets one e-mail address register once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hearth.principal import Role
 
 @dataclass(frozen=True, slots=True)
 class InvitationRow:
-    """One invitation as it is stored; `used_at` None: it waits."""
+    """A stored invitation; `used_at` is None until it is used."""
 
     id: str
     email: str
@@ -40,7 +40,7 @@ def get_invitation(tx: Connection, invitation_id: str) -> InvitationRow | None:
 
 
 def list_invitations(tx: Connection, limit: int, before: str | None) -> list[InvitationRow]:
-    """Invitations, newest first; `before` is the id of the last one of the page before."""
+    """List invitations, newest first, after the id `before`."""
     query = select(invitations).order_by(invitations.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(invitations.c.id < before)
@@ -48,7 +48,7 @@ def list_invitations(tx: Connection, limit: int, before: str | None) -> list[Inv
 
 
 def use_invitation(tx: Connection, invitation_id: str, now: datetime) -> bool:
-    """Become the one who uses it; False when it is used, expired or withdrawn by now."""
+    """Claim an invitation; False when it is used, expired or withdrawn."""
     used = tx.execute(
         update(invitations)
         .where(
@@ -62,7 +62,7 @@ def use_invitation(tx: Connection, invitation_id: str, now: datetime) -> bool:
 
 
 def delete_invitation(tx: Connection, invitation_id: str) -> bool:
-    """Withdraw it; False when there is none."""
+    """Delete an invitation; False when it does not exist."""
     gone = tx.execute(delete(invitations).where(invitations.c.id == invitation_id))
     return gone.rowcount == 1
 

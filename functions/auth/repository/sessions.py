@@ -1,4 +1,4 @@
-"""Sessions, and the refresh tokens that prolong them."""
+"""The tables of sessions and refresh tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hearth.principal import Role
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session with what counts of its user."""
+    """A session with its user's e-mail address, role and state."""
 
     id: str
     user_id: str
@@ -25,7 +25,7 @@ class Session:
     disabled_at: datetime | None
 
     def is_live(self, now: datetime) -> bool:
-        """Whether it still lets its user in."""
+        """Whether the session is valid."""
         return self.revoked_at is None and self.disabled_at is None and now < self.expires_at
 
 
@@ -40,7 +40,7 @@ class RefreshToken:
     expires_at: datetime
 
 
-# Built once: the authorizer asks it on every call, and building costs more than asking.
+# Built once: the authorizer runs it on every call, and building it takes longer than running it.
 _WITH_USER = (
     select(
         sessions.c.id,
@@ -65,7 +65,7 @@ def add_session(tx: Connection, session: Session) -> None:
 
 
 def get_session(tx: Connection, session_id: str) -> Session | None:
-    """The session with its user, found by keys; None also when the user is gone."""
+    """Find a session with its user, by primary keys; None when either does not exist."""
     row = tx.execute(_WITH_USER, {"wanted": session_id}).one_or_none()
     if row is None:
         return None
@@ -73,12 +73,12 @@ def get_session(tx: Connection, session_id: str) -> Session | None:
     return Session(**values | {"role": Role(values["role"])})
 
 
-def prolong(tx: Connection, session_id: str, until: datetime) -> None:
+def extend_session(tx: Connection, session_id: str, until: datetime) -> None:
     tx.execute(update(sessions).where(sessions.c.id == session_id).values(expires_at=until))
 
 
 def revoke_session(tx: Connection, session_id: str, now: datetime) -> bool:
-    """End the session; False when something had ended it before."""
+    """Revoke a session; False when it was revoked before."""
     revoked = tx.execute(
         update(sessions)
         .where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
@@ -90,7 +90,7 @@ def revoke_session(tx: Connection, session_id: str, now: datetime) -> bool:
 def revoke_sessions_of(
     tx: Connection, user_id: str, now: datetime, except_id: str | None = None
 ) -> None:
-    """End all sessions of a user, or all but one."""
+    """Revoke all sessions of a user, or all but one."""
     tx.execute(
         update(sessions)
         .where(
@@ -115,7 +115,7 @@ def get_refresh_token(tx: Connection, token_id: str) -> RefreshToken | None:
 
 
 def use_refresh_token(tx: Connection, token_id: str, now: datetime) -> bool:
-    """Become the one who uses the token; False when it was used before."""
+    """Claim a refresh token; False when it was used before."""
     used = tx.execute(
         update(refresh_tokens)
         .where(refresh_tokens.c.id == token_id, refresh_tokens.c.used_at.is_(None))

@@ -1,4 +1,4 @@
-"""The keys that sign access tokens."""
+"""The table of keys that sign access tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functions.auth.repository.tables import signing_keys
 
 @dataclass(frozen=True, slots=True)
 class SigningKeyRow:
-    """One key; `secret` is base64. Retired ones verify until `verifies_until`."""
+    """A stored key; `secret` is Base64. A retired key verifies until `verifies_until`."""
 
     kid: str
     secret: str
@@ -21,7 +21,7 @@ class SigningKeyRow:
     verifies_until: datetime | None = None
 
     def verifies(self, now: datetime) -> bool:
-        """Whether a token that it signed may still be good."""
+        """Whether a token that it signed may be valid."""
         return self.verifies_until is None or now < self.verifies_until
 
 
@@ -33,13 +33,13 @@ def add_signing_key(tx: Connection, row: SigningKeyRow) -> None:
 
 
 def list_signing_keys(tx: Connection) -> list[SigningKeyRow]:
-    """All keys, newest first: the first that is not retired signs."""
+    """List all keys, newest first; the first that is not retired signs."""
     rows = tx.execute(select(signing_keys).order_by(signing_keys.c.kid.desc())).all()
     return [SigningKeyRow(**row._mapping) for row in rows]
 
 
 def retire_signing_keys(tx: Connection, now: datetime, verifies_until: datetime) -> None:
-    """No key signs any more; those that did verify until then."""
+    """Retire the keys that sign; they verify until the given time."""
     tx.execute(
         update(signing_keys)
         .where(signing_keys.c.retired_at.is_(None))
@@ -48,7 +48,7 @@ def retire_signing_keys(tx: Connection, now: datetime, verifies_until: datetime)
 
 
 def end_signing_keys(tx: Connection, now: datetime) -> None:
-    """No retired key verifies any more."""
+    """End the verification by retired keys."""
     tx.execute(
         update(signing_keys)
         .where(signing_keys.c.retired_at.is_not(None), signing_keys.c.verifies_until > now)

@@ -1,4 +1,4 @@
-"""The tables of `auth`, and what all their statements share."""
+"""The tables of auth."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ setup = Table(
     Column("changes", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
-"""One row, made with the first administrator: it keeps a second from being the first, and whoever
-changes who is an administrator changes it too, so that they come one after the other."""
+"""One row, created with the first administrator, so that there is one first. Other changes of
+administrators change it too, which serializes them."""
 
 sessions = Table(
     "auth_sessions",
@@ -46,7 +46,7 @@ sessions = Table(
     Index("ix_auth_sessions_user_id", "user_id"),
     Index("ix_auth_sessions_expires_at", "expires_at"),
 )
-"""One row a login: the family of all refresh tokens that descend from it."""
+"""One row a log-in: the family of all refresh tokens that descend from it."""
 
 refresh_tokens = Table(
     "auth_refresh_tokens",
@@ -58,7 +58,7 @@ refresh_tokens = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Index("ix_auth_refresh_tokens_expires_at", "expires_at"),
 )
-"""Used ones stay until they expire: that is how a second use is known for one."""
+"""Used tokens stay until they expire, so that a second use is recognised."""
 
 api_keys = Table(
     "auth_api_keys",
@@ -111,7 +111,7 @@ attempts = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Index("ix_auth_attempts_expires_at", "expires_at"),
 )
-"""Failed attempts in a row, by what they were aimed at or came from; `subject` is a digest."""
+"""Failed attempts in a row by account or address; `subject` is a digest of it."""
 
 audit = Table(
     "auth_audit",
@@ -129,13 +129,13 @@ audit = Table(
     Index("ix_auth_audit_actor_id_id", "actor_id", "id"),
     Index("ix_auth_audit_action_id", "action", "id"),
 )
-"""Who did what, when, from where, and with what outcome; none is changed, and old ones go."""
+"""Who did what, when, from where, and with what outcome; rows expire and are never changed."""
 
 _MORTAL: Sequence[Table] = (sessions, refresh_tokens, invitations, attempts)
 
 
-def prune(tx: Connection, now: datetime, limit: int) -> int:
-    """Delete at most `limit` expired rows of each table; how many it were."""
+def delete_expired(tx: Connection, now: datetime, limit: int) -> int:
+    """Delete at most `limit` expired rows of each table; return how many."""
     deleted = 0
     for table in _MORTAL:
         (key,) = table.primary_key.columns

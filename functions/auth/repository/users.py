@@ -1,4 +1,4 @@
-"""Users, and the one row that keeps administrators in order."""
+"""The table of users, and the row that serializes changes of administrators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FIRST_ADMIN = "first_admin"
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """One user as it is stored; `disabled_at` None: they may log in."""
+    """A stored user; `disabled_at` is None while they may log in."""
 
     id: str
     email: str
@@ -37,7 +37,7 @@ class UserRow:
 
 
 def claim_setup(tx: Connection, now: datetime) -> bool:
-    """Become the one who sets the site up; False when somebody has."""
+    """Claim the setup of the site; False when it was claimed before."""
     claimed = tx.execute(
         insert_for(tx.dialect.name)(setup).on_conflict_do_nothing().returning(setup.c.name),
         {"name": _FIRST_ADMIN, "changes": 0, "created_at": now},
@@ -49,8 +49,8 @@ def is_set_up(tx: Connection) -> bool:
     return tx.execute(select(setup.c.name)).first() is not None
 
 
-def hold_administrators(tx: Connection) -> None:
-    """Wait for everybody else who changes who is an administrator.
+def lock_administrators(tx: Connection) -> None:
+    """Lock out concurrent changes of administrators for this transaction.
 
     PostgreSQL holds the row until the end of the transaction, Aurora DSQL lets one of two commit,
     SQLite has one writer.
@@ -59,7 +59,7 @@ def hold_administrators(tx: Connection) -> None:
 
 
 def has_other_administrator(tx: Connection, user_id: str) -> bool:
-    """Whether an administrator who is not disabled would be left without `user_id`."""
+    """Whether there is an administrator besides `user_id` who is not disabled."""
     others = select(func.count()).where(
         users.c.role == Role.ADMIN, users.c.disabled_at.is_(None), users.c.id != user_id
     )
@@ -67,7 +67,7 @@ def has_other_administrator(tx: Connection, user_id: str) -> bool:
 
 
 def add_user(tx: Connection, row: UserRow) -> bool:
-    """Insert the user; False when the address belongs to another."""
+    """Insert a user; False when the e-mail address is registered already."""
     added = tx.execute(
         insert_for(tx.dialect.name)(users).on_conflict_do_nothing().returning(users.c.id),
         {name: getattr(row, name) for name in UserRow.__dataclass_fields__},
@@ -83,15 +83,15 @@ def find_user(tx: Connection, email: str) -> UserRow | None:
     return _one(tx, select(users).where(users.c.email == email))
 
 
-def hold_user(tx: Connection, user_id: str) -> UserRow | None:
-    """The user, whom nobody else changes before the end of this transaction."""
+def lock_user(tx: Connection, user_id: str) -> UserRow | None:
+    """Find a user and lock the row for this transaction."""
     held = update(users).where(users.c.id == user_id).values(updated_at=users.c.updated_at)
     row = tx.execute(held.returning(users)).one_or_none()
     return None if row is None else _user(row)
 
 
 def list_users(tx: Connection, limit: int, before: str | None) -> list[UserRow]:
-    """Users, newest first; `before` is the id of the last one of the page before."""
+    """List users, newest first, after the id `before`."""
     query = select(users).order_by(users.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(users.c.id < before)
@@ -99,7 +99,7 @@ def list_users(tx: Connection, limit: int, before: str | None) -> list[UserRow]:
 
 
 def update_user(tx: Connection, user_id: str, changes: Mapping[str, Any], now: datetime) -> bool:
-    """Set columns of one user; False when there is no such user."""
+    """Set columns of a user; False when the user does not exist."""
     changed = tx.execute(
         update(users).where(users.c.id == user_id).values(**changes, updated_at=now)
     )
@@ -107,7 +107,7 @@ def update_user(tx: Connection, user_id: str, changes: Mapping[str, Any], now: d
 
 
 def delete_user(tx: Connection, user: UserRow) -> None:
-    """Delete the user with everything that could let them in again."""
+    """Delete a user with all sessions, tokens and keys."""
     theirs = select(sessions.c.id).where(sessions.c.user_id == user.id)
     tx.execute(delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(theirs)))
     tx.execute(delete(sessions).where(sessions.c.user_id == user.id))

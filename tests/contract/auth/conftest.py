@@ -6,14 +6,14 @@ import pytest
 
 from functions.auth import passwords
 from hearth.db import Database
-from tests.support.auth import Porter
+from tests.support.auth import Harness
 
 
 @pytest.fixture
-def porter(migrated_url: str) -> Iterator[Porter]:
+def harness(migrated_url: str) -> Iterator[Harness]:
     """`auth` behind its authorizer, on SQLite and on PostgreSQL."""
     db = Database(migrated_url)
-    yield Porter(db)
+    yield Harness(db)
     db.close()
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import event, inspect
 from functions.auth.repository.tables import metadata
 from hearth import migrations
 from hearth.db import Database
-from tests.support.auth import Porter
+from tests.support.auth import Harness
 
 
-def test_the_tables_are_what_the_code_says(porter: Porter) -> None:
+def test_the_tables_match_the_code(harness: Harness) -> None:
     def differences(tx: Any) -> list[object]:
         def is_ours(name: str | None, kind: str, _: Any) -> bool:
             return kind != "table" or str(name).startswith("auth_")
@@ -27,20 +27,20 @@ def test_the_tables_are_what_the_code_says(porter: Porter) -> None:
         )
         return list(compare_metadata(context, metadata))
 
-    assert porter.db.read(differences) == []
+    assert harness.db.read(differences) == []
 
 
 def test_the_schema_goes_down_and_up_again_on_data(database_url: str) -> None:
     migrations.upgrade(database_url, "0006")
     db = Database(database_url)
-    porter = Porter(db)
-    porter.key(porter.administrator())
+    harness = Harness(db)
+    harness.key(harness.administrator())
 
     downgrade(db, "0005")
     assert not [t for t in db.read(lambda tx: inspect(tx).get_table_names()) if "auth" in t]
     migrations.upgrade(database_url, "0006")
 
-    assert Porter(db).administrator()
+    assert Harness(db).administrator()
     db.close()
 
 
@@ -51,26 +51,26 @@ def downgrade(db: Database, revision: str) -> None:
     command.downgrade(config, revision)
 
 
-def test_no_request_reads_a_whole_table(porter: Porter) -> None:
+def test_no_request_reads_a_whole_table(harness: Harness) -> None:
     statements: dict[str, Any] = {}
 
-    def note(_c: object, _k: object, sql: str, parameters: Any, _x: object, many: bool) -> None:
+    def record(_c: object, _k: object, sql: str, parameters: Any, _x: object, many: bool) -> None:
         if sql.startswith(("SELECT", "UPDATE", "DELETE")):
             statements.setdefault(sql, parameters[0] if many else parameters)
 
-    event.listen(porter.db.engine, "before_cursor_execute", note)
-    admin = porter.administrator()
-    porter.knows(admin)
-    porter.knows(porter.key(admin)["key"])
-    tokens = porter.log_in()
-    porter.call("POST", "/refresh", {"refresh_token": tokens["refresh_token"]})
-    porter.call("POST", "/login", {"email": "eve@example.org", "password": "x"})
-    porter.call("POST", "/logout", token=admin)
-    event.remove(porter.db.engine, "before_cursor_execute", note)
+    event.listen(harness.db.engine, "before_cursor_execute", record)
+    admin = harness.administrator()
+    harness.knows(admin)
+    harness.knows(harness.key(admin)["key"])
+    tokens = harness.log_in()
+    harness.call("POST", "/refresh", {"refresh_token": tokens["refresh_token"]})
+    harness.call("POST", "/login", {"email": "eve@example.org", "password": "x"})
+    harness.call("POST", "/logout", token=admin)
+    event.remove(harness.db.engine, "before_cursor_execute", record)
 
     def plan(sql: str) -> list[str]:
         def explain(tx: Any) -> list[str]:
-            if porter.db.is_sqlite:
+            if harness.db.is_sqlite:
                 rows = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", statements[sql])
                 return [row[-1] for row in rows]
             # By the driver itself: what SQLAlchemy is asked has to be what Aurora DSQL takes.
@@ -79,7 +79,7 @@ def test_no_request_reads_a_whole_table(porter: Porter) -> None:
                 cursor.execute(f"EXPLAIN {sql}", statements[sql])
                 return [row[0] for row in cursor.fetchall()]
 
-        return porter.db.read(explain)
+        return harness.db.read(explain)
 
     small = ("auth_setup", "auth_signing_keys")  # one row, and a handful
     scans = {

@@ -8,45 +8,45 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from functions.auth.journal import Caller
+from functions.auth.audit_log import Caller
 from functions.auth.repository import audit, tables
 from functions.auth.schemas import UserPatch
 from hearth.http.auth import LOCAL_OWNER
-from tests.support.auth import ADMIN, PASSWORD, SETUP_TOKEN, Porter, at_once
+from tests.support.auth import ADMIN, PASSWORD, SETUP_TOKEN, Harness, run_concurrently
 
 # ---- keys ----
 
 
-def test_there_are_no_keys_at_first(porter: Porter) -> None:
-    admin = porter.administrator()
+def test_initially_there_are_no_keys(harness: Harness) -> None:
+    admin = harness.administrator()
 
-    assert porter.call("GET", "/keys", token=admin).body == {"keys": [], "next_cursor": None}
+    assert harness.call("GET", "/keys", token=admin).body == {"keys": [], "next_cursor": None}
 
 
-def test_a_key_is_shown_once_and_never_stored(porter: Porter) -> None:
-    admin = porter.administrator()
-    made = porter.key(admin, expires_in_days=30)
+def test_a_key_is_shown_once_and_never_stored(harness: Harness) -> None:
+    admin = harness.administrator()
+    made = harness.key(admin, expires_in_days=30)
 
-    (listed,) = porter.call("GET", "/keys", token=admin).body["keys"]
+    (listed,) = harness.call("GET", "/keys", token=admin).body["keys"]
 
     assert made["key"].startswith(f"hk_{made['id']}_")
     assert listed == {name: value for name, value in made.items() if name != "key"}
     for table in (tables.api_keys, tables.audit):
-        rows = porter.db.read(lambda tx, t=table: tx.execute(select(t)).all())  # type: ignore[misc]
+        rows = harness.db.read(lambda tx, t=table: tx.execute(select(t)).all())  # type: ignore[misc]
         assert len(rows) > 0
         assert made["key"].rsplit("_", 1)[1] not in str(rows)
 
 
-def test_keys_come_page_by_page_newest_first(porter: Porter) -> None:
-    admin = porter.administrator()
-    made = [porter.key(admin, name=f"key {n}")["id"] for n in range(5)]
+def test_keys_are_listed_in_pages_newest_first(harness: Harness) -> None:
+    admin = harness.administrator()
+    made = [harness.key(admin, name=f"key {n}")["id"] for n in range(5)]
 
-    first = porter.call("GET", "/keys", token=admin, limit=3).body
-    rest = porter.call("GET", "/keys", token=admin, limit=3, cursor=first["next_cursor"]).body
+    first = harness.call("GET", "/keys", token=admin, limit=3).body
+    rest = harness.call("GET", "/keys", token=admin, limit=3, cursor=first["next_cursor"]).body
 
     assert {key["id"] for key in first["keys"] + rest["keys"]} == set(made)
     assert rest["next_cursor"] is None
-    assert porter.call("GET", "/keys", token=admin, cursor="x").status == 400
+    assert harness.call("GET", "/keys", token=admin, cursor="x").status == 400
 
 
 KEYS: list[tuple[dict[str, Any], int]] = [
@@ -64,50 +64,50 @@ KEYS: list[tuple[dict[str, Any], int]] = [
 ]
 
 
-def test_a_key_has_a_name_and_permissions_of_its_maker(porter: Porter) -> None:
-    admin = porter.administrator()
-    porter.user(admin)
-    token = porter.log_in("bob@example.org")["access_token"]
+def test_a_key_has_a_name_and_permissions_of_its_creator(harness: Harness) -> None:
+    admin = harness.administrator()
+    harness.user(admin)
+    token = harness.log_in("bob@example.org")["access_token"]
 
-    statuses = [porter.call("POST", "/keys", wanted, token=token).status for wanted, _ in KEYS]
+    statuses = [harness.call("POST", "/keys", wanted, token=token).status for wanted, _ in KEYS]
 
     assert statuses == [status for _, status in KEYS]
 
 
-def test_a_key_makes_no_keys_and_rotates_only_itself(porter: Porter) -> None:
-    admin = porter.administrator()
-    one, other = porter.key(admin), porter.key(admin)
+def test_an_api_key_cannot_create_keys_and_rotates_only_itself(harness: Harness) -> None:
+    admin = harness.administrator()
+    one, other = harness.key(admin), harness.key(admin)
 
-    assert porter.call("POST", "/keys", {"name": "x"}, token=one["key"]).status == 403
-    assert porter.call("POST", f"/keys/{other['id']}/rotate", token=one["key"]).status == 403
-    assert porter.call("POST", f"/keys/{one['id']}/rotate", token=one["key"]).status == 200
-    assert porter.call("POST", "/logout", token=other["key"]).status == 409
+    assert harness.call("POST", "/keys", {"name": "x"}, token=one["key"]).status == 403
+    assert harness.call("POST", f"/keys/{other['id']}/rotate", token=one["key"]).status == 403
+    assert harness.call("POST", f"/keys/{one['id']}/rotate", token=one["key"]).status == 200
+    assert harness.call("POST", "/logout", token=other["key"]).status == 409
 
 
-def test_another_user_s_keys_are_not_there_except_for_administrators(porter: Porter) -> None:
-    admin = porter.administrator()
-    porter.user(admin)
-    bob = porter.log_in("bob@example.org")["access_token"]
-    mine, theirs = porter.key(bob), porter.key(admin)
+def test_another_user_s_keys_do_not_exist_except_for_administrators(harness: Harness) -> None:
+    admin = harness.administrator()
+    harness.user(admin)
+    bob = harness.log_in("bob@example.org")["access_token"]
+    mine, theirs = harness.key(bob), harness.key(admin)
 
     for key_id in (theirs["id"], "unknown"):
-        assert porter.call("DELETE", f"/keys/{key_id}", token=bob).status == 404
-        assert porter.call("POST", f"/keys/{key_id}/rotate", token=bob).status == 404
-    assert porter.call("GET", "/keys", token=bob, user_id=theirs["user_id"]).status == 404
-    listed = porter.call("GET", "/keys", token=admin, user_id=mine["user_id"]).body["keys"]
+        assert harness.call("DELETE", f"/keys/{key_id}", token=bob).status == 404
+        assert harness.call("POST", f"/keys/{key_id}/rotate", token=bob).status == 404
+    assert harness.call("GET", "/keys", token=bob, user_id=theirs["user_id"]).status == 404
+    listed = harness.call("GET", "/keys", token=admin, user_id=mine["user_id"]).body["keys"]
     assert [key["id"] for key in listed] == [mine["id"]]
     # Whoever holds the new secret acts for its owner, so that is not even an administrator's.
-    assert porter.call("POST", f"/keys/{mine['id']}/rotate", token=admin).status == 404
-    assert porter.call("DELETE", f"/keys/{mine['id']}", token=admin).status == 204
+    assert harness.call("POST", f"/keys/{mine['id']}/rotate", token=admin).status == 404
+    assert harness.call("DELETE", f"/keys/{mine['id']}", token=admin).status == 204
 
 
-def test_a_revoked_key_is_not_rotated_back_to_life(porter: Porter) -> None:
-    admin = porter.administrator()
-    key = porter.key(admin)
+def test_a_revoked_key_cannot_be_rotated(harness: Harness) -> None:
+    admin = harness.administrator()
+    key = harness.key(admin)
     for _ in range(2):
-        assert porter.call("DELETE", f"/keys/{key['id']}", token=admin).status == 204
+        assert harness.call("DELETE", f"/keys/{key['id']}", token=admin).status == 204
 
-    assert porter.call("POST", f"/keys/{key['id']}/rotate", token=admin).status == 409
+    assert harness.call("POST", f"/keys/{key['id']}/rotate", token=admin).status == 409
 
 
 # ---- users ----
@@ -131,65 +131,67 @@ MALFORMED: list[dict[str, Any]] = [
 ]
 
 
-def test_a_user_that_is_not_well_formed_is_refused_and_its_password_not_told(
-    porter: Porter,
+def test_an_invalid_user_is_refused_and_its_password_not_disclosed(
+    harness: Harness,
 ) -> None:
-    admin = porter.administrator()
+    admin = harness.administrator()
     for wanted in MALFORMED:
         body = {"email": "carol@example.org", "password": PASSWORD, **wanted}
-        answer = porter.call("POST", "/users", body, token=admin)
+        answer = harness.call("POST", "/users", body, token=admin)
         assert (answer.status, answer.code) == (400, "VALIDATION_ERROR"), wanted
         assert str(body["password"]) not in str(answer.body)
 
 
-def test_users_are_listed_shown_changed_and_deleted(porter: Porter) -> None:
-    admin = porter.administrator()
-    bob = porter.user(admin, role="guest")
+def test_users_are_listed_shown_changed_and_deleted(harness: Harness) -> None:
+    admin = harness.administrator()
+    bob = harness.user(admin, role="guest")
 
-    listed = porter.call("GET", "/users", token=admin).body["users"]
+    listed = harness.call("GET", "/users", token=admin).body["users"]
     assert [user["email"] for user in listed] == ["bob@example.org", ADMIN]
-    changed = porter.call("PATCH", f"/users/{bob}", {"role": "developer"}, token=admin).body
+    changed = harness.call("PATCH", f"/users/{bob}", {"role": "developer"}, token=admin).body
     assert changed["role"] == "developer"
-    assert porter.call("GET", f"/users/{bob}", token=admin).body == changed
-    assert porter.call("DELETE", f"/users/{bob}", token=admin).status == 204
+    assert harness.call("GET", f"/users/{bob}", token=admin).body == changed
+    assert harness.call("DELETE", f"/users/{bob}", token=admin).status == 204
     for method in ("GET", "DELETE"):
-        assert porter.call(method, f"/users/{bob}", token=admin).status == 404
-    assert porter.call("PATCH", f"/users/{bob}", {}, token=admin).status == 404
-    assert porter.user(admin)  # the address is free again
+        assert harness.call(method, f"/users/{bob}", token=admin).status == 404
+    assert harness.call("PATCH", f"/users/{bob}", {}, token=admin).status == 404
+    assert harness.user(admin)  # the address is free again
 
 
-def test_an_address_belongs_to_one_user(porter: Porter) -> None:
-    admin = porter.administrator()
+def test_an_e_mail_address_belongs_to_one_user(harness: Harness) -> None:
+    admin = harness.administrator()
     wanted = {"email": "ADA@example.org", "password": PASSWORD}
 
-    assert porter.call("POST", "/users", wanted, token=admin).status == 409
+    assert harness.call("POST", "/users", wanted, token=admin).status == 409
 
 
 @pytest.mark.parametrize("patch", [{"role": "user"}, {"disabled": True}, None])
-def test_the_last_administrator_stays(porter: Porter, patch: dict[str, Any] | None) -> None:
-    admin = porter.administrator()
-    ada = porter.call("GET", "/me", token=admin).body["id"]
-    other = porter.user(admin, role="admin")
-    porter.call("PATCH", f"/users/{other}", {"disabled": True}, token=admin)
+def test_the_last_administrator_cannot_be_removed(
+    harness: Harness, patch: dict[str, Any] | None
+) -> None:
+    admin = harness.administrator()
+    ada = harness.call("GET", "/me", token=admin).body["id"]
+    other = harness.user(admin, role="admin")
+    harness.call("PATCH", f"/users/{other}", {"disabled": True}, token=admin)
 
     def end() -> int:
         if patch is None:
-            return porter.call("DELETE", f"/users/{ada}", token=admin).status
-        return porter.call("PATCH", f"/users/{ada}", patch, token=admin).status
+            return harness.call("DELETE", f"/users/{ada}", token=admin).status
+        return harness.call("PATCH", f"/users/{ada}", patch, token=admin).status
 
     assert end() == 409
-    porter.call("PATCH", f"/users/{other}", {"disabled": False}, token=admin)
+    harness.call("PATCH", f"/users/{other}", {"disabled": False}, token=admin)
     assert end() in (200, 204)
 
 
-def test_of_two_administrators_who_end_each_other_at_once_one_stays(porter: Porter) -> None:
-    admin = porter.administrator()
-    ada = porter.call("GET", "/me", token=admin).body["id"]
-    bob = porter.user(admin, role="admin")
-    change = porter.services.accounts.change_user
+def test_of_two_administrators_who_remove_each_other_one_stays(harness: Harness) -> None:
+    admin = harness.administrator()
+    ada = harness.call("GET", "/me", token=admin).body["id"]
+    bob = harness.user(admin, role="admin")
+    change = harness.services.accounts.change_user
     caller = Caller(LOCAL_OWNER, "")
 
-    answers = at_once(
+    answers = run_concurrently(
         partial(change, caller, ada, UserPatch(role="user")),
         partial(change, caller, bob, UserPatch(disabled=True)),
     )
@@ -200,22 +202,22 @@ def test_of_two_administrators_who_end_each_other_at_once_one_stays(porter: Port
 # ---- audit ----
 
 
-def test_the_log_tells_who_did_what_and_holds_no_secrets(porter: Porter) -> None:
-    porter.call("POST", "/register", {"email": ADMIN, "password": PASSWORD})
-    user_id = porter.set_up()
-    tokens = porter.log_in()
+def test_the_audit_log_records_who_did_what_and_no_secrets(harness: Harness) -> None:
+    harness.call("POST", "/register", {"email": ADMIN, "password": PASSWORD})
+    user_id = harness.set_up()
+    tokens = harness.log_in()
     admin = tokens["access_token"]
-    porter.call("POST", "/login", {"email": ADMIN, "password": "not the password at all"})
-    porter.call("POST", "/login", {"email": "typed my password", "password": "x"})
-    porter.call("POST", "/login", {"email": "my-password@here", "password": "x"})
-    key = porter.key(admin, name="backup")
-    porter.call("POST", f"/keys/{key['id']}/rotate", token=admin)
-    porter.call("DELETE", f"/keys/{key['id']}", token=admin)
-    bob = porter.user(admin)
-    porter.call("PATCH", f"/users/{bob}", {"role": "guest", "password": PASSWORD}, token=admin)
-    porter.call("DELETE", f"/users/{bob}", token=admin)
+    harness.call("POST", "/login", {"email": ADMIN, "password": "not the password at all"})
+    harness.call("POST", "/login", {"email": "typed my password", "password": "x"})
+    harness.call("POST", "/login", {"email": "my-password@here", "password": "x"})
+    key = harness.key(admin, name="backup")
+    harness.call("POST", f"/keys/{key['id']}/rotate", token=admin)
+    harness.call("DELETE", f"/keys/{key['id']}", token=admin)
+    bob = harness.user(admin)
+    harness.call("PATCH", f"/users/{bob}", {"role": "guest", "password": PASSWORD}, token=admin)
+    harness.call("DELETE", f"/users/{bob}", token=admin)
 
-    assert porter.audited(admin) == [
+    assert harness.audited(admin) == [
         ("register", "refused", "no invitation, no setup token"),
         ("register", "done", "setup"),
         ("login", "done", None),
@@ -228,8 +230,8 @@ def test_the_log_tells_who_did_what_and_holds_no_secrets(porter: Porter) -> None
         ("user.change", "done", "password, role guest"),
         ("user.delete", "done", "bob@example.org"),
     ]
-    entries = porter.call("GET", "/audit", token=admin, limit=100).body["entries"]
-    assert {entry["address"] for entry in entries} == {porter.address}
+    entries = harness.call("GET", "/audit", token=admin, limit=100).body["entries"]
+    assert {entry["address"] for entry in entries} == {harness.address}
     wrong = next(entry for entry in entries if entry["reason"] == "wrong password")
     assert (wrong["actor_id"], wrong["actor_kind"]) == (user_id, "user")
     text = str(entries)
@@ -244,30 +246,30 @@ def test_the_log_tells_who_did_what_and_holds_no_secrets(porter: Porter) -> None
         assert secret not in text
 
 
-def test_the_log_is_read_by_actor_and_by_action_page_by_page(porter: Porter) -> None:
-    user_id = porter.set_up()
-    admin = porter.log_in()["access_token"]
-    porter.call("POST", "/login", {"email": "eve@example.org", "password": "x"})
+def test_the_audit_log_is_filtered_by_actor_and_action_in_pages(harness: Harness) -> None:
+    user_id = harness.set_up()
+    admin = harness.log_in()["access_token"]
+    harness.call("POST", "/login", {"email": "eve@example.org", "password": "x"})
 
-    assert porter.audited(admin, action="register") == [("register", "done", "setup")]
-    assert len(porter.audited(admin, actor_id=user_id)) == 2
-    page = porter.call("GET", "/audit", token=admin, limit=2).body
-    rest = porter.call("GET", "/audit", token=admin, limit=2, cursor=page["next_cursor"]).body
+    assert harness.audited(admin, action="register") == [("register", "done", "setup")]
+    assert len(harness.audited(admin, actor_id=user_id)) == 2
+    page = harness.call("GET", "/audit", token=admin, limit=2).body
+    rest = harness.call("GET", "/audit", token=admin, limit=2, cursor=page["next_cursor"]).body
     assert len(page["entries"]) + len(rest["entries"]) == 3
 
 
-def test_nothing_changes_or_deletes_an_entry(porter: Porter) -> None:
+def test_nothing_changes_or_deletes_an_entry(harness: Harness) -> None:
     public = {name for name in vars(audit) if name.endswith("_audit")}
 
     assert public == {"add_audit", "list_audit"}
 
 
-def test_a_developer_does_not_read_the_log(porter: Porter) -> None:
-    admin = porter.administrator()
-    porter.user(admin, role="developer")
-    token = porter.log_in("bob@example.org")["access_token"]
+def test_a_developer_may_not_read_the_audit_log(harness: Harness) -> None:
+    admin = harness.administrator()
+    harness.user(admin, role="developer")
+    token = harness.log_in("bob@example.org")["access_token"]
 
-    assert porter.call("GET", "/audit", token=token).status == 403
+    assert harness.call("GET", "/audit", token=token).status == 403
 
 
 BODIES = [
@@ -281,7 +283,7 @@ BODIES = [
 ]
 
 
-def test_a_body_that_is_no_log_in_is_refused(porter: Porter) -> None:
-    statuses = [porter.call("POST", "/login", body).status for body, _ in BODIES]
+def test_an_invalid_log_in_body_is_refused(harness: Harness) -> None:
+    statuses = [harness.call("POST", "/login", body).status for body, _ in BODIES]
 
     assert statuses == [status for _, status in BODIES]

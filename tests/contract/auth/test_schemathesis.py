@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 import schemathesis
 
-from functions.auth import limits
+from functions.auth import attempt_limits
 from functions.auth.api import create_app
 from hearth.db import Database
 from hearth.http.auth import LOCAL_OWNER, Principal
 from hearth.paging import encode_cursor
-from tests.support.auth import ADMIN, PASSWORD, Porter
+from tests.support.auth import ADMIN, PASSWORD, Harness
 from tests.support.databases import migrated_sqlite
 from tests.support.openapi_contract import Deferred, OpenApiContract, examples
 
@@ -35,13 +35,13 @@ CONTRACT = OpenApiContract(
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A site with an administrator and one of each thing."""
     db = Database(migrated_sqlite(tmp_path_factory.mktemp("auth") / "hearth.db"))
-    porter = Porter(db)
-    CONTRACT.ids["user_id"] = [porter.set_up()]
-    admin = porter.log_in()["access_token"]
-    CONTRACT.ids["key_id"] = [porter.key(admin)["id"]]
-    invitation = porter.call("POST", "/invitations", {"email": "eve@example.org"}, token=admin)
+    harness = Harness(db)
+    CONTRACT.ids["user_id"] = [harness.set_up()]
+    admin = harness.log_in()["access_token"]
+    CONTRACT.ids["key_id"] = [harness.key(admin)["id"]]
+    invitation = harness.call("POST", "/invitations", {"email": "eve@example.org"}, token=admin)
     CONTRACT.ids["invitation_id"] = [invitation.body["id"]]
-    SERVICES.service = porter.services
+    SERVICES.service = harness.services
     yield
     db.close()
 
@@ -49,8 +49,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_brute_force_protection(monkeypatch: pytest.MonkeyPatch) -> None:
     """No document can say when a request comes too soon; test_guessing.py does."""
-    monkeypatch.setattr(limits, "ACCOUNT_FROM_ADDRESS", limits.Rule(10**9, limits.KNOWN_FOR))
-    monkeypatch.setattr(limits, "ACCOUNT", limits.Rule(10**9, limits.KNOWN_FOR))
+    monkeypatch.setattr(
+        attempt_limits, "ACCOUNT_FROM_ADDRESS", attempt_limits.Rule(10**9, attempt_limits.KNOWN_FOR)
+    )
+    monkeypatch.setattr(
+        attempt_limits, "ACCOUNT", attempt_limits.Rule(10**9, attempt_limits.KNOWN_FOR)
+    )
 
 
 @CONTRACT.document().parametrize()

@@ -16,7 +16,7 @@ import pytest
         ("functions.auth.main", ["argon2", "boto3", "alembic", "sqlalchemy.orm"]),
     ],
 )
-def test_a_cold_start_loads_nothing_that_it_may_not_need(module: str, heavy: list[str]) -> None:
+def test_a_cold_start_imports_only_what_it_needs(module: str, heavy: list[str]) -> None:
     program = f"import sys, {module}; print(*sorted(set({heavy!r}) & set(sys.modules)))"
     ended = subprocess.run(
         [sys.executable, "-c", program],
@@ -29,7 +29,7 @@ def test_a_cold_start_loads_nothing_that_it_may_not_need(module: str, heavy: lis
     assert ended.stdout.split() == []
 
 
-def test_a_setup_token_that_can_be_guessed_ends_the_start_with_a_sentence() -> None:
+def test_a_short_setup_token_stops_the_start_with_a_clear_message() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", "import functions.auth.main"],
         capture_output=True,

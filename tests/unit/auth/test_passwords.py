@@ -28,7 +28,7 @@ EMAIL = "ada.lovelace@example.org"
         "\ufdfa" * 12,  # eighteen characters each once normalized
     ],
 )
-def test_a_password_that_is_tried_first_is_refused_and_not_told(password: str) -> None:
+def test_a_common_password_is_refused_and_not_disclosed(password: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_new_password(password, EMAIL)
     assert not password or password not in caught.value.message
@@ -38,11 +38,11 @@ def test_a_password_that_is_tried_first_is_refused_and_not_told(password: str) -
     "password",
     ["a heron stood in the brook", "zwölf Zeichen!", "x1yxyxyxyxyz", "\u00bd" * 3 + "z" * 9 + "ab"],
 )
-def test_length_is_all_that_is_asked_besides(password: str) -> None:
+def test_any_other_password_only_needs_the_length(password: str) -> None:
     check_new_password(password, EMAIL)
 
 
-def test_a_hash_has_owasp_s_parameters_and_a_salt_of_its_own() -> None:
+def test_a_hash_has_owasp_s_parameters_and_its_own_salt() -> None:
     one, other = Passwords().hash("a heron"), Passwords().hash("a heron")
 
     parameters = extract_parameters(one)
@@ -60,5 +60,5 @@ def test_a_password_is_verified_and_another_is_not() -> None:
     assert not Passwords().verify(None, "a heron")
 
 
-def test_the_decoy_costs_what_a_kept_password_costs() -> None:
+def test_an_unknown_user_costs_as_much_as_a_wrong_password() -> None:
     assert extract_parameters(passwords._DECOY) == extract_parameters(Passwords().hash("a heron"))

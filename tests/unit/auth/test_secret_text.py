@@ -12,7 +12,7 @@ KINDS: tuple[Kind, ...] = ("hk", "hr", "hi")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_secret_is_read_as_what_it_was_made(kind: Kind) -> None:
+def test_a_secret_is_parsed_as_its_kind(kind: Kind) -> None:
     made = new_secret(kind)
     read = read_secret(kind, made.text)
 
@@ -23,7 +23,7 @@ def test_a_secret_is_read_as_what_it_was_made(kind: Kind) -> None:
     assert [read_secret(other, made.text) for other in KINDS if other != kind] == [None, None]
 
 
-def test_no_two_secrets_are_alike() -> None:
+def test_secrets_are_unique() -> None:
     assert len({new_secret("hk", "01KAJQ6T1M5W8Y2Z3X4V5B6N7M").text for _ in range(1000)}) == 1000
 
 
@@ -34,7 +34,7 @@ def test_a_secret_does_not_show_in_a_log() -> None:
 
 
 @given(st.data())
-def test_a_typing_error_is_noticed_without_a_database(data: st.DataObject) -> None:
+def test_a_typing_error_is_detected_without_a_database(data: st.DataObject) -> None:
     text = new_secret("hk").text
     at = data.draw(st.integers(0, len(text) - 1))
     typed = data.draw(st.characters(codec="utf-8").filter(lambda letter: letter != text[at]))
@@ -43,13 +43,13 @@ def test_a_typing_error_is_noticed_without_a_database(data: st.DataObject) -> No
 
 
 @given(st.data())
-def test_a_secret_that_is_cut_off_or_has_something_at_its_end_is_none(data: st.DataObject) -> None:
+def test_a_truncated_or_extended_secret_is_not_parsed(data: st.DataObject) -> None:
     text = new_secret("hk").text
     assert read_secret("hk", text[: data.draw(st.integers(0, len(text) - 1))]) is None
     assert read_secret("hk", text + data.draw(st.text(min_size=1))) is None
 
 
 @given(st.text())
-def test_any_other_text_is_none(text: str) -> None:
+def test_any_other_text_is_not_parsed(text: str) -> None:
     assert read_secret("hk", text) is None
     assert read_secret("hk", f"hk_{text}") is None

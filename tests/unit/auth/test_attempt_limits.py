@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from functions.auth.limits import Rule, network_of
+from functions.auth.attempt_limits import Rule, network_of
 
 
 @pytest.mark.parametrize(
     ("failures", "seconds"),
     [(0, 0), (4, 0), (5, 1), (6, 2), (8, 8), (11, 60), (12, 60), (10_000, 60)],
 )
-def test_each_failure_beyond_the_free_ones_doubles_the_pause_up_to_the_longest(
+def test_each_failure_after_the_free_ones_doubles_the_pause_up_to_the_limit(
     failures: int, seconds: int
 ) -> None:
     assert Rule(5, timedelta(minutes=1)).pause(failures) == timedelta(seconds=seconds)
@@ -28,5 +28,5 @@ def test_each_failure_beyond_the_free_ones_doubles_the_pause_up_to_the_longest(
         ("no address", "no address"),
     ],
 )
-def test_one_subscriber_is_one_address(address: str, network: str) -> None:
+def test_an_ipv6_network_counts_as_one_address(address: str, network: str) -> None:
     assert network_of(address) == network

@@ -1,4 +1,4 @@
-"""The audit log: what a security officer asks after, and no secrets."""
+"""The audit log of security events; it contains no secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from functions.auth.pages import newest_first
+from functions.auth.paging import newest_first
 from functions.auth.repository import audit
 from functions.auth.repository.audit import AuditRow, Outcome
 from functions.auth.schemas import AuditEntryOut, AuditOut, AuditQuery
@@ -20,37 +20,36 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 MAX_ADDRESS = 64
-FORGOTTEN_AT_A_TIME = 5
+DELETED_AT_A_TIME = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls (None: nobody we know) and from which address."""
+    """Who calls (None: not authenticated) and from which address."""
 
     principal: Principal | None
     address: str
 
 
-class Journal:
-    """Writes and reads the log.
+class AuditLog:
+    """Writes and reads the audit log.
 
     Args:
-        db: Database.
-        now: The present, timezone-aware.
-        kept: How far it goes back.
+        now: The clock, timezone-aware.
+        retention: Age at which entries are deleted.
     """
 
     def __init__(
         self,
         db: Database,
         now: Callable[[], datetime] = utc_now,
-        kept: timedelta = timedelta(days=365),
+        retention: timedelta = timedelta(days=365),
     ) -> None:
         self._db = db
         self._now = now
-        self._kept = kept
+        self._retention = retention
 
-    def note(
+    def record(
         self,
         tx: Connection,
         caller: Caller,
@@ -61,15 +60,12 @@ class Journal:
         target: str | None = None,
         reason: str | None = None,
     ) -> None:
-        """Add an entry in the transaction of the fact.
+        """Add an entry, in the transaction of what it records.
 
         Args:
-            tx: Transaction.
-            caller: Who calls.
             action: Such as `login` or `key.revoke`.
-            outcome: Whether it happened.
-            actor_id: Who it turned out to be, where the caller shows no token yet.
-            target: Id of what it was done to, where that is not the actor.
+            actor_id: The user, where the caller is not authenticated yet.
+            target: Id of the object, where that is not the actor.
             reason: Why it was refused, or what was changed.
         """
         who = caller.principal
@@ -86,22 +82,22 @@ class Journal:
             address=caller.address[:MAX_ADDRESS],
         )
         audit.add_audit(tx, row)
-        # More than were added, so that the log gets no longer.
-        audit.forget(tx, row.at - self._kept, FORGOTTEN_AT_A_TIME)
+        # Deletes more than it adds, so that the log does not grow.
+        audit.delete_expired(tx, row.at - self._retention, DELETED_AT_A_TIME)
 
-    def refuse(
+    def record_refusal(
         self, caller: Caller, action: str, reason: str, *, actor_id: str | None = None
     ) -> None:
-        """Add an entry of something that did not happen, in a transaction of its own."""
+        """Add an entry about a refusal, in a transaction of its own."""
         self._db.write(
-            lambda tx: self.note(tx, caller, action, "refused", actor_id=actor_id, reason=reason)
+            lambda tx: self.record(tx, caller, action, "refused", actor_id=actor_id, reason=reason)
         )
 
     def list(self, query: AuditQuery) -> AuditOut:
-        """Entries, newest first.
+        """List entries, newest first.
 
         Raises:
-            InvalidInput: A cursor that no page gave out.
+            InvalidInput: The cursor is not valid.
         """
         rows, cursor = newest_first(
             query,
