@@ -504,6 +504,14 @@ def test_a_body_that_is_wrong_is_rejected(bench: Bench, body: bytes) -> None:
     assert bench.names() == []
 
 
+def test_an_integer_may_be_written_with_a_point(bench: Bench) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = bench.ask("POST", "", content=b'{"name": "x", "count": 3.0}', headers=headers)
+    assert (answer.status_code, answer.json()["count"]) == (201, 3)
+    answer = bench.ask("POST", "", content=b'{"name": "y", "count": 3.5}', headers=headers)
+    assert answer.status_code == 400
+
+
 def test_a_shape_is_bounded_in_bytes(bench: Bench) -> None:
     answer = bench.ask("POST", "", {"name": "x", "shape": {"corners": 1, "note": "é" * 16_000}})
     assert answer.status_code == 400

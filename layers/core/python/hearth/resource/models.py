@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
 from hearth.http.query import PageQuery, TimeParameter
 from hearth.ids import ULID_PATTERN
@@ -19,8 +19,10 @@ _LINE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 _LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
+# In JSON 3.0 is an integer, though Python's parser makes a float of it.
+_WHOLE = BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
 RowId = Annotated[str, StringConstraints(pattern=f"^{ULID_PATTERN}$")]
-Version = Annotated[int, Field(ge=1, le=declared.MAX_INTEGER)]
+Version = Annotated[int, Field(ge=1, le=declared.MAX_INTEGER), _WHOLE]
 
 
 class Models(NamedTuple):
@@ -246,7 +248,7 @@ def _accepted(field: declared.Field) -> Any:
         case declared.Choice():
             return Literal[field.values]
         case declared.Integer():
-            return Annotated[int, Field(ge=field.minimum, le=field.maximum)]
+            return Annotated[int, Field(ge=field.minimum, le=field.maximum), _WHOLE]
         case declared.Number():
             bounds = Field(ge=field.minimum, le=field.maximum, allow_inf_nan=False)
             return Annotated[float, bounds]
