@@ -64,7 +64,7 @@ def test_a_running_stack_comes_back_from_its_backup(tmp_path: Path) -> None:
         assert outcome(it, [incident]) == before
 
 
-def test_a_command_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
+def test_a_command_names_the_fault_and_its_remedy(tmp_path: Path) -> None:
     (tmp_path / "b.tar.gz").write_bytes(b"\x1f\x8b" + b"x" * 100)
     done = hearth("restore", tmp_path / "b.tar.gz", data=tmp_path / "data")
     assert done.code == 1

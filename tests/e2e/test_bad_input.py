@@ -65,7 +65,7 @@ UNUSUAL: dict[str, Callable[[], bytes]] = {
 }
 
 
-def test_broken_pictures_fail_and_their_neighbours_are_judged(
+def test_broken_images_fail_and_the_frames_around_them_are_assessed(
     shared_stack: Stack, camera: str
 ) -> None:
     names = [None, *BROKEN, None, *UNUSUAL, None]
@@ -96,7 +96,7 @@ def test_broken_pictures_fail_and_their_neighbours_are_judged(
     assert shared_stack.dead_letters() == 0
 
 
-def test_a_key_that_names_no_frame_fails_by_itself(shared_stack: Stack, camera: str) -> None:
+def test_an_invalid_frame_key_fails_alone(shared_stack: Stack, camera: str) -> None:
     odd = [f"frames/{camera}/photo.jpg", "frames/Yard/20261102T080000.000000Z.jpg", "frames/a b+c"]
     for key in odd:
         shared_stack.put(key, person())
@@ -113,9 +113,7 @@ def test_a_key_that_names_no_frame_fails_by_itself(shared_stack: Stack, camera: 
     assert len(shared_stack.incidents(camera)) == 1
 
 
-def test_a_camera_that_the_policy_does_not_name_is_rejected(
-    shared_stack: Stack, camera: str
-) -> None:
+def test_a_camera_missing_from_the_policy_is_rejected(shared_stack: Stack, camera: str) -> None:
     strangers = shared_stack.put_frames("stranger", [person()] * 2)
     keys = shared_stack.put_frames(camera, [person()] * 3)
     jobs = shared_stack.settle([*strangers, *keys])
@@ -135,7 +133,7 @@ MALFORMED = ["not json at all", "[]", '{"Records": [{}]}', '{"job_id": 7}', '{"s
     ("queue", "kind"),
     [("DetectionQueue", "detection.unreadable"), ("ReportsQueue", "reports.unreadable")],
 )
-def test_a_malformed_message_is_recorded_once_and_gone(
+def test_a_malformed_message_is_recorded_once_and_leaves_the_queue(
     shared_stack: Stack, queue: str, kind: str
 ) -> None:
     sqs, url = shared_stack.client("sqs"), shared_stack.state.queues[queue]
@@ -179,7 +177,7 @@ def watched(stack: Stack, source: Path, camera: str) -> tuple[int, dict[str, Any
     return done.code, lines[-1] if lines else {}, done.err
 
 
-def test_what_is_there_of_a_truncated_video_is_judged(
+def test_the_readable_part_of_a_truncated_video_is_assessed(
     shared_stack: Stack, camera: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "cut.avi"
@@ -195,7 +193,7 @@ def test_what_is_there_of_a_truncated_video_is_judged(
     assert len(shared_stack.of_camera(camera)) == summary["frames_sent"] + 1
 
 
-def test_a_video_without_its_index_is_refused(
+def test_a_video_without_an_index_is_rejected(
     shared_stack: Stack, camera: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "cut.mp4"
@@ -239,7 +237,7 @@ def assert_all_frames_failed(code: int, facts: dict[str, Any], message: str) -> 
 
 
 @pytest.mark.slow
-def test_a_policy_with_an_unknown_class_is_named(folder: Path, tmp_path: Path) -> None:
+def test_a_policy_with_an_unknown_class_is_rejected_by_name(folder: Path, tmp_path: Path) -> None:
     policy = policy_file(tmp_path / "policy.yaml", [], defaults={"required": ["helmet", "cape"]})
     code, facts, told = run(folder, "--policy", policy)
     assert code != 0
@@ -265,13 +263,13 @@ def test_a_model_that_cannot_be_loaded_fails_the_frames_with_its_reason(
 
 @pytest.mark.slow
 @pytest.mark.needs_shared
-def test_a_model_with_another_number_of_classes_is_refused(folder: Path, shared: Path) -> None:
+def test_a_model_with_a_different_number_of_classes_is_rejected(folder: Path, shared: Path) -> None:
     model = shared / "models/yolox_nano.onnx"
     code, facts, _ = run(folder, "--model", model, "--classes", "person,helmet")
     assert_all_frames_failed(code, facts, "80")
 
 
-def test_a_model_file_that_is_not_there_is_told_before_anything_is_started(
+def test_a_missing_model_file_is_reported_before_anything_starts(
     folder: Path, tmp_path: Path
 ) -> None:
     code, facts, told = run(folder, "--model", tmp_path / "none.onnx")

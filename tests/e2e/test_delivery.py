@@ -65,7 +65,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             yield Office(it, mailbox, endpoint)
 
 
-def test_a_report_is_written_by_the_language_model_and_e_mailed_once(office: Office) -> None:
+def test_a_report_is_written_by_the_language_model_and_emailed_once(office: Office) -> None:
     report = office.report("gate")
 
     assert (report["narrative"]["source"], report["narrative"]["model"]) == ("llm", "tiny-words-1")
@@ -86,7 +86,7 @@ def test_a_report_is_written_by_the_language_model_and_e_mailed_once(office: Off
     assert report["email"]["message_id"] == message["Message-ID"]
 
 
-def test_with_the_language_model_down_the_rules_write_and_say_so(office: Office) -> None:
+def test_the_rules_write_the_report_when_the_language_model_is_down(office: Office) -> None:
     office.endpoint.otherwise = fails(503)
     asked = len(office.endpoint.requests)
     report = office.report("dock")
@@ -101,7 +101,7 @@ def test_with_the_language_model_down_the_rules_write_and_say_so(office: Office)
     assert len(office.messages(report)) == 1
 
 
-def test_an_e_mail_that_the_server_defers_is_sent_later_as_the_same_message(
+def test_a_deferred_email_is_sent_again_as_the_same_message(
     office: Office,
 ) -> None:
     # Taken, but the answer is lost: to the sender that is no different from not taken.

@@ -59,7 +59,9 @@ def message_ids(mailbox: Mailbox) -> dict[str, Counter[str]]:
 @pytest.mark.needs_shared
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_killed_processes_change_nothing(tmp_path: Path, clip: Path, yolox: list[str]) -> None:
+def test_killed_processes_do_not_change_the_outcome(
+    tmp_path: Path, clip: Path, yolox: list[str]
+) -> None:
     victims = ["watcher", "detection", "ministack", "runtime"]
     calm, calm_mail = main_job(tmp_path / "calm", clip, yolox)
     wild, wild_mail = main_job(tmp_path / "wild", clip, yolox, victims)

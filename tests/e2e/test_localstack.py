@@ -56,7 +56,7 @@ def client(service: str, url: str) -> Any:
     )
 
 
-def test_the_hook_makes_what_the_template_names(localstack: str) -> None:
+def test_the_init_hook_creates_the_resources_of_the_template(localstack: str) -> None:
     s3, sqs = client("s3", localstack), client("sqs", localstack)
     queue = sqs.get_queue_url(QueueName="hearth-detection")["QueueUrl"]
     s3.put_object(Bucket="hearth-bucket", Key="frames/gate/a b.jpg", Body=b"x")
@@ -75,7 +75,7 @@ def test_the_hook_makes_what_the_template_names(localstack: str) -> None:
     s3.delete_object(Bucket="hearth-bucket", Key="frames/gate/a b.jpg")
 
 
-def test_the_main_job_ends_with_a_report(localstack: str, tmp_path: Path) -> None:
+def test_a_stream_of_frames_ends_in_an_incident_report(localstack: str, tmp_path: Path) -> None:
     done = hearth(
         "run", "--json", "--endpoint-url", localstack, data=tmp_path / "data", timeout_s=300
     )
@@ -93,7 +93,7 @@ def test_the_main_job_ends_with_a_report(localstack: str, tmp_path: Path) -> Non
     assert not (tmp_path / "data" / "emulator").exists()  # MiniStack was not started
 
 
-def test_a_camera_that_knows_only_localstack_host_finds_the_bucket(
+def test_a_client_that_uses_only_localstack_host_reaches_the_bucket(
     localstack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCALSTACK_HOST", localstack.removeprefix("http://"))

@@ -44,7 +44,7 @@ def promoted(data: Path, model: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_first_promotion_is_followed_and_comes_back_from_a_backup(tmp_path: Path) -> None:
+def test_a_first_promotion_takes_effect_and_is_restored_from_a_backup(tmp_path: Path) -> None:
     data, new = tmp_path / "data", tmp_path / "new"
     model = BrightCells("yolov8", metadata=LICENSED).save(tmp_path / "best.onnx")
     with stack(data) as it:

@@ -11,7 +11,7 @@ from tests.e2e.driver import person, policy_file, stack
 
 
 @pytest.mark.slow
-def test_the_main_job_runs_on_postgresql_with_the_same_outcome(
+def test_incidents_and_reports_on_postgresql_equal_those_on_sqlite(
     postgres_url: str, tmp_path: Path
 ) -> None:
     policy = policy_file(tmp_path / "policy.yaml", ["gate"])

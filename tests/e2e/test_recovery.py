@@ -24,7 +24,7 @@ def unannounced(it: Stack) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_frames_that_nobody_announced_are_found_by_the_sweep(
+def test_frames_without_a_notification_are_found_by_the_sweep(
     shared_stack: Stack, camera: str
 ) -> None:
     with unannounced(shared_stack):
@@ -45,9 +45,7 @@ def test_frames_that_nobody_announced_are_found_by_the_sweep(
 
 
 @pytest.mark.slow
-def test_a_failed_frame_is_tried_again_when_a_person_says_so(
-    shared_stack: Stack, camera: str
-) -> None:
+def test_a_failed_frame_can_be_retried_by_hand(shared_stack: Stack, camera: str) -> None:
     keys = shared_stack.put_frames(camera, [person(), person()[:3000], person(), person()])
     job = shared_stack.settle(keys)[keys[1]]
     assert job["state"] == "failed"

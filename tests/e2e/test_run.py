@@ -58,7 +58,7 @@ def test_a_run_without_a_source_ends_with_an_incident_report(tmp_path: Path) -> 
     assert processes_of(data) == []
 
 
-def test_a_source_that_is_not_there_is_told_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_missing_source_is_reported_before_anything_starts(tmp_path: Path) -> None:
     done = hearth("run", tmp_path / "gate.mp4", data=tmp_path / "data")
 
     assert done.code == 2
@@ -105,7 +105,7 @@ def test_one_walk_past_the_camera_is_one_incident(walk: Facts) -> None:
 
 @pytest.mark.needs_shared
 @pytest.mark.slow
-def test_a_second_run_of_the_same_clip_adds_nothing(
+def test_a_second_run_of_the_same_clip_adds_no_incident(
     walk: Facts, clip: Path, yolox: list[str], walk_data: Path
 ) -> None:
     again = run_of(clip, yolox, walk_data)

@@ -31,7 +31,7 @@ def command_lines() -> str:
     return "\n".join(lines)
 
 
-def test_passwords_are_in_no_log_answer_file_or_command_line(
+def test_passwords_appear_in_no_log_response_file_or_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Both servers refuse every connection, so that whatever is said of failures is said.

@@ -32,7 +32,7 @@ def detached(tmp_path: Path) -> Iterator[Path]:
             until(lambda: not processes_of(data), 5)
 
 
-def test_a_detached_stack_is_asked_used_and_stopped(detached: Path) -> None:
+def test_a_detached_stack_answers_status_works_and_stops(detached: Path) -> None:
     status = hearth("status", "--json", data=detached).json()
     assert status["status"]["ready"] is True
     names = {function["short_name"] for function in status["status"]["functions"]}

@@ -48,7 +48,7 @@ def openai_client(text_stack: Stack, key: str) -> Iterator[openai.OpenAI]:
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64", None])
-def test_openais_client_gets_the_models_vectors(
+def test_the_openai_client_gets_the_vectors_of_the_model(
     openai_client: openai.OpenAI, encoding: Any
 ) -> None:
     more = {"encoding_format": encoding} if encoding else {}
@@ -60,7 +60,9 @@ def test_openais_client_gets_the_models_vectors(
         np.testing.assert_allclose(found, minilm().value.embed(TEXTS), atol=2e-2)
 
 
-def test_openais_client_raises_what_it_raises_for_openai(openai_client: openai.OpenAI) -> None:
+def test_the_openai_client_raises_the_same_errors_as_for_openai(
+    openai_client: openai.OpenAI,
+) -> None:
     with pytest.raises(openai.NotFoundError, match="all-MiniLM-L6-v2"):
         openai_client.embeddings.create(model="text-embedding-3-small", input="x")
     with pytest.raises(openai.BadRequestError, match="send the text") as raised:
@@ -69,11 +71,11 @@ def test_openais_client_raises_what_it_raises_for_openai(openai_client: openai.O
     assert len(openai_client.embeddings.create(model=MODEL, input="next").data) == 1
 
 
-def test_openais_client_lists_the_models(openai_client: openai.OpenAI) -> None:
+def test_the_openai_client_lists_the_models(openai_client: openai.OpenAI) -> None:
     assert [model.id for model in openai_client.models.list()] == [MODEL]
 
 
-def test_the_client_of_text_embeddings_inference_gets_the_models_vectors(
+def test_the_text_embeddings_inference_client_gets_the_vectors_of_the_model(
     text_stack: Stack, key: str
 ) -> None:
     url = f"{text_stack.state.gateway_url}/embed"
@@ -83,7 +85,7 @@ def test_the_client_of_text_embeddings_inference_gets_the_models_vectors(
     np.testing.assert_allclose(found, minilm().value.embed(TEXTS[:1]), atol=2e-2)
 
 
-def test_a_set_of_texts_goes_through_the_queue(text_stack: Stack) -> None:
+def test_a_bulk_file_of_texts_is_embedded_through_the_queue(text_stack: Stack) -> None:
     installed()
     lines = [json.dumps(TEXTS[0]), json.dumps({"id": 7, "text": TEXTS[1]})]
     text_stack.put("texts/e2e.jsonl", "\n".join(lines).encode())

@@ -87,7 +87,7 @@ def stack(ministack_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
 
 
-def test_a_frame_that_nobody_announced_is_found_shown_and_announced(stack: Stack) -> None:
+def test_a_frame_without_a_notification_is_found_listed_and_announced(stack: Stack) -> None:
     migrations.upgrade(stack.env["DATABASE_URL"])
     key = frame_key("gate", datetime(2026, 11, 2, 7, 30, tzinfo=UTC))
     stack.put(key)
@@ -103,7 +103,7 @@ def test_a_frame_that_nobody_announced_is_found_shown_and_announced(stack: Stack
     assert json.loads(answer["body"])["jobs"] == {"detection.frame": {"queued": 1}}
 
 
-def test_a_migration_whose_answer_nobody_takes_has_still_migrated(stack: Stack) -> None:
+def test_a_migration_takes_effect_when_its_response_cannot_be_delivered(stack: Stack) -> None:
     # Port 9 is "discard": nothing listens there, and the invocation fails for Lambda to repeat.
     event = load_event("migrate/cloudformation_create", ResponseURL="http://127.0.0.1:9/x")
 

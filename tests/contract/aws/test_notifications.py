@@ -59,7 +59,7 @@ def records(mailbox: SqsMailbox, count: int) -> list[dict[str, object]]:
         "frames/grüße/日本.jpg",
     ],
 )
-def test_an_upload_is_announced_with_its_key_url_encoded(
+def test_the_notification_of_an_upload_has_a_url_encoded_key(
     announced: tuple[S3Store, SqsMailbox], key: str
 ) -> None:
     store, mailbox = announced
@@ -76,7 +76,7 @@ def test_an_upload_is_announced_with_its_key_url_encoded(
     assert str(record["eventName"]).startswith("ObjectCreated:")
 
 
-def test_an_upload_elsewhere_is_not_announced(
+def test_an_upload_outside_the_prefix_sends_no_notification(
     announced: tuple[S3Store, SqsMailbox],
 ) -> None:
     store, mailbox = announced

@@ -40,7 +40,7 @@ def test_an_empty_bucket_lists_nothing(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff" * 5000], ids=["empty", "10 kB"])
-def test_what_is_put_is_got_back_and_its_sha256_told(store: ObjectStore, data: bytes) -> None:
+def test_an_object_is_read_back_and_its_sha256_returned(store: ObjectStore, data: bytes) -> None:
     assert store.put("frames/gate/a.jpg", data, JPEG) == hashlib.sha256(data).hexdigest()
     assert store.get("frames/gate/a.jpg", max_bytes=10_000) == data
 
@@ -58,7 +58,7 @@ def test_a_missing_key_is_not_found(store: ObjectStore) -> None:
         store.get("frames/gate/a.jpg", 1)
 
 
-def test_an_object_over_the_bound_is_refused_with_both_sizes(store: ObjectStore) -> None:
+def test_an_object_over_the_size_limit_is_rejected_with_both_sizes(store: ObjectStore) -> None:
     store.put("a", b"12345", JPEG)
 
     assert store.get("a", 5) == b"12345"
@@ -76,7 +76,7 @@ def test_an_object_over_the_bound_is_refused_with_both_sizes(store: ObjectStore)
         "x" * 200 + "/" + "y" * 200,
     ],
 )
-def test_a_key_is_taken_as_it_is(store: ObjectStore, key: str) -> None:
+def test_a_key_is_not_normalized(store: ObjectStore, key: str) -> None:
     store.put(key, b"data", JPEG)
 
     assert store.get(key, 10) == b"data"
@@ -85,12 +85,12 @@ def test_a_key_is_taken_as_it_is(store: ObjectStore, key: str) -> None:
     assert keys_of(store) == []
 
 
-def test_deleting_what_is_not_there_is_no_error(store: ObjectStore) -> None:
+def test_deleting_a_missing_object_is_not_an_error(store: ObjectStore) -> None:
     store.delete("frames/gate/a.jpg")
     assert keys_of(store) == []
 
 
-def test_a_listing_holds_size_and_time(store: ObjectStore) -> None:
+def test_a_listing_has_the_size_and_time_of_each_object(store: ObjectStore) -> None:
     store.put("a", b"12345", JPEG)
 
     (item,) = store.list("a")
@@ -122,7 +122,7 @@ def test_a_listing_is_in_the_order_of_utf8_bytes(store: ObjectStore) -> None:
         ("f/a/", "f/", None, ["f/a/1", "f/a/2", "f/a/3"]),
     ],
 )
-def test_a_listing_keeps_to_its_bounds(
+def test_a_listing_respects_its_bounds(
     store: ObjectStore,
     prefix: str,
     start_after: str | None,
@@ -145,7 +145,7 @@ def test_a_listing_goes_on_beyond_one_page_of_a_thousand(store: ObjectStore) -> 
 
 
 @pytest.mark.parametrize("backend", ["moto", "ministack"], indirect=True)
-def test_a_bucket_that_is_missing_may_come_a_retry_helps(aws: Aws) -> None:
+def test_a_missing_bucket_is_a_retryable_error(aws: Aws) -> None:
     store = S3Store(aws.s3, "never-made")
 
     for call in (
@@ -157,7 +157,7 @@ def test_a_bucket_that_is_missing_may_come_a_retry_helps(aws: Aws) -> None:
             call()
 
 
-def test_a_server_that_is_gone_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     gone = AwsSettings(aws_endpoint_url=f"http://127.0.0.1:{free_port()}")
@@ -166,7 +166,7 @@ def test_a_server_that_is_gone_is_unavailable(monkeypatch: pytest.MonkeyPatch) -
         S3Store(client("s3", gone), "bucket").get("a", 1)
 
 
-def test_an_object_is_read_and_sought_like_a_file(store: ObjectStore) -> None:
+def test_an_object_can_be_read_and_seeked_like_a_file(store: ObjectStore) -> None:
     data = bytes(range(256)) * 40_000  # more than is in memory at a time
     store.put("datasets/a.npy", data, "application/octet-stream")
 
@@ -181,7 +181,7 @@ def test_an_object_is_read_and_sought_like_a_file(store: ObjectStore) -> None:
         assert file.read() == data
 
 
-def test_an_object_over_the_bound_or_missing_is_not_opened(store: ObjectStore) -> None:
+def test_an_object_that_is_too_large_or_missing_cannot_be_opened(store: ObjectStore) -> None:
     store.put("a", b"12345", JPEG)
 
     assert store.open("a", 5).read() == b"12345"

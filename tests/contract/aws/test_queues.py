@@ -19,7 +19,7 @@ def numbers(bodies: list[dict[str, Any]]) -> list[int]:
     return sorted(body["n"] for body in bodies)
 
 
-def test_sending_nothing_sends_nothing(post: Post) -> None:
+def test_an_empty_batch_sends_no_message(post: Post) -> None:
     queues, mailbox = post
 
     queues.send("detection", [])
@@ -54,7 +54,7 @@ def test_large_bodies_are_split_by_size_as_well(post: Post) -> None:
     assert numbers(mailbox.receive(10)) == list(range(10))
 
 
-def test_a_body_over_64_kb_is_refused_and_none_of_its_batch_is_sent(post: Post) -> None:
+def test_a_body_over_64_kb_is_rejected_and_its_batch_not_sent(post: Post) -> None:
     queues, mailbox = post
 
     with pytest.raises(InvalidInput, match=r"over 65536; put the data in S3"):
@@ -63,12 +63,12 @@ def test_a_body_over_64_kb_is_refused_and_none_of_its_batch_is_sent(post: Post) 
     assert mailbox.receive(1, wait_s=0) == []
 
 
-def test_what_is_no_json_is_refused(post: Post) -> None:
+def test_a_body_that_is_not_json_is_rejected(post: Post) -> None:
     with pytest.raises(InvalidInput, match="must be JSON"):
         post[0].send("detection", [{"n": float("nan")}])
 
 
-def test_a_delayed_body_is_not_there_at_once(post: Post) -> None:
+def test_a_delayed_message_is_not_received_at_once(post: Post) -> None:
     queues, mailbox = post
 
     queues.send("detection", [{"n": 1}], delay_s=900)
@@ -77,18 +77,18 @@ def test_a_delayed_body_is_not_there_at_once(post: Post) -> None:
 
 
 @pytest.mark.parametrize("delay_s", [-1, 901])
-def test_a_delay_that_sqs_would_refuse_is_refused(post: Post, delay_s: int) -> None:
+def test_a_delay_longer_than_sqs_allows_is_rejected(post: Post, delay_s: int) -> None:
     with pytest.raises(InvalidInput, match=f"{delay_s} s is outside"):
         post[0].send("detection", [{"n": 1}], delay_s=delay_s)
 
 
-def test_an_unknown_queue_is_named_with_those_that_exist(post: Post) -> None:
+def test_an_unknown_queue_is_rejected_with_the_names_that_exist(post: Post) -> None:
     with pytest.raises(InvalidInput, match=r"'nowhere' does not exist; there are: .*detection"):
         post[0].send("nowhere", [{"n": 1}])
 
 
 @pytest.mark.parametrize("backend", ["moto", "ministack"], indirect=True)
-def test_a_queue_that_is_missing_may_come_a_retry_helps(aws: Aws) -> None:
+def test_a_missing_queue_is_a_retryable_error(aws: Aws) -> None:
     queues = SqsQueues(aws.sqs, "once-")
 
     with pytest.raises(Unavailable, match="'once-detection' cannot be looked up"):

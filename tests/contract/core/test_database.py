@@ -51,7 +51,7 @@ def test_a_write_commits_and_returns_what_the_function_returned(db: Database) ->
     assert names(db) == ["a"]
 
 
-def test_an_exception_rolls_everything_back_and_goes_on(db: Database) -> None:
+def test_an_exception_rolls_back_and_propagates(db: Database) -> None:
     def write(tx: Connection) -> None:
         tx.execute(insert(things).values(name="a"))
         raise InvalidInput("no")
@@ -61,7 +61,7 @@ def test_an_exception_rolls_everything_back_and_goes_on(db: Database) -> None:
     assert names(db) == []
 
 
-def test_what_a_read_writes_is_dropped(db: Database) -> None:
+def test_changes_made_by_a_read_are_rolled_back(db: Database) -> None:
     db.read(lambda tx: tx.execute(insert(things).values(name="a")))
     assert names(db) == []
 
@@ -73,14 +73,14 @@ def test_a_broken_constraint_is_a_conflict(db: Database) -> None:
     assert names(db) == ["a"]
 
 
-def test_a_wrong_statement_stays_what_it_is_a_bug(db: Database) -> None:
+def test_an_invalid_statement_is_not_translated(db: Database) -> None:
     with pytest.raises(DBAPIError):
         db.read(lambda tx: tx.execute(text("SELECT * FROM nowhere")))
     with pytest.raises(DBAPIError):
         db.write(lambda tx: tx.execute(text("SELEKT")))
 
 
-def test_a_read_inside_a_write_sees_the_state_before_it(db: Database) -> None:
+def test_a_read_inside_a_write_sees_the_committed_state(db: Database) -> None:
     def write(tx: Connection) -> list[str]:
         tx.execute(insert(things).values(name="a"))
         return names(db)
@@ -88,14 +88,14 @@ def test_a_read_inside_a_write_sees_the_state_before_it(db: Database) -> None:
     assert db.write(write) == []
 
 
-def test_a_write_inside_a_write_is_a_bug_said_plainly(db: Database) -> None:
+def test_a_nested_write_is_a_programming_error(db: Database) -> None:
     with pytest.raises(RuntimeError, match="write inside a write"):
         db.write(lambda tx: add(db, "a"))
     add(db, "a")
     assert names(db) == ["a"]
 
 
-def test_concurrent_read_modify_writes_lose_nothing(db: Database, database_url: str) -> None:
+def test_concurrent_read_modify_writes_lose_no_update(db: Database, database_url: str) -> None:
     add(db, "counter", n=0)
     others = [Database(database_url) for _ in range(3)]
 
@@ -129,9 +129,7 @@ def test_concurrent_read_modify_writes_lose_nothing(db: Database, database_url: 
         datetime(2026, 11, 2, 7, 30, tzinfo=timezone(timedelta(hours=-5))),
     ],
 )
-def test_a_time_comes_back_aware_and_to_the_microsecond(
-    db: Database, when: datetime | None
-) -> None:
+def test_a_time_keeps_its_zone_and_microseconds(db: Database, when: datetime | None) -> None:
     add(db, "a", at=when)
     found = db.read(lambda tx: tx.execute(select(things.c.at)).scalar_one())
     assert found == when
@@ -146,24 +144,24 @@ def test_times_compare_in_sql_as_in_python(db: Database) -> None:
     assert list(db.read(lambda tx: tx.execute(query).scalars().all())) == ["b", "a"]
 
 
-def test_a_naive_time_is_refused(db: Database) -> None:
+def test_a_naive_time_is_rejected(db: Database) -> None:
     with pytest.raises(StatementError, match="timezone-aware"):
         add(db, "a", at=datetime(2026, 11, 2))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize("value", [None, {}, [], 0, 1.5, "", "ü\x00\ud800", {"a": [1, None]}])
-def test_a_json_value_comes_back_as_it_was(db: Database, value: Any) -> None:
+def test_a_json_value_is_read_back_unchanged(db: Database, value: Any) -> None:
     add(db, "a", value=value)
     assert db.read(lambda tx: tx.execute(select(things.c.value)).scalar_one()) == value
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, {1, 2}, b"bytes", datetime.now(UTC)])
-def test_what_is_not_json_is_refused(db: Database, value: Any) -> None:
+def test_a_value_that_is_not_json_is_rejected(db: Database, value: Any) -> None:
     with pytest.raises(InvalidInput, match="not JSON"):
         add(db, "a", value=value)
 
 
-def test_a_value_that_postgresql_cannot_hold_is_the_caller_s_fault(postgres_url: str) -> None:
+def test_a_value_that_postgresql_cannot_store_is_invalid_input(postgres_url: str) -> None:
     database = Database(postgres_url)
     with pytest.raises(InvalidInput):
         database.read(lambda tx: tx.execute(text("SELECT :name"), {"name": "a\x00"}))
@@ -179,7 +177,7 @@ def test_a_closed_database_opens_again_when_used(db: Database) -> None:
     "url",
     ["", "hearth.db", "mysql://h/db", "sqlite://", "sqlite:///:memory:", "postgresql://h:port/db"],
 )
-def test_any_other_url_is_refused_with_the_forms_that_work(url: str) -> None:
+def test_any_other_url_is_rejected_with_the_forms_that_work(url: str) -> None:
     with pytest.raises(InvalidInput, match="use sqlite"):
         engine_url(url)
 
@@ -204,7 +202,7 @@ def test_an_unknown_postgresql_database_or_role_is_unavailable(postgres_server: 
             Database(url).read(lambda tx: tx.execute(text("SELECT 1")))
 
 
-def test_a_connection_that_the_server_cut_is_replaced(postgres_url: str) -> None:
+def test_a_connection_closed_by_the_server_is_replaced(postgres_url: str) -> None:
     database = Database(postgres_url)
     pid = database.read(lambda tx: tx.execute(text("SELECT pg_backend_pid()")).scalar_one())
     killer = Database(postgres_url)
@@ -214,7 +212,7 @@ def test_a_connection_that_the_server_cut_is_replaced(postgres_url: str) -> None
     killer.close()
 
 
-def test_a_connection_cut_midway_is_unavailable(postgres_url: str) -> None:
+def test_a_connection_lost_in_a_transaction_is_unavailable(postgres_url: str) -> None:
     database, killer = Database(postgres_url), Database(postgres_url)
 
     def cut(tx: Connection) -> None:
@@ -228,7 +226,7 @@ def test_a_connection_cut_midway_is_unavailable(postgres_url: str) -> None:
     killer.close()
 
 
-def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Any) -> None:
+def test_sqlite_commits_survive_a_power_cut(tmp_path: Any) -> None:
     database = Database(f"sqlite:///{tmp_path / 'hearth.db'}")
 
     def pragmas(tx: Connection) -> list[Any]:

@@ -34,7 +34,7 @@ def complete(ledger: Ledger, *jobs: Job) -> None:
 # ---- adding ----
 
 
-def test_nothing_added_is_nothing(ledger: Ledger) -> None:
+def test_adding_no_jobs_returns_none(ledger: Ledger) -> None:
     assert add(ledger) == []
     assert ledger.claim([], [], LEASE) == []
     assert ledger.summary() == {}
@@ -53,12 +53,12 @@ def test_a_new_job_is_queued_with_its_payload(ledger: Ledger, clock: Clock) -> N
     assert (job.lease_token, job.error, job.finished_at) == (None, None, None)
 
 
-def test_jobs_come_back_in_the_order_asked_for(ledger: Ledger) -> None:
+def test_jobs_are_returned_in_the_requested_order(ledger: Ledger) -> None:
     jobs = add(ledger, *(new(name) for name in "cab"))
     assert [job.dedupe_key for job in jobs] == ["c", "a", "b"]
 
 
-def test_a_known_dedupe_key_gives_the_row_there_is_untouched(ledger: Ledger) -> None:
+def test_a_known_dedupe_key_returns_the_existing_row_unchanged(ledger: Ledger) -> None:
     (first,) = add(ledger, new("a"))
     (claimed,) = ledger.claim([first.id], [], LEASE)
     complete(ledger, claimed)
@@ -68,7 +68,7 @@ def test_a_known_dedupe_key_gives_the_row_there_is_untouched(ledger: Ledger) -> 
     assert other.state is JobState.QUEUED
 
 
-def test_a_job_and_the_facts_that_caused_it_are_one_transaction(ledger: Ledger) -> None:
+def test_a_job_and_its_cause_commit_together(ledger: Ledger) -> None:
     def write(tx: Connection) -> None:
         ledger.add(tx, [new("a")])
         raise InvalidInput("the facts were wrong")
@@ -92,7 +92,7 @@ def test_a_job_and_the_facts_that_caused_it_are_one_transaction(ledger: Ledger) 
         {"payload": {"x": object()}},
     ],
 )
-def test_a_job_that_cannot_be_stored_is_refused_when_it_is_made(changes: dict[str, Any]) -> None:
+def test_a_job_that_cannot_be_stored_is_rejected_on_creation(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         new("a", **changes)
 
@@ -102,7 +102,7 @@ def test_the_longest_dedupe_key_is_stored(ledger: Ledger) -> None:
     assert ledger.states(["ü" * 550]) == {job.dedupe_key: JobState.QUEUED}
 
 
-def test_a_payload_over_64_kb_is_refused_with_the_way_out(ledger: Ledger) -> None:
+def test_a_payload_over_64_kb_is_rejected_with_the_remedy(ledger: Ledger) -> None:
     add(ledger, new("fits", payload={"x": "y" * (64 * 1024 - 8)}))
     with pytest.raises(TooLarge, match="put it in S3"):
         new("a", payload={"x": "y" * (64 * 1024 - 7)})
@@ -111,7 +111,7 @@ def test_a_payload_over_64_kb_is_refused_with_the_way_out(ledger: Ledger) -> Non
 # ---- announcing ----
 
 
-def test_a_hint_names_the_job_and_its_kind_only(ledger: Ledger, queues: MemoryQueues) -> None:
+def test_a_job_notification_has_only_the_id_and_kind(ledger: Ledger, queues: MemoryQueues) -> None:
     jobs = add(ledger, new("a"), new("b", queue="other"))
     ledger.announce(jobs)
     (hint,) = queues.take("test")
@@ -122,14 +122,16 @@ def test_a_hint_names_the_job_and_its_kind_only(ledger: Ledger, queues: MemoryQu
 @pytest.mark.parametrize(
     ("seconds", "delays"), [(-5, [0]), (0, [0]), (0.001, [1]), (90, [90]), (900, [900]), (901, [])]
 )
-def test_a_later_job_is_hinted_late_and_beyond_15_minutes_by_the_sweep(
+def test_a_scheduled_job_is_notified_with_a_delay_or_after_15_minutes_by_the_sweep(
     ledger: Ledger, queues: MemoryQueues, clock: Clock, seconds: float, delays: list[int]
 ) -> None:
     ledger.announce(add(ledger, new("a", available_at=clock() + timedelta(seconds=seconds))))
     assert [message.delay_s for message in queues.sent] == delays
 
 
-def test_a_hint_that_cannot_be_sent_is_no_error(ledger: Ledger, queues: MemoryQueues) -> None:
+def test_a_job_notification_that_cannot_be_sent_is_not_an_error(
+    ledger: Ledger, queues: MemoryQueues
+) -> None:
     queues.offline = True
     jobs = add(ledger, new("a"))
     ledger.announce(jobs)
@@ -146,7 +148,7 @@ def test_finished_jobs_are_not_announced(ledger: Ledger, queues: MemoryQueues) -
 # ---- claiming and completing ----
 
 
-def test_a_claim_leases_for_the_time_asked(ledger: Ledger, clock: Clock) -> None:
+def test_a_claim_takes_a_lease_of_the_given_duration(ledger: Ledger, clock: Clock) -> None:
     (job,) = add(ledger, new("a"))
     (claimed,) = ledger.claim([job.id], [], LEASE)
     assert claimed == ledger.get(job.id)
@@ -155,14 +157,14 @@ def test_a_claim_leases_for_the_time_asked(ledger: Ledger, clock: Clock) -> None
     assert claimed.lease_token
 
 
-def test_a_claim_adds_what_is_missing(ledger: Ledger) -> None:
+def test_a_claim_adds_missing_jobs(ledger: Ledger) -> None:
     (known,) = add(ledger, new("known"))
     claimed = ledger.claim([known.id, known.id, "unknown"], [new("known"), new("new")], LEASE)
     assert sorted(job.dedupe_key for job in claimed) == ["known", "new"]
     assert ledger.summary() == {"test.job": {"running": 2}}
 
 
-def test_what_cannot_be_worked_on_is_left_out(ledger: Ledger, clock: Clock) -> None:
+def test_a_claim_skips_jobs_that_cannot_run(ledger: Ledger, clock: Clock) -> None:
     later, running, done, failed, free = add(
         ledger,
         new("later", available_at=clock() + timedelta(seconds=1)),
@@ -186,7 +188,7 @@ def test_many_jobs_are_claimed_at_once(ledger: Ledger) -> None:
     assert len(ledger.states(job.dedupe_key for job in claimed)) == 1300
 
 
-def test_done_is_final(ledger: Ledger, clock: Clock) -> None:
+def test_a_completed_job_cannot_change(ledger: Ledger, clock: Clock) -> None:
     (claimed,) = ledger.claim([], [new("a")], LEASE)
     complete(ledger, claimed)
     job = ledger.get(claimed.id)
@@ -222,14 +224,16 @@ def test_an_expired_lease_goes_to_the_next_worker_and_the_first_changes_nothing(
     assert ledger.get(first.id).error is None
 
 
-def test_who_is_late_but_still_holds_the_lease_may_complete(ledger: Ledger, clock: Clock) -> None:
+def test_a_late_worker_that_still_holds_the_lease_may_complete(
+    ledger: Ledger, clock: Clock
+) -> None:
     (job,) = ledger.claim([], [new("a")], LEASE)
     clock.advance(3600)
     complete(ledger, job)
     assert ledger.get(job.id).state is JobState.DONE
 
 
-def test_one_lost_lease_names_itself_and_nothing_is_committed(ledger: Ledger, clock: Clock) -> None:
+def test_a_lost_lease_is_named_and_nothing_is_committed(ledger: Ledger, clock: Clock) -> None:
     (slow,) = ledger.claim([], [new("slow")], timedelta(seconds=1))
     (quick,) = ledger.claim([], [new("quick")], LEASE)
     clock.advance(2)
@@ -240,7 +244,7 @@ def test_one_lost_lease_names_itself_and_nothing_is_committed(ledger: Ledger, cl
     assert ledger.get(quick.id).state is JobState.RUNNING
 
 
-def test_progress_is_shown_within_its_bounds(ledger: Ledger) -> None:
+def test_progress_stays_between_0_and_1(ledger: Ledger) -> None:
     (job,) = ledger.claim([], [new("a")], LEASE)
     for given, shown in ((-1, 0.0), (0.25, 0.25), (7, 1.0)):
         ledger.progress(job, given)
@@ -250,7 +254,7 @@ def test_progress_is_shown_within_its_bounds(ledger: Ledger) -> None:
 # ---- failing ----
 
 
-def test_what_no_retry_helps_fails_at_once_with_its_reason(ledger: Ledger, clock: Clock) -> None:
+def test_a_permanent_error_fails_the_job_at_once(ledger: Ledger, clock: Clock) -> None:
     (claimed,) = ledger.claim([], [new("a")], LEASE)
     details = [{"field": f"f{n}", "message": "wrong"} for n in range(30)]
     after = ledger.fail(claimed, InvalidInput("x" * 5000, details=details))
@@ -261,9 +265,7 @@ def test_what_no_retry_helps_fails_at_once_with_its_reason(ledger: Ledger, clock
     assert after.error.details == tuple(details[:20])
 
 
-def test_what_a_retry_helps_waits_longer_each_time_and_then_fails(
-    ledger: Ledger, clock: Clock
-) -> None:
+def test_a_transient_error_backs_off_and_then_fails_the_job(ledger: Ledger, clock: Clock) -> None:
     (job,) = add(ledger, new("a", max_attempts=10))
     waits = []
     for attempt in range(1, 11):
@@ -299,7 +301,7 @@ def test_a_postponed_attempt_is_not_counted(ledger: Ledger, clock: Clock) -> Non
     complete(ledger, *ledger.claim([job.id], [], LEASE))
 
 
-def test_a_job_whose_workers_all_died_is_failed_and_says_so(ledger: Ledger, clock: Clock) -> None:
+def test_a_job_whose_workers_all_died_fails_with_that_reason(ledger: Ledger, clock: Clock) -> None:
     (job,) = add(ledger, new("a"))
     for _ in range(5):
         assert ledger.expire() == []
@@ -316,7 +318,7 @@ def test_a_job_whose_workers_all_died_is_failed_and_says_so(ledger: Ledger, cloc
     assert ledger.expire() == []
 
 
-def test_what_could_not_be_understood_is_recorded_once(ledger: Ledger) -> None:
+def test_an_unreadable_message_is_recorded_once(ledger: Ledger) -> None:
     for _ in range(2):
         job = ledger.record_failed(new("unreadable:1"), InvalidInput("not JSON"))
         assert job.state is JobState.FAILED
@@ -329,16 +331,14 @@ def test_what_could_not_be_understood_is_recorded_once(ledger: Ledger) -> None:
 # ---- sweeping ----
 
 
-def test_the_oldest_due_jobs_come_first_and_no_more_than_asked(ledger: Ledger) -> None:
+def test_due_jobs_are_listed_oldest_first_up_to_the_limit(ledger: Ledger) -> None:
     jobs = add(ledger, *(new(name) for name in "abc"))
     oldest = sorted(job.id for job in jobs)
     assert [job.id for job in ledger.due(2)] == oldest[:2]
     assert [job.id for job in ledger.due(2)] == oldest[2:]
 
 
-def test_a_job_is_due_when_its_time_comes_or_its_worker_is_gone(
-    ledger: Ledger, clock: Clock
-) -> None:
+def test_a_job_is_due_at_its_time_or_when_its_lease_expires(ledger: Ledger, clock: Clock) -> None:
     later = new("later", available_at=clock() + timedelta(seconds=20))
     (later_job,) = add(ledger, later)
     (running,) = ledger.claim([], [new("running")], LEASE)
@@ -349,7 +349,7 @@ def test_a_job_is_due_when_its_time_comes_or_its_worker_is_gone(
     assert running.id in {job.id for job in ledger.due(10)}
 
 
-def test_the_same_job_is_named_again_ever_more_rarely(ledger: Ledger, clock: Clock) -> None:
+def test_a_job_is_announced_again_with_back_off(ledger: Ledger, clock: Clock) -> None:
     add(ledger, new("a"))
     named = []
     for second in range(0, 4000, 5):
@@ -361,7 +361,7 @@ def test_the_same_job_is_named_again_ever_more_rarely(ledger: Ledger, clock: Clo
     assert len(gaps) >= 6
 
 
-def test_a_claim_starts_the_resending_anew(ledger: Ledger, clock: Clock) -> None:
+def test_a_claim_resets_the_back_off_of_announcements(ledger: Ledger, clock: Clock) -> None:
     (job,) = add(ledger, new("a"))
     for _ in range(4):
         ledger.due(10)
@@ -371,7 +371,7 @@ def test_a_claim_starts_the_resending_anew(ledger: Ledger, clock: Clock) -> None
     assert [found.id for found in ledger.due(10)] == [job.id]
 
 
-def test_a_waiting_job_can_be_hastened_and_no_other(
+def test_only_a_queued_job_can_be_made_due_now(
     ledger: Ledger, queues: MemoryQueues, clock: Clock
 ) -> None:
     tomorrow = clock() + timedelta(days=1)
@@ -393,7 +393,7 @@ def test_a_waiting_job_can_be_hastened_and_no_other(
 # ---- people ----
 
 
-def test_a_person_s_retry_gives_all_attempts_back_and_announces(
+def test_a_manual_retry_resets_the_attempts_and_announces_the_job(
     ledger: Ledger, queues: MemoryQueues
 ) -> None:
     (job,) = ledger.claim([], [new("a")], LEASE)
@@ -429,7 +429,7 @@ def test_the_list_is_newest_first_in_pages(ledger: Ledger) -> None:
     assert seen == newest_first
 
 
-def test_the_list_can_be_narrowed(ledger: Ledger) -> None:
+def test_the_list_can_be_filtered(ledger: Ledger) -> None:
     add(ledger, new("a"), new("b", kind="other.kind"))
     ledger.fail(ledger.claim([], [new("c")], LEASE)[0], InvalidInput("no"))
 
@@ -443,12 +443,12 @@ def test_the_list_can_be_narrowed(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("narrow", [{"limit": 0}, {"limit": 101}, {"cursor": "made-up"}])
-def test_a_wrong_page_is_refused(ledger: Ledger, narrow: dict[str, Any]) -> None:
+def test_an_invalid_page_is_rejected(ledger: Ledger, narrow: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         ledger.list(**narrow)
 
 
-def test_states_are_told_by_dedupe_key(ledger: Ledger) -> None:
+def test_states_are_returned_by_dedupe_key(ledger: Ledger) -> None:
     add(ledger, new("a"), new("b"))
     complete(ledger, *ledger.claim([], [new("b")], LEASE))
     expected = {"a": JobState.QUEUED, "b": JobState.DONE}

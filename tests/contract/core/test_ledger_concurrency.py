@@ -52,7 +52,7 @@ def _outputs(db: Database) -> None:
 
 
 @pytest.mark.parametrize("lease_s", [30, 0], ids=["long leases", "leases that end at once"])
-def test_racing_workers_do_each_job_exactly_once(
+def test_concurrent_workers_complete_each_job_exactly_once(
     db: Database, migrated_url: str, lease_s: float
 ) -> None:
     if lease_s == 0:  # every claim steals, so attempts must not run out
@@ -71,7 +71,7 @@ def test_racing_workers_do_each_job_exactly_once(
     assert recorded(db) == Counter(JOBS)
 
 
-def test_a_killed_worker_leaves_nothing_half_done(db: Database, migrated_url: str) -> None:
+def test_a_killed_worker_leaves_no_partial_output(db: Database, migrated_url: str) -> None:
     victim = _PROCESSES.Process(target=work_through, args=(migrated_url, "victim", 1))
     victim.start()
     count = select(func.count()).select_from(outputs)

@@ -32,7 +32,7 @@ def test_an_empty_ledger_has_nothing_to_prune(ledger: Ledger, clock: Clock) -> N
     assert not ledger.has_done_before(["detection.frame"], clock())
 
 
-def test_what_was_done_before_the_time_goes_and_what_was_done_at_it_stays(
+def test_jobs_done_before_the_cutoff_are_deleted_and_those_at_it_stay(
     ledger: Ledger, clock: Clock
 ) -> None:
     finish(ledger, ["a"])
@@ -58,7 +58,7 @@ def test_other_kinds_and_jobs_that_are_not_done_stay(ledger: Ledger, clock: Cloc
     assert keys(ledger) == ["failed", "queued", "report", "running"]
 
 
-def test_the_oldest_go_first_and_no_more_than_the_limit(ledger: Ledger, clock: Clock) -> None:
+def test_the_oldest_jobs_are_deleted_first_up_to_the_limit(ledger: Ledger, clock: Clock) -> None:
     for number in range(5):
         finish(ledger, [str(number)])
         clock.advance(1)
@@ -67,7 +67,7 @@ def test_the_oldest_go_first_and_no_more_than_the_limit(ledger: Ledger, clock: C
     assert [ledger.prune(["detection.frame"], clock(), 2) for _ in range(3)] == [2, 1, 0]
 
 
-def test_each_kind_has_the_limit_to_itself(ledger: Ledger, clock: Clock) -> None:
+def test_the_limit_applies_to_each_kind(ledger: Ledger, clock: Clock) -> None:
     finish(ledger, ["a", "b"], "detection.frame")
     finish(ledger, ["c", "d"], "detection.end")
     clock.advance(1)
@@ -75,9 +75,7 @@ def test_each_kind_has_the_limit_to_itself(ledger: Ledger, clock: Clock) -> None
     assert len(keys(ledger)) == 2
 
 
-def test_more_jobs_than_one_statement_names_are_deleted_at_once(
-    ledger: Ledger, clock: Clock
-) -> None:
+def test_more_jobs_than_one_statement_holds_are_deleted(ledger: Ledger, clock: Clock) -> None:
     names = [f"{number:04}" for number in range(1203)]
     finish(ledger, names)
     clock.advance(1)
@@ -98,7 +96,7 @@ def test_a_job_that_finished_late_holds_the_others_back_only_until_it_is_old_its
     assert [ledger.prune(["detection.frame"], clock(), 1) for _ in range(4)] == [1, 1, 1, 0]
 
 
-def test_a_forgotten_dedupe_key_makes_a_new_job(ledger: Ledger, clock: Clock) -> None:
+def test_a_pruned_dedupe_key_makes_a_new_job(ledger: Ledger, clock: Clock) -> None:
     [old] = finish(ledger, ["a"])
     clock.advance(1)
     ledger.prune(["detection.frame"], clock(), 10)

@@ -19,13 +19,13 @@ def test_an_empty_database_has_no_revision(database_url: str) -> None:
     assert migrations.current(database_url) is None
 
 
-def test_the_newest_schema_can_be_reached_from_nothing_and_again(database_url: str) -> None:
+def test_an_empty_database_is_migrated_to_the_newest_schema_twice(database_url: str) -> None:
     assert migrations.upgrade(database_url) == migrations.head()
     assert migrations.upgrade(database_url) == migrations.head()
     assert migrations.current(database_url) == migrations.head()
 
 
-def test_a_revision_can_be_asked_for(database_url: str) -> None:
+def test_a_database_can_be_migrated_to_a_given_revision(database_url: str) -> None:
     assert migrations.upgrade(database_url, "0001") == "0001"
 
 
@@ -34,7 +34,7 @@ def test_a_revision_can_be_asked_for(database_url: str) -> None:
     [("jobs", ledger_metadata, "0001"), ("idempotency_keys", idempotency_metadata, "0018")],
     ids=["jobs", "idempotency keys"],
 )
-def test_the_core_s_tables_are_what_the_code_says(
+def test_the_core_tables_match_the_code(
     database_url: str, table: str, metadata: MetaData, revision: str
 ) -> None:
     migrations.upgrade(database_url, revision)

@@ -62,7 +62,7 @@ def writes(db: Database) -> Iterator[list[str]]:
     event.remove(db.engine, "before_cursor_execute", note)
 
 
-def test_the_table_is_what_the_code_says(db: Database) -> None:
+def test_the_table_matches_the_code(db: Database) -> None:
     def differences(tx: Connection) -> list[object]:
         only = {
             "include_name": lambda name, kind, parents: kind != "table" or name == "rate_limits",
@@ -73,7 +73,7 @@ def test_the_table_is_what_the_code_says(db: Database) -> None:
     assert db.read(differences) == []
 
 
-def test_nobody_has_asked_and_all_of_it_is_there(db: Database, clock: Clock) -> None:
+def test_before_any_request_the_whole_limit_is_left(db: Database, clock: Clock) -> None:
     [quota] = Process(db, clock).ask()
     assert (quota.admitted, quota.limit, quota.remaining) == (True, 10, 9)
     assert 1 <= quota.resets_in_s <= WINDOW_S
@@ -86,7 +86,7 @@ def test_one_process_admits_exactly_the_limit(db: Database, clock: Clock) -> Non
     assert [quota.remaining for quota in quotas] == [*range(9, -1, -1), 0, 0, 0, 0, 0]
 
 
-def test_a_new_window_has_all_of_it_again(db: Database, clock: Clock) -> None:
+def test_a_new_window_has_the_whole_limit(db: Database, clock: Clock) -> None:
     process = Process(db, clock)
     last = process.ask(times=11)[-1]
     assert not last.admitted
@@ -94,27 +94,27 @@ def test_a_new_window_has_all_of_it_again(db: Database, clock: Clock) -> None:
     assert process.ask()[0].remaining == 9
 
 
-def test_callers_do_not_share(db: Database, clock: Clock) -> None:
+def test_each_caller_has_its_own_limit(db: Database, clock: Clock) -> None:
     process = Process(db, clock)
     assert admitted(process.ask("user:a", 11)) == 10
     assert admitted(process.ask("user:b", 11)) == 10
 
 
-def test_processes_share_and_never_admit_more_together(db: Database, clock: Clock) -> None:
+def test_processes_share_one_limit(db: Database, clock: Clock) -> None:
     replicas = [Process(db, clock, limit=100) for _ in range(4)]
     total = sum(admitted(process.ask()) for _ in range(50) for process in replicas)
     # What one has taken and another would need is lost: a little, never more than the limit.
     assert 90 <= total <= 100
 
 
-def test_a_caller_who_meets_many_processes_is_not_turned_away_early(
+def test_a_caller_spread_over_many_processes_gets_the_whole_limit(
     db: Database, clock: Clock
 ) -> None:
     assert admitted([Process(db, clock, limit=60).ask()[0] for _ in range(60)]) == 60
     assert not Process(db, clock, limit=60).ask()[0].admitted
 
 
-def test_a_restart_forgets_nothing(db: Database, clock: Clock) -> None:
+def test_a_restart_keeps_the_counts(db: Database, clock: Clock) -> None:
     Process(db, clock).ask(times=10)
     assert not Process(db, clock).ask()[0].admitted
 
@@ -134,7 +134,7 @@ def test_requests_at_the_same_time_are_all_counted(db: Database, clock: Clock) -
     assert 40 <= admitted(taken) <= 50
 
 
-def test_a_busy_caller_costs_few_writes_and_a_refused_one_none(
+def test_a_busy_caller_costs_few_writes_and_a_rejected_one_none(
     db: Database, clock: Clock, writes: list[str]
 ) -> None:
     process = Process(db, clock, limit=600)
@@ -145,13 +145,13 @@ def test_a_busy_caller_costs_few_writes_and_a_refused_one_none(
     assert len(writes) <= before + 1
 
 
-def test_a_clock_that_is_behind_does_not_open_the_window_again(db: Database, clock: Clock) -> None:
+def test_a_clock_that_is_behind_does_not_reopen_the_window(db: Database, clock: Clock) -> None:
     behind = Clock(clock() - timedelta(seconds=90))
     Process(db, clock).ask(times=10)
     assert not Process(db, behind).ask()[0].admitted
 
 
-def test_windows_that_are_over_are_forgotten(db: Database, clock: Clock) -> None:
+def test_expired_windows_are_deleted(db: Database, clock: Clock) -> None:
     process = Process(db, clock)
     for n in range(30):
         process.ask(f"address:{n}")
@@ -179,7 +179,7 @@ def broken(db: Database, monkeypatch: pytest.MonkeyPatch, write: Callable[..., A
     monkeypatch.setattr(db, "write", write)
 
 
-def test_a_database_that_is_away_ends_no_request_and_is_asked_again_later(
+def test_requests_are_admitted_while_the_database_is_unavailable(
     db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = Database("sqlite:////nowhere/at/all/hearth.db")
@@ -203,7 +203,7 @@ def test_a_database_that_is_away_ends_no_request_and_is_asked_again_later(
     assert rows(db) == 1
 
 
-def test_a_slow_database_holds_nobody_up(
+def test_a_slow_database_delays_no_request(
     db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = threading.Event()

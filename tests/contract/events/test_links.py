@@ -61,7 +61,7 @@ def test_a_task_that_is_completed_without_closing_leaves_the_incident_open(town:
     assert town.unfinished() == []
 
 
-def test_a_person_s_own_task_links_nothing(town: Town) -> None:
+def test_a_task_created_by_a_user_is_linked_to_no_incident(town: Town) -> None:
     from functions.tasks.schemas import TaskIn
 
     town.walk()

@@ -74,7 +74,7 @@ def schema(name: str) -> dict[str, Any]:
     return body
 
 
-def test_the_committed_schemas_are_those_of_the_models() -> None:
+def test_the_committed_schemas_match_the_models() -> None:
     assert {path.stem for path in event_schemas.FOLDER.iterdir()} == set(TYPES)
     command = [sys.executable, str(Path(event_schemas.__file__)), "--check"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -82,16 +82,14 @@ def test_the_committed_schemas_are_those_of_the_models() -> None:
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_schema_is_one_and_admits_fields_that_are_added_later(name: str) -> None:
+def test_a_schema_is_valid_and_allows_additional_fields(name: str) -> None:
     Draft202012Validator.check_schema(schema(name))
     assert schema(name)["$id"] == name
     assert "additionalProperties" not in json.dumps(schema(name))
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_what_is_published_is_what_its_schema_says(
-    published: dict[str, list[Job]], name: str
-) -> None:
+def test_published_events_match_their_schema(published: dict[str, list[Job]], name: str) -> None:
     body = schema(name)
     validator = Draft202012Validator(body, format_checker=Draft202012Validator.FORMAT_CHECKER)
     assert published[name], f"nothing published {name}"
@@ -101,7 +99,9 @@ def test_what_is_published_is_what_its_schema_says(
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_schema_refuses_what_lacks_a_field(published: dict[str, list[Job]], name: str) -> None:
+def test_a_schema_rejects_an_event_without_a_required_field(
+    published: dict[str, list[Job]], name: str
+) -> None:
     validator = Draft202012Validator(schema(name))
     data = published[name][0].payload["data"]
     for field in schema(name)["required"]:
@@ -109,7 +109,7 @@ def test_a_schema_refuses_what_lacks_a_field(published: dict[str, list[Job]], na
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_an_event_names_its_source_and_its_time(published: dict[str, list[Job]], name: str) -> None:
+def test_an_event_has_its_source_and_time(published: dict[str, list[Job]], name: str) -> None:
     for job in published[name]:
         event = received(job.payload)
         assert (event.type, f"{event.type}.v{event.version}") == (job.kind, name)
@@ -117,7 +117,7 @@ def test_an_event_names_its_source_and_its_time(published: dict[str, list[Job]],
         assert job.dedupe_key == f"event:{event.type}:{event.id}:{job.queue}"
 
 
-def test_what_is_published_is_read_by_those_who_subscribe(
+def test_published_events_are_parsed_by_their_subscribers(
     published: dict[str, list[Job]],
 ) -> None:
     told = [job for jobs in published.values() for job in jobs if job.kind in EVENTS]
@@ -135,7 +135,7 @@ def test_what_is_published_is_read_by_those_who_subscribe(
     assert {task.close_incident for task in closing} == {True, False}
 
 
-def test_a_newer_version_is_refused_by_who_knows_the_old_one_only(
+def test_a_newer_version_is_rejected_by_a_subscriber_of_the_old_one(
     published: dict[str, list[Job]],
 ) -> None:
     from hearth.errors import InvalidInput

@@ -57,7 +57,7 @@ def town(
     db.close()
 
 
-def test_a_subscriber_that_fails_is_retried_then_visible_and_disturbs_no_other(
+def test_a_failing_subscriber_is_retried_then_listed_as_failed_and_affects_no_other(
     town: Town,
 ) -> None:
     town.bench.store.offline = True

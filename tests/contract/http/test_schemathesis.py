@@ -138,19 +138,19 @@ HOSTILE = [
 
 @pytest.mark.parametrize("path", ["/api/v1/incidents", "/api/v1/reports"])
 @pytest.mark.parametrize("query", HOSTILE, ids=lambda query: query[:40])
-def test_a_value_outside_its_limits_is_named_in_a_400(path: str, query: str) -> None:
+def test_a_value_outside_its_limits_is_a_400(path: str, query: str) -> None:
     answer = ask(path.rsplit("/", 1)[1], f"{path}?{query}")
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
     assert len(answer.content) < 20_000
 
 
-def test_a_body_that_nobody_asked_for_is_bounded() -> None:
+def test_an_unexpected_body_is_limited_in_size() -> None:
     answer = ask("jobs", "/api/v1/jobs/x/retry", "POST", bytes(1024 * 1024 + 1))
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
 
 
-def test_a_bug_is_a_500_that_gives_nothing_away(
+def test_an_unexpected_error_is_a_500_without_details(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def break_down(query: object) -> None:

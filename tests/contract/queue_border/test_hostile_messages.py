@@ -119,7 +119,7 @@ def is_object(body: str) -> bool:
 @example(bodies=['{"job_id": "\\u0000", "kind": "x"}'], attributes={})
 @example(bodies=['{"Event": "s3:TestEvent", "Bucket": "\\ud800"}', "\ud800"], attributes={})
 @example(bodies=[json.dumps(notification("")), json.dumps({"\ud800": 1})], attributes={})
-def test_every_batch_is_answered_and_what_is_unreadable_is_recorded(
+def test_every_batch_is_answered_and_unreadable_messages_are_recorded(
     db: Database,
     handlers: dict[str, Handler],
     queue: str,
