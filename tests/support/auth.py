@@ -24,6 +24,7 @@ from hearth.ids import utc_now
 from hearth.principal import LOCAL_OWNER
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext
+from tests.support.shared_app import SharedApp
 
 SETUP_TOKEN = "a-token-for-the-setup"
 PASSWORD = "a heron stood in the brook"
@@ -73,7 +74,7 @@ class Harness:
     def __post_init__(self) -> None:
         settings = Settings(database_url="sqlite:////unused", setup_token=self.setup_token)
         self.services = build_services(self.db, settings, self.clock)
-        self.handler = lambda_handler_for(create_app(self.services))
+        self.handler = lambda_handler_for(SharedApp(create_app, self.services))
         self.authorizer = self.new_authorizer()
 
     def new_authorizer(self) -> Callable[[dict[str, Any], Any], dict[str, Any]]:

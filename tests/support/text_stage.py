@@ -16,6 +16,7 @@ from hearth_text.models import MINILM
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
+from tests.support.shared_app import SharedApp
 from tests.support.text_models import installed
 
 
@@ -42,7 +43,7 @@ class TextStage:
                 }
             )
         )
-        self.app = create_app(self.wiring)
+        self.app = SharedApp(create_app, self.wiring)
         self._handler: Callable[[dict[str, Any], Any], dict[str, Any]] = lambda_handler_for(
             self.app
         )

@@ -28,6 +28,7 @@ from tests.support.callers import caller, request_context
 from tests.support.databases import migrated_sqlite
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
+from tests.support.shared_app import SharedApp
 
 EVENT_TYPES = (
     "safety.violation.detected",
@@ -87,7 +88,7 @@ class Desk:
             lambda: self.seconds,
         )
         self.service = AnalyticsService(db, "Europe/Berlin", health.look, self.clock)
-        self.app = create_app(self.service)
+        self.app = SharedApp(create_app, self.service)
         self.rollup = Rollup(db, FOREVER, self.clock)
         self.publisher = Publisher("tasks", dict.fromkeys(EVENT_TYPES, (QUEUE,)))
         self.consumer = make_handler(self.ledger, Intake(self.clock), EVENT_TYPES)

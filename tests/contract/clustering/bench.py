@@ -27,6 +27,7 @@ from hearth.ledger.ledger import Ledger
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
+from tests.support.shared_app import SharedApp
 
 BUCKET = "hearth-data"
 ANA = caller(Role.USER, "01J0000000000000000000ANA0")
@@ -92,7 +93,7 @@ class Bench:
         self.service = ClusteringService(self.store, self.library, self.clock, **limits)
         self.desk = JobDesk(self.ledger, self.store, self.library, BUCKET, self.clock)
         self.worker = Worker(self.ledger, self.store, self.library)
-        self.app = create_app(self.service, self.desk)
+        self.app = SharedApp(create_app, self.service, self.desk)
         self.consumer = make_handler(self.ledger, self.worker)
         self.handler = lambda_handler_for(self.app)
 

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 
 from functions.detection.api import create_app
 from functions.detection.policy import parse_policy
@@ -22,13 +21,14 @@ from hearth.ids import ulid_from
 from tests.contract.detection.stage import Stage, picture
 from tests.support.events import FOLDER, load_event
 from tests.support.fakes import LambdaContext
+from tests.support.shared_app import SharedApp
 
 NEVER = "20200101T000000.000000Z"
 EVENTS = sorted(path.stem for path in (FOLDER / "detection").glob("http_api_*.json"))
 
 
-def app_of(stage: Stage) -> FastAPI:
-    return create_app(Queries(SimpleNamespace(db=stage.db, store=stage.store)))
+def app_of(stage: Stage) -> SharedApp:
+    return SharedApp(create_app, Queries(SimpleNamespace(db=stage.db, store=stage.store)))
 
 
 @pytest.fixture

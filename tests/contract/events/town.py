@@ -16,6 +16,7 @@ from functions.jobs.service import JobsService
 from functions.notifications.channels import parse_channels
 from functions.notifications.delivery import MessageDelivery
 from functions.notifications.handler import make_handler as make_notifications
+from functions.notifications.stored_channels import ChannelDirectory
 from functions.notifications.worker import NotificationPlanner, Rules
 from functions.reports.handler import make_handler as make_reports
 from functions.tasks.corrective import Inbox
@@ -34,6 +35,7 @@ from tests.contract.reports.conftest import Harness
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, MemoryStore, sqs_event
+from tests.support.shared_app import SharedApp
 
 UTC = ZoneInfo("UTC")
 QUEUES = sorted({queue for queues in SUBSCRIBERS.values() for queue in queues})
@@ -72,9 +74,9 @@ class Town:
         writer = Writer(UTC)
         tasks = self.ledger_of("tasks")
         self.tasks = TaskService(self.db, tasks, writer, self.clock)
-        channels = parse_channels("http://localhost/a?name=a")
+        channels = ChannelDirectory(parse_channels("http://localhost/a?name=a"), self.ledger)
         planner = NotificationPlanner(self.db, channels, Rules(), UTC, "Yard", self.clock)
-        delivery = MessageDelivery(self.db, channels, {"webhook": self.recorder}, self.clock)
+        delivery = MessageDelivery(self.db, channels, {"webhook": self.recorder}.get, self.clock)
         self.functions: dict[str, Consumer] = {
             "analytics": make_analytics(self.ledger, Intake(self.clock), events_for(QUEUE)),
             "detection": self.stage.handler(),
@@ -141,5 +143,5 @@ class Town:
         event = load_event("jobs/http_api_retry", rawPath=f"/api/v1/jobs/{job.id}/retry")
         event["requestContext"]["http"]["path"] = event["rawPath"]
         event["requestContext"] |= request_context(caller("developer"))
-        answer = lambda_handler_for(create_jobs_app(service))(event, LambdaContext())
+        answer = lambda_handler_for(SharedApp(create_jobs_app, service))(event, LambdaContext())
         return int(answer["statusCode"])

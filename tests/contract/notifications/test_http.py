@@ -15,6 +15,7 @@ from tests.contract.notifications.conftest import ALICE, BOB, Harness
 from tests.support.callers import caller, request_context
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
+from tests.support.shared_app import SharedApp
 
 HUSH = (
     "slack+https://hooks.example.org/services/hush?name=a&events=safety.*&urgent=safety.* "
@@ -39,13 +40,13 @@ def call(
         None if anonymous else principal or caller()
     ).get("authorizer")
     event["body"] = json.dumps(body) if body is not None else None
-    answer = lambda_handler_for(create_app(harness.service))(event, LambdaContext())
+    answer = lambda_handler_for(SharedApp(create_app, harness.service))(event, LambdaContext())
     return answer["statusCode"], json.loads(answer["body"])
 
 
 @pytest.mark.parametrize("name", ["http_api_list", "http_api_channels"])
 def test_the_recorded_events_are_answered(harness: Harness, name: str) -> None:
-    handler = lambda_handler_for(create_app(harness.service))
+    handler = lambda_handler_for(SharedApp(create_app, harness.service))
     answer = handler(load_event(f"notifications/{name}"), LambdaContext())
     assert answer["statusCode"] == 200
     assert harness.deliver("x") == {"batchItemFailures": []}

@@ -21,6 +21,7 @@ from hearth.ledger.events import Event, Publisher
 from hearth.ledger.ledger import Job, JobState, Ledger, jobs_table
 from tests.support.callers import acting_as, caller
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
+from tests.support.shared_app import SharedApp
 
 SUBSCRIBERS = {
     "safety.report.ready": ("tasks",),
@@ -48,7 +49,7 @@ class Desk:
         self.ledger = Ledger(db, self.queues, now=self.clock, publisher=publisher)
         self.writer = Writer(ZoneInfo(zone))
         self.service = TaskService(db, self.ledger, self.writer, self.clock)
-        self.app = create_app(self.service)
+        self.app = SharedApp(create_app, self.service)
         self.handler = make_handler(self.ledger, Inbox(self.ledger, self.writer))
 
     def ask(

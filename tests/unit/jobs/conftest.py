@@ -19,6 +19,7 @@ from hearth.http.app import lambda_handler_for
 from hearth.ledger.ledger import Job, Ledger, NewJob, metadata
 from tests.support.events import load_event
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues
+from tests.support.shared_app import SharedApp
 
 MINUTE = timedelta(minutes=1)
 
@@ -72,5 +73,5 @@ def office(tmp_path: Path) -> Iterator[Office]:
     clock, queues = Clock(), MemoryQueues()
     ledger = Ledger(db, queues, now=clock)
     service = JobsService(ledger, JobCounts(db), clock)
-    yield Office(ledger, queues, clock, lambda_handler_for(create_app(service)))
+    yield Office(ledger, queues, clock, lambda_handler_for(SharedApp(create_app, service)))
     db.close()

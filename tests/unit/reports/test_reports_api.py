@@ -14,6 +14,7 @@ from hearth.errors import NotFound
 from hearth.http.app import lambda_handler_for
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
+from tests.support.shared_app import SharedApp
 
 ID = "01KASVZEBRY4C1W9T6P0X2K8MD"
 SHA = "a" * 64
@@ -47,7 +48,7 @@ def get(
     event = load_event("reports/http_api_pdf", rawPath=path, rawQueryString=query)
     event["requestContext"]["http"]["path"] = path
     event["headers"] |= headers or {}
-    handler = lambda_handler_for(create_app(archive or FakeArchive()))
+    handler = lambda_handler_for(SharedApp(create_app, archive or FakeArchive()))
     return handler(event, LambdaContext())
 
 
