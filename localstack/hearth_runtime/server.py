@@ -46,12 +46,14 @@ from hearth_runtime.sources.sqs_poller import MappingMetrics, QueuePoller
 from hearth_runtime.template.model import Template
 from hearth_runtime.template.reader import Identity, Place, TemplateSource
 
+from .preflight import refuse_contradictions, refuse_too_many_connections
 from .records import JsonRecords
 from .stack_state import UNFINISHED_RESTORE, SetupError, StackLock, StackState, write_state
 
 EMULATOR_PORT = 4566  # for containers and cameras, which find S3 there
 LOG_FILE = "runtime.log"
 DATABASE_PARAMETER = "DatabaseUrl"
+CONCURRENCY_PARAMETER, CONCURRENCY_AT_HOME = "ApiConcurrency", "20"
 MODEL_PARAMETER, CLASSES_PARAMETER = "ModelPath", "ModelClasses"
 REGISTRY = "models"
 _GRACE_S = 10.0
@@ -162,8 +164,14 @@ class _Stack:
     async def start(self) -> StackState:
         if self._config.containers:
             await check_images(self._images().values())
+        check = asyncio.create_task(refuse_contradictions(self._root))
+        self._closing.callback(check.cancel)
         self._endpoint = endpoint = await self._find_endpoint()
+        await check
         template = await self._provision()
+        refuse_too_many_connections(
+            self._source, template, self._config.parameters, self._config.replicas
+        )
         engine = self._engine(template, endpoint, await self._launcher(template, endpoint))
         await engine.start()
         self._closing.push_async_callback(engine.stop, _GRACE_S)
@@ -443,6 +451,9 @@ def _parameters(source: TemplateSource, config: RuntimeConfig) -> dict[str, str]
     declared = source.parameters.get(DATABASE_PARAMETER)
     if declared is not None and not declared.get("Default") and DATABASE_PARAMETER not in given:
         given[DATABASE_PARAMETER] = f"sqlite:///{config.data.resolve() / 'hearth.db'}"
+    # Requests that wait here hold no connection: replicas do, and they are counted.
+    if CONCURRENCY_PARAMETER in source.parameters:
+        given.setdefault(CONCURRENCY_PARAMETER, CONCURRENCY_AT_HOME)
     declared = source.parameters.get(MODEL_PARAMETER)
     named = given.get(MODEL_PARAMETER) or given.get(CLASSES_PARAMETER)
     if declared is not None and not (declared.get("Default") or named or config.attached):

@@ -242,3 +242,14 @@ def test_a_damaged_sqlite_file_is_unavailable(tmp_path: Any) -> None:
     (tmp_path / "hearth.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(Unavailable, match="not a SQLite file"):
         Database(f"sqlite:///{tmp_path / 'hearth.db'}").read(lambda tx: tx.execute(text("SELECT")))
+
+
+def test_with_one_connection_a_read_inside_a_write_is_a_bug_said_plainly(
+    database_url: str,
+) -> None:
+    db = Database(database_url, pool=1)
+    if not db.is_sqlite:
+        with pytest.raises(RuntimeError, match="read on the outer transaction"):
+            db.write(lambda tx: db.read(lambda other: other.scalar(text("SELECT 1"))))
+    assert db.read(lambda tx: tx.scalar(text("SELECT 1"))) == 1
+    db.close()

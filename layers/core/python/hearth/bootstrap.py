@@ -34,7 +34,7 @@ class Platform:
     def db(self) -> Database:
         from hearth.db import Database
 
-        return Database(self.settings.database_url)
+        return Database(self.settings.database_url, self.settings.database_pool)
 
     @cached_property
     def store(self) -> S3Store:

@@ -100,6 +100,8 @@ class Database:
         url: `sqlite:////absolute/path`, `postgresql://user:password@host:port/name`, or
             `postgresql://user@<cluster>.dsql.<region>.on.aws/postgres` for Aurora DSQL, whose
             password is a token made for each connection.
+        pool: Connections to a server at most; a thread that needs another one waits. With one,
+            a read inside a write is an error, because it would wait for its own write.
 
     Attributes:
         file: Where SQLite keeps it; None for a server.
@@ -109,12 +111,15 @@ class Database:
         InvalidInput: any other URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pool: int = 20) -> None:
         target = engine_url(url)
         self.is_sqlite = target.get_backend_name() == "sqlite"
         self.file = Path(target.database) if self.is_sqlite and target.database else None
         self.is_dsql = _dsql_region(url) is not None
-        self.engine: Engine = _sqlite_engine(target) if self.is_sqlite else _postgres_engine(target)
+        self.engine: Engine = (
+            _sqlite_engine(target) if self.is_sqlite else _postgres_engine(target, pool)
+        )
+        self._one_connection = not self.is_sqlite and pool == 1
         if region := _dsql_region(url):
             _sign_in_by_token(self.engine, region)
         self.writer = self.engine.execution_options(**{_WRITE: True})
@@ -150,6 +155,8 @@ class Database:
         Raises:
             Unavailable: the database does not answer.
         """
+        if self._one_connection and getattr(self._this_thread, "writing", False):
+            raise RuntimeError("a read inside a write: read on the outer transaction instead")
         try:
             with self.engine.connect() as connection:
                 return fn(connection)
@@ -258,12 +265,12 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
-def _postgres_engine(url: URL) -> Engine:
+def _postgres_engine(url: URL, pool: int) -> Engine:
     return create_engine(
         url,
         connect_args={"connect_timeout": BUSY_TIMEOUT_S},
-        pool_size=5,
-        max_overflow=15,
+        pool_size=pool,
+        max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
         pool_pre_ping=True,
         pool_recycle=1800,  # Aurora DSQL ends a connection after an hour

@@ -22,6 +22,8 @@ class CoreSettings(BaseSettings):
 
     database_url: str
     """`sqlite:////absolute/path` or `postgresql://user:password@host/name`."""
+    database_pool: int = Field(1, ge=1, le=20)
+    """Connections to PostgreSQL that one process holds at most."""
     bucket: str = ""
     queue_prefix: str = ""
     """What the name of each queue begins with, such as `hearth-`: the stack's name."""
