@@ -13,13 +13,12 @@ from functions.detection.schemas import (
     CameraPage,
     IncidentDetailOut,
     IncidentPage,
-    IncidentState,
+    IncidentQuery,
     PersonsOut,
 )
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
-from hearth.http.query import PageQuery, TimeParameter
 from hearth.ids import ULID_PATTERN
 
 if TYPE_CHECKING:
@@ -34,16 +33,6 @@ CapturedAt = Annotated[
     ),
 ]
 IncidentId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]
-
-
-class IncidentQuery(PageQuery):
-    """Which incidents; `from` and `to` bound the time in which they went on."""
-
-    camera_id: str | None = Field(None, pattern=NAME)
-    state: IncidentState | None = None
-    since: TimeParameter | None = Field(None, alias="from")
-    until: TimeParameter | None = Field(None, alias="to")
-    closed: bool | None = Field(None, description="Whether a person has dealt with it.")
 
 
 class EquipmentQuery(BaseModel):

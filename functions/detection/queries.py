@@ -25,6 +25,7 @@ from functions.detection.schemas import (
     IncidentDetailOut,
     IncidentOut,
     IncidentPage,
+    IncidentQuery,
     ModelOut,
     PersonAttribute,
     PersonOut,
@@ -32,12 +33,11 @@ from functions.detection.schemas import (
 )
 from hearth.errors import NotFound
 from hearth.frames import camera_prefix, frame_key
-from hearth.paging import decode_cursor, encode_cursor
+from hearth.paging import decode_cursor, page
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-    from functions.detection.api import IncidentQuery
     from hearth.db import Database
 
 MAX_EVIDENCE_BYTES: Final = 20_000_000
@@ -87,10 +87,9 @@ class Queries:
                 query.limit + 1,
             )
         )
-        shown = rows[: query.limit]
+        shown, next_cursor = page(rows, query.limit, lambda row: (row.id,))
         return IncidentPage(
-            incidents=[IncidentOut(**_summary(row)) for row in shown],
-            next_cursor=encode_cursor(shown[-1].id) if len(rows) > query.limit else None,
+            incidents=[IncidentOut(**_summary(row)) for row in shown], next_cursor=next_cursor
         )
 
     def get_incident(self, incident_id: str) -> IncidentDetailOut:

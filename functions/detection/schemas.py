@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from functions.detection.policy import NAME
+from hearth.http.query import PageQuery, TimeParameter
 from hearth.ids import format_time
 
 Time = Annotated[
@@ -247,3 +249,13 @@ class PersonsOut(_Frozen):
     frames_with_person: int
     complete: bool
     persons: list[PersonOut]
+
+
+class IncidentQuery(PageQuery):
+    """Which incidents; `from` and `to` bound the time in which they went on."""
+
+    camera_id: str | None = Field(None, pattern=NAME)
+    state: IncidentState | None = None
+    since: TimeParameter | None = Field(None, alias="from")
+    until: TimeParameter | None = Field(None, alias="to")
+    closed: bool | None = Field(None, description="Whether a person has dealt with it.")

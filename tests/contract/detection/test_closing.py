@@ -12,10 +12,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import delete, select
 
-from functions.detection.api import IncidentQuery
 from functions.detection.queries import Queries
 from functions.detection.repository.tables import closings
-from functions.detection.schemas import IncidentDetailOut
+from functions.detection.schemas import IncidentDetailOut, IncidentQuery
 from hearth import migrations
 from hearth.db import Database
 from hearth.ledger.events import Event, Publisher

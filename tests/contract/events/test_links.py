@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from functions.detection.api import IncidentQuery
 from functions.detection.queries import Queries
+from functions.detection.schemas import IncidentQuery
 from functions.reports.queries import ReportQueries
 from functions.tasks.changes import Actor
 from functions.tasks.schemas import Completion
