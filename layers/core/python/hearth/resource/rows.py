@@ -90,8 +90,13 @@ class Rows:
         # In one order for all: two transactions with the same keys cannot wait for each other.
         name = self._resource.key.name
         ordered = sorted(rows, key=lambda row: str(row[name]))
-        statement = insert.on_conflict_do_nothing().returning(self._t.id)
-        return set(tx.execute(statement, ordered).scalars())
+        # Counted, not RETURNING: that keeps the driver's executemany, which is twice as fast.
+        counted = {"preserve_rowcount": True}
+        result = tx.execute(insert.on_conflict_do_nothing(), ordered, execution_options=counted)
+        ids = {row["id"] for row in rows}
+        if result.rowcount == len(rows):
+            return ids
+        return set(tx.execute(select(self._t.id).where(self._t.id.in_(ids))).scalars())
 
     def replace(self, tx: Connection, before: Values, after: Values) -> bool:
         """Store the next version; False when somebody else was quicker."""

@@ -77,6 +77,9 @@ class ResourceService:
         self._ledger = ledger
         self._prepare = prepare
         self._rows = Rows(resource)
+        self._key = resource.key
+        self._secrets = resource.secrets
+        self._json_fields = [f for f in resource.fields if isinstance(f, declared.Json)]
         self._requests = IdempotentRequests(ledger, resource.table)
 
     # ---- reads ----
@@ -376,14 +379,13 @@ class ResourceService:
         """Let the capability check a row; takes its secrets out of it."""
         if self._prepare is not None:
             self._prepare(row, before)
-        secrets = {name: row.pop(name) for name in self.resource.secrets & row.keys()}
-        for field in self.resource.fields:
-            if isinstance(field, declared.Json):
-                size = len(encode_json(row[field.name]))
-                if size > field.max_bytes:
-                    raise InvalidInput(
-                        f"{field.name} must have at most {field.max_bytes} bytes, not {size}"
-                    )
+        secrets = {name: row.pop(name) for name in self._secrets & row.keys()}
+        for field in self._json_fields:
+            size = len(encode_json(row[field.name]))
+            if size > field.max_bytes:
+                raise InvalidInput(
+                    f"{field.name} must have at most {field.max_bytes} bytes, not {size}"
+                )
         return (
             secrets if before is not None else {k: v for k, v in secrets.items() if v is not None}
         )
@@ -392,7 +394,7 @@ class ResourceService:
         for field in self.resource.fields:
             if field.fixed and row[field.name] != before[field.name]:
                 raise InvalidInput(f"{field.name} must stay {before[field.name]!r}")
-        key = self.resource.key
+        key = self._key
         # Looked up beforehand: a broken constraint would end the whole transaction.
         if (
             key is not None
@@ -439,9 +441,9 @@ class ResourceService:
         return Conflict(f"{self.resource.words} {row[name]!r} exists already")
 
     def _unique_field(self) -> str:
-        if self.resource.key is None:
+        if self._key is None:
             raise TypeError(f"resource {self.resource.name} has no unique field")
-        return self.resource.key.name
+        return self._key.name
 
     def _words(self, row_id: str) -> str:
         return f"{self.resource.words} {row_id[:40]}"
