@@ -1,4 +1,4 @@
-"""One operation from its rows to its answer: what a request and a job have in common."""
+"""Runs one operation from its rows to its answer, for requests and jobs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from functions.clustering.algorithms.parameters import field_error
 from functions.clustering.limits import SMALL_CLUSTERS, SMALL_ROWS, SMALL_VALUES
-from functions.clustering.rows import fingerprint, wrong
-from functions.clustering.saved.library import file_key
+from functions.clustering.rows import fingerprint
+from functions.clustering.saved.registry import file_key
 from functions.clustering.schemas import (
     AnomalyIn,
     AnomalyOut,
@@ -39,22 +40,20 @@ if TYPE_CHECKING:
 
 Fit = ClusterIn | AnomalyIn | ImportanceIn
 Target = Sequence[float | str | bool | None]
-Check = Callable[[str, float], None]
-"""Told between stages which one comes next, and how far the whole is, 0..1."""
+ReportProgress = Callable[[str, float], None]
+"""Called between stages with the next stage and the progress, 0..1."""
 
 
 def unchecked(_: str, __: float) -> None:
-    """For work whose progress nobody watches."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
-    """How a fitted model is to be kept.
+class SaveOptions:
+    """How a fitted model is saved.
 
     Attributes:
-        model_id: Of the model.
-        name: Its name.
-        at: When, timezone-aware.
+        at: When it was fitted, timezone-aware.
         who: Id of the caller.
     """
 
@@ -66,12 +65,12 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """An answer.
+    """The result of an operation.
 
     Attributes:
         answer: JSON.
-        model: The fitted model's file, where it is to be kept.
-        manifest: That the file agrees with.
+        model: The file of the fitted model, if it is saved.
+        manifest: The manifest of the file.
     """
 
     answer: bytes
@@ -79,21 +78,21 @@ class Computed:
     manifest: Manifest | None = None
 
     def parts(self) -> list[bytes]:
-        """Answer, and manifest and model where there are any: what crosses a process's border."""
+        """Return answer, manifest and model as bytes, for the pipe between processes."""
         if self.model is None or self.manifest is None:
             return [self.answer]
         return [self.answer, self.manifest.model_dump_json().encode(), self.model]
 
 
 def name_of(request: Request) -> str:
-    """What the algorithm is called in errors."""
+    """Return the algorithm's name in errors."""
     if isinstance(request, ScoreIn):
         return "scoring"
     return "the random forest" if isinstance(request, ImportanceIn) else request.algorithm
 
 
 def is_small(request: Request) -> bool:
-    """Whether its size bounds its time, so that it needs no process that can be killed."""
+    """Whether the request is small enough to need no time limit."""
     if isinstance(request, ClusterIn):
         if (request.n_clusters or 0) > SMALL_CLUSTERS:
             return False
@@ -103,10 +102,10 @@ def is_small(request: Request) -> bool:
     return rows <= SMALL_ROWS and rows * columns <= SMALL_VALUES
 
 
-def prepare(request: Request, keeps: bool) -> None:
-    """Import what a request needs, before its time begins and before a process is forked for it.
+def prepare(request: Request, saves_model: bool) -> None:
+    """Import what a request needs, before its time starts and before a process is forked for it.
 
-    The first time that takes a second, and what a child imports ends with it.
+    The first import takes a second, and imports of a child are lost when it ends.
     """
     algorithm = {
         ClusterIn: "clusters",
@@ -118,16 +117,16 @@ def prepare(request: Request, keeps: bool) -> None:
     # scikit-learn asks narwhals whether rows are a data frame; the first time that looks through
     # all installed packages, for 80 ms in every child.
     import_module("narwhals.stable.v2").dependencies.is_into_dataframe(())
-    if keeps:
-        import_module("functions.clustering.saved.files")
+    if saves_model:
+        import_module("functions.clustering.saved.model_file")
         import_module("skops.io")
 
 
 def split_target(table: Table, request: ImportanceIn) -> tuple[Table, Target]:
-    """What a target may depend on, and the target.
+    """Split a table into features and target.
 
     Raises:
-        InvalidInput: There is no such column, or none is left beside it.
+        InvalidInput: The column does not exist, or is the only one.
     """
     if request.target is not None:
         return table, request.target
@@ -136,9 +135,9 @@ def split_target(table: Table, request: ImportanceIn) -> tuple[Table, Target]:
     name = str(request.target_column)
     if name not in table.columns:
         shown = ", ".join(table.columns[:20])
-        raise wrong("target_column", f"there is no column {name!r}; there are {shown}")
+        raise field_error("target_column", f"there is no column {name!r}; there are {shown}")
     if len(table.columns) == 1:
-        raise wrong("target_column", "there is no column beside the target")
+        raise field_error("target_column", "there is no column beside the target")
     at = table.columns.index(name)
     import numpy as np
 
@@ -150,22 +149,21 @@ def split_target(table: Table, request: ImportanceIn) -> tuple[Table, Target]:
 def fit(
     request: Fit,
     table: Table,
-    keeping: Keeping | None = None,
+    save_options: SaveOptions | None = None,
     notes: Sequence[str] = (),
-    check: Check = unchecked,
+    check: ReportProgress = unchecked,
     timed: bool = True,
 ) -> Computed:
-    """Run the algorithm that `request` asks for.
+    """Run the algorithm of a request.
 
     Args:
-        table: Its rows.
-        keeping: How the fitted model is to be kept; None where it is not.
-        notes: How the rows were read.
-        check: Called between stages.
-        timed: Whether the answer says how long it took; without, the same rows give the same bytes.
+        save_options: How the fitted model is saved; None when it is not saved.
+        notes: Remarks about how the rows were read.
+        check: Called between stages; may raise to stop.
+        timed: Whether the answer contains the time; without it, the same rows give the same bytes.
 
     Raises:
-        InvalidInput: Rows or parameters that the algorithm cannot take.
+        InvalidInput: Rows or parameters are not valid for the algorithm.
     """
     began = time.perf_counter()
     check(name_of(request), 0.0)
@@ -175,23 +173,25 @@ def fit(
         "defaults": answer.defaults,
         "dropped": answer.dropped,
         "algorithm": answer.method.algorithm,
-        "model": ModelRef(id=keeping.model_id, name=keeping.name) if keeping else None,
+        "model": ModelRef(id=save_options.model_id, name=save_options.name)
+        if save_options
+        else None,
         "notes": tuple(notes),
         "processing_time": round(time.perf_counter() - began, 6) if timed else None,
     }
-    told = _told(answer, common).model_dump_json().encode()
-    if keeping is None:
-        return Computed(told)
+    response = _to_response(answer, common).model_dump_json().encode()
+    if save_options is None:
+        return Computed(response)
     check("writing the model", 0.95)
-    from functions.clustering.saved.files import dump_model
+    from functions.clustering.saved.model_file import dump_model
 
     model = dump_model(answer.model)
     digest = fingerprint(table)
     if target is not None:
         digest = hashlib.sha256(f"{digest} {json.dumps(list(target))}".encode()).hexdigest()
     manifest = Manifest(
-        model_id=keeping.model_id,
-        name=keeping.name,
+        model_id=save_options.model_id,
+        name=save_options.name,
         operation=_operation(request),
         algorithm=answer.method.algorithm,
         parameters=asdict(request.parameters()),
@@ -199,32 +199,31 @@ def fit(
         columns=table.columns,
         rows=len(table.values),
         training_sha256=digest,
-        file_key=file_key(keeping.model_id),
+        file_key=file_key(save_options.model_id),
         file_bytes=len(model),
         file_sha256=hashlib.sha256(model).hexdigest(),
         libraries=libraries(),
-        created_at=keeping.at,
-        created_by=keeping.who,
+        created_at=save_options.at,
+        created_by=save_options.who,
     )
-    return Computed(told, model, manifest)
+    return Computed(response, model, manifest)
 
 
 def score(
     manifest: Manifest, data: bytes, table: Table, notes: Sequence[str] = (), timed: bool = True
 ) -> Computed:
-    """What a saved model says of new rows.
+    """Score new rows with a saved model.
 
     Args:
-        manifest: Of the model.
-        data: Its file.
-        table: The rows.
+        data: The bytes of the model's file.
+
 
     Raises:
-        ModelFailed: The file holds another model, or none that may be loaded.
-        InvalidInput: Rows that it cannot judge.
+        ModelFailed: The file contains another model, or cannot be loaded.
+        InvalidInput: The rows do not fit the model.
     """
     from functions.clustering.algorithms.scoring import score as judge
-    from functions.clustering.saved.files import load_model
+    from functions.clustering.saved.model_file import load_model
     from hearth.errors import ModelFailed
 
     began = time.perf_counter()
@@ -261,7 +260,7 @@ def _run(
     return importance(others, target, request.parameters()), target
 
 
-def _told(
+def _to_response(
     answer: ClusterAnswer | AnomalyAnswer | ImportanceAnswer, common: dict[str, Any]
 ) -> ClusterOut | AnomalyOut | ImportanceOut:
     from functions.clustering.algorithms.answers import AnomalyAnswer, ClusterAnswer
@@ -321,5 +320,5 @@ def _operation(request: Fit) -> Any:
 
 
 def _numbers(values: list[float]) -> list[float | None]:
-    """JSON has no NaN."""
+    """Replace NaN, which JSON has not, by null."""
     return [None if value != value else value for value in values]

@@ -11,10 +11,10 @@ from hearth.ledger.ledger import Ledger, NewJob
 
 
 def make_handler(ledger: Ledger, worker: Worker) -> Consumer:
-    """The Lambda handler of the clustering queue."""
+    """Build the Lambda handler of the clustering queue."""
     return Consumer(ledger, {KIND: worker.work}, translate, QUEUE)
 
 
 def translate(record: SQSRecord) -> list[NewJob] | str:
-    """Nobody but the ledger sends to this queue."""
-    return f"{str(record.body)[:80]!r} is no hint of the ledger"
+    """Reject a message that is not a job notification."""
+    return f"{str(record.body)[:80]!r} is not a job notification"

@@ -1,7 +1,7 @@
-"""Work on large sets of rows, as its callers see it: begun, followed, cancelled.
+"""Clustering jobs on large sets of rows: creates them, reports their status, cancels them.
 
-A job is one of the ledger. A cancellation is a row beside it, which the worker looks for once a
-second; a job that stopped for it is one that failed with the code CANCELLED, and stays so.
+A job is one of the ledger. A cancellation is a row beside it, which the worker looks up once a
+second; a job that stopped for it has failed with the code CANCELLED.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from functions.clustering.limits import JOB_ATTEMPTS, MAX_ANSWER_BYTES, MAX_FILE_BYTES
 from functions.clustering.reading import dataset_key
 from functions.clustering.repository import cancellations
-from functions.clustering.saved.library import Library
+from functions.clustering.saved.registry import ModelRegistry
 from functions.clustering.schemas import (
     JobOut,
     JobPayload,
@@ -39,18 +39,15 @@ MANAGE: Final = "clustering:manage"
 
 
 def result_key(job_id: str) -> str:
-    """Where a job's result lies in the bucket: the same for each attempt."""
+    """Return the key of a job's result, which is the same for each attempt."""
     return f"clustering/results/{job_id}.json"
 
 
-class JobDesk:
-    """Takes orders and tells how they are going.
+class ClusteringJobs:
+    """Creates jobs and reports their status.
 
     Args:
-        ledger: The jobs.
-        store: The bucket, with inputs and results.
-        library: The saved models.
-        bucket: Its name.
+        bucket: The bucket's name.
         now: The present, timezone-aware.
     """
 
@@ -58,35 +55,37 @@ class JobDesk:
         self,
         ledger: Ledger,
         store: ObjectStore,
-        library: Library,
+        registry: ModelRegistry,
         bucket: str,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
         self._store = store
-        self._library = library
+        self._registry = registry
         self._bucket = bucket
         self._now = now
 
-    def begin(self, principal: Principal, operation: Operation, request: Request) -> JobOut:
-        """Make a job of a request with `input`.
+    def create(self, principal: Principal, operation: Operation, request: Request) -> JobOut:
+        """Create a job from a request with `input`.
 
         Raises:
-            InvalidInput: An address outside the bucket's folder, or parameters that do not fit.
-            NotFound: There is no such file, or no such model.
-            TooLarge: The file is.
-            Forbidden: Saving without the permission.
+            InvalidInput: The address is outside the bucket's folder, or parameters do not fit.
+            NotFound: The file or the model does not exist.
+            TooLarge: The file is too large.
+            Forbidden: Saving a model needs a permission that the caller lacks.
         """
         key = dataset_key(str(request.input), self._bucket)
         if isinstance(request, ScoreIn):
-            # A name may stand for another model by the time that the job runs.
+            # Resolved now, because the name may be given to another model before the job runs.
             request = request.model_copy(
-                update={"model": self._library.find(request.model).model_id}
+                update={"model": self._registry.find(request.model).model_id}
             )
         else:
             request.parameters()
             if request.save_as is not None and not principal.may(MANAGE):
-                raise Forbidden(f"save_as needs the permission {MANAGE}, which you do not have")
+                raise Forbidden(
+                    f"save_as needs the permission {MANAGE}, which the caller does not have"
+                )
         self._store.open(key, MAX_FILE_BYTES).close()
         payload = JobPayload(
             operation=operation,
@@ -107,45 +106,47 @@ class JobDesk:
             (job,) = work.flush()
             return job
 
-        return self._shown(self._ledger.transact(write, principal.id))
+        return self._to_response(self._ledger.transact(write, principal.id))
 
     def get(self, principal: Principal, job_id: str) -> JobOut:
-        """How a job is going.
+        """Return the status of a job.
 
         Raises:
-            NotFound: No such job, or another's.
+            NotFound: The job does not exist, or is another caller's.
         """
-        return self._shown(self._job(principal, job_id))
+        return self._to_response(self._job(principal, job_id))
 
     def result(self, principal: Principal, job_id: str) -> bytes:
-        """JSON of a job's answer.
+        """Return the JSON of a job's result.
 
         Raises:
-            NotFound: No such job, or another's.
-            Conflict: It is not done.
-            TooLarge: More than an answer holds; it lies in the bucket.
+            NotFound: The job does not exist, or is another caller's.
+            Conflict: The job is not done.
+            TooLarge: The result does not fit into a response; fetch it from the bucket.
         """
-        job = self._shown(self._job(principal, job_id))
+        job = self._to_response(self._job(principal, job_id))
         if job.status != "done":
             raise Conflict(f"job {job_id} is {job.status}; it has no result")
         return self._store.get(job.result_key, MAX_ANSWER_BYTES)
 
     def cancel(self, principal: Principal, job_id: str) -> JobOut:
-        """Ask a job to stop; its worker does so within seconds. Again changes nothing.
+        """Request the cancellation of a job; its worker stops within seconds. Idempotent.
 
         Raises:
-            NotFound: No such job, or another's.
-            Conflict: It has ended already.
+            NotFound: The job does not exist, or is another caller's.
+            Conflict: The job has ended already.
         """
         job = self._job(principal, job_id)
         if job.state in (JobState.DONE, JobState.FAILED):
-            shown = self._shown(job)
+            shown = self._to_response(job)
             if shown.status == "cancelled":
                 return shown
             raise Conflict(f"job {job_id} is {shown.status}; it cannot be cancelled any more")
         now = self._now()
-        self._ledger.db.write(lambda tx: cancellations.ask(tx, job_id, principal.id, now))
-        return self._shown(self._job(principal, job_id))
+        self._ledger.db.write(
+            lambda tx: cancellations.request_cancellation(tx, job_id, principal.id, now)
+        )
+        return self._to_response(self._job(principal, job_id))
 
     def _job(self, principal: Principal, job_id: str) -> Job:
         job = self._ledger.get(job_id)
@@ -154,13 +155,13 @@ class JobDesk:
             raise NotFound(f"job {job_id[:80]!r} does not exist")
         return job
 
-    def _shown(self, job: Job) -> JobOut:
+    def _to_response(self, job: Job) -> JobOut:
         payload = JobPayload.model_validate(dict(job.payload))
 
-        def asked(tx: Connection) -> bool:
-            return cancellations.is_asked(tx, job.id)
+        def is_cancelling(tx: Connection) -> bool:
+            return cancellations.is_cancellation_requested(tx, job.id)
 
-        status = _status(job, self._ledger.db.read(asked))
+        status = _status(job, self._ledger.db.read(is_cancelling))
         error = job.error if status in ("failed", "cancelled") else None
         return JobOut(
             job_id=job.id,

@@ -1,4 +1,4 @@
-"""How much is taken, by a request and by a job (contracts, section 2)."""
+"""Limits of requests and jobs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ MAX_ROWS: Final = 50_000
 MAX_INLINE_BYTES: Final = 10_000_000
 """Rows x columns x 8: as float64, the way they are computed."""
 MAX_BODY_BYTES: Final = 6 * 1024 * 1024
-"""What Lambda takes and gives in one call."""
+"""Lambda's limit for a request and a response."""
 MAX_ANSWER_BYTES: Final = 5_500_000
-"""Less than that: the answer travels as a text inside another JSON."""
+"""Below Lambda's limit, because the answer is a string inside another JSON document."""
 ALGORITHM_S: Final = 8.0
 SMALL_ROWS: Final = 2_000
 SMALL_VALUES: Final = 20_000
 SMALL_CLUSTERS: Final = 16
-"""Up to here clusters and anomalies are computed without a process of their own: the slowest that
+"""Up to these sizes clusters and anomalies are computed without a child process: the slowest that
 was found, HDBSCAN of 2,000 rows, takes half a second."""
 BATCH_S: Final = 24.0
 """All operations of a batch: the gateway waits 29 seconds, and a first call also imports."""
@@ -33,4 +33,4 @@ JOB_ATTEMPTS: Final = 3
 MAX_MODEL_BYTES: Final = 64 * 1024 * 1024
 MAX_MODEL_UNPACKED_BYTES: Final = 256 * 1024 * 1024
 DATASETS: Final = "datasets/"
-"""Where data sets lie in the bucket: the one folder that is read at a caller's word."""
+"""The folder of data sets in the bucket, the only one that callers may name."""

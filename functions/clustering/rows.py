@@ -1,4 +1,4 @@
-"""Rows of a request as a table, within the limits of a request."""
+"""Converts the rows of a request into a table, and checks the limits of requests."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from functions.clustering.algorithms.parameters import field_error
 from functions.clustering.limits import DATASETS, MAX_COLUMNS, MAX_INLINE_BYTES, MAX_ROWS
-from hearth.errors import InvalidInput, TooLarge
+from hearth.errors import TooLarge
 
 if TYPE_CHECKING:
     from functions.clustering.algorithms.matrix import Table
@@ -15,13 +16,8 @@ if TYPE_CHECKING:
 _REMEDY = f"put them in S3 under {DATASETS} and give their address as input"
 
 
-def wrong(field: str, message: str) -> InvalidInput:
-    """The error that names a field or a row."""
-    return InvalidInput(message, details=[{"field": field, "message": message}])
-
-
 def inline_table(data: Sequence[Sequence[float | None]], names: Sequence[str] | None) -> Table:
-    """The rows of a request, float64; null becomes NaN.
+    """Convert the rows of a request to float64; null becomes NaN.
 
     Raises:
         InvalidInput: No rows, no columns, rows of different lengths, too many columns, or another
@@ -38,16 +34,16 @@ def inline_table(data: Sequence[Sequence[float | None]], names: Sequence[str] | 
 
 
 def check_inline(data: Sequence[Sequence[float | None]]) -> None:
-    """The checks of `inline_table` that need no array."""
+    """Check what needs no array."""
     rows = len(data)
     if rows == 0:
-        raise wrong("data", "data has no rows")
+        raise field_error("data", "data has no rows")
     columns = len(data[0])
     if columns == 0:
-        raise wrong("data[0]", "data[0] has no numbers")
+        raise field_error("data[0]", "data[0] has no numbers")
     ragged = next((number for number, row in enumerate(data) if len(row) != columns), None)
     if ragged is not None:
-        raise wrong(
+        raise field_error(
             f"data[{ragged}]",
             f"data[{ragged}] has {len(data[ragged])} numbers and data[0] has {columns}; "
             "all rows need as many",
@@ -72,7 +68,7 @@ def check_columns(columns: int, field: str = "data") -> None:
         InvalidInput: More columns than are taken.
     """
     if columns > MAX_COLUMNS:
-        raise wrong(field, f"{field} has {columns} columns; at most {MAX_COLUMNS} are taken")
+        raise field_error(field, f"{field} has {columns} columns; at most {MAX_COLUMNS} are taken")
 
 
 def column_names(columns: int, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -84,13 +80,13 @@ def column_names(columns: int, names: Sequence[str] | None) -> tuple[str, ...]:
     if names is None:
         return tuple(f"column_{number}" for number in range(columns))
     if len(names) != columns:
-        raise wrong(
+        raise field_error(
             "feature_names", f"feature_names has {len(names)} names and the rows {columns} columns"
         )
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise wrong("feature_names", f"feature_names has {name!r} more than once")
+            raise field_error("feature_names", f"feature_names has {name!r} more than once")
         seen.add(name)
     return tuple(names)
 

@@ -1,4 +1,4 @@
-"""What crosses the border of clustering."""
+"""Request and response models of the clustering API, and the payload of its jobs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
 
 
 class Source(BaseModel):
-    """Rows in the request, or where in the bucket they are."""
+    """Rows in the request, or the address of a file in the bucket."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -100,7 +100,7 @@ class Source(BaseModel):
 
 
 class Fitting(Source):
-    """What every request has that fits a model."""
+    """Fields of every request that fits a model."""
 
     seed: Annotated[Seed, Field(description="Of everything that is drawn.")] = SEED
     missing: Annotated[
@@ -136,7 +136,7 @@ class ClusterIn(Fitting):
     ] = None
 
     def parameters(self) -> ClusterParameters:
-        """As the algorithms take them.
+        """Return the algorithm's parameters.
 
         Raises:
             InvalidInput: A field that the algorithm does not know.
@@ -161,7 +161,7 @@ class AnomalyIn(Fitting):
     ] = 0.1
 
     def parameters(self) -> AnomalyParameters:
-        """As the algorithms take them."""
+        """Return the algorithm's parameters."""
         return AnomalyParameters(self.algorithm, self.contamination, self.seed, self.missing)
 
 
@@ -192,7 +192,7 @@ class ImportanceIn(Fitting):
         return self
 
     def parameters(self) -> ImportanceParameters:
-        """As the algorithms take them."""
+        """Return the algorithm's parameters."""
         return ImportanceParameters(
             self.task, self.n_repeats, self.confidence, self.seed, self.missing
         )
@@ -221,7 +221,7 @@ REQUESTS: dict[Operation, type[Request]] = {
 
 
 class OperationIn(BaseModel):
-    """One of many."""
+    """One operation of a batch."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -232,7 +232,7 @@ class OperationIn(BaseModel):
 
 
 class BatchIn(BaseModel):
-    """Operations that succeed or fail each for itself."""
+    """Operations that succeed or fail independently."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -250,7 +250,7 @@ class ModelRef(BaseModel):
 
 
 class Explained(BaseModel):
-    """What every answer has."""
+    """Fields of every answer."""
 
     algorithm: str
     method: Method
@@ -299,7 +299,7 @@ class ImportanceOut(Explained):
 
 
 class ScoreOut(BaseModel):
-    """What a saved model says of each row."""
+    """The scores of a saved model for each row."""
 
     labels: list[int | float | str]
     scores: list[float | None] | None
@@ -311,7 +311,7 @@ class ScoreOut(BaseModel):
 
 
 class ProblemOut(BaseModel):
-    """Why an operation, or a job, has no result."""
+    """The error of an operation or a job."""
 
     code: str
     message: str
@@ -319,7 +319,7 @@ class ProblemOut(BaseModel):
 
 
 class OperationOut(BaseModel):
-    """One operation's result, or why there is none."""
+    """The result or the error of one operation."""
 
     index: int
     type: Operation
@@ -338,7 +338,7 @@ class BatchOut(BaseModel):
 
 
 class JobPayload(BaseModel):
-    """What a job of the ledger carries."""
+    """Payload of a clustering job."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -352,7 +352,7 @@ JobStatus = Literal["queued", "running", "cancelling", "done", "failed", "cancel
 
 
 class JobOut(BaseModel):
-    """Work on a large set of rows."""
+    """A job on a large set of rows."""
 
     job_id: str
     operation: Operation
@@ -372,7 +372,7 @@ class JobOut(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a model file must agree with to be loaded."""
+    """The manifest of a model file; the file is loaded only if it agrees."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -401,7 +401,7 @@ class ModelOut(Manifest):
 
 
 class ModelQuery(PageQuery):
-    """Which models to list."""
+    """Query of the list of models."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -409,14 +409,14 @@ class ModelQuery(PageQuery):
 
 
 class ModelsOut(BaseModel):
-    """Models, newest first."""
+    """List models, newest first."""
 
     models: list[ModelOut]
     next_cursor: Annotated[str | None, Field(description="None: this is the last page.")]
 
 
 class CompareQuery(BaseModel):
-    """Which models to compare."""
+    """Query of the comparison of models."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -432,7 +432,7 @@ class Compared(BaseModel):
 
 
 class CompareOut(BaseModel):
-    """Models side by side."""
+    """Compare models field by field."""
 
     models: list[ModelOut]
     same_operation: bool
@@ -441,7 +441,7 @@ class CompareOut(BaseModel):
 
 
 class AlgorithmOut(BaseModel):
-    """Something that can be asked for."""
+    """An algorithm and its library."""
 
     name: str
     operation: Operation
@@ -449,7 +449,7 @@ class AlgorithmOut(BaseModel):
 
 
 class StatusOut(BaseModel):
-    """What this function can do, and with which versions."""
+    """Algorithms, versions of libraries, and limits."""
 
     status: Literal["ready"] = "ready"
     algorithms: list[AlgorithmOut]
@@ -460,7 +460,7 @@ class StatusOut(BaseModel):
 
 
 class HealthOut(BaseModel):
-    """Whether what it stands on answers."""
+    """Whether database and bucket answer."""
 
     status: Literal["healthy", "unhealthy"]
     checks: Annotated[dict[str, str], Field(description="What → ok, or why not.")]

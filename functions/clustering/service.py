@@ -1,4 +1,4 @@
-"""Answers requests: what is large in a process of its own, with a hard end."""
+"""Answers requests at once; large ones run in a child process with a time limit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from pydantic import ValidationError
 
 from functions.clustering import computing
 from functions.clustering.algorithms.parameters import AnomalyAlgorithm, ClusterAlgorithm
-from functions.clustering.bounded import Tell, run_bounded, run_here
-from functions.clustering.computing import Fit, Keeping
+from functions.clustering.child_process import (
+    ReportProgress,
+    run_in_child_process,
+    run_in_this_process,
+)
+from functions.clustering.computing import Fit, SaveOptions
 from functions.clustering.limits import (
     ALGORITHM_S,
     BATCH_S,
@@ -25,7 +29,7 @@ from functions.clustering.limits import (
     MAX_ROWS,
 )
 from functions.clustering.rows import check_inline, inline_table
-from functions.clustering.saved.library import Library
+from functions.clustering.saved.registry import ModelRegistry
 from functions.clustering.schemas import (
     REQUESTS,
     AlgorithmOut,
@@ -48,44 +52,43 @@ if TYPE_CHECKING:
     from hearth.storage import ObjectStore
 
 MANAGE = "clustering:manage"
-_SHORTEST_S = 0.5
-"""An operation of a batch is not begun with less time than this."""
+_MIN_TIME_S = 0.5
+"""No operation of a batch begins with less time left."""
 
 
 class ClusteringService:
-    """What is answered at once.
+    """Computes answers to rows in requests.
 
     Args:
-        store: The bucket, for health.
-        library: The saved models.
         now: The present, timezone-aware.
-        algorithm_s: How long one algorithm may take.
-        batch_s: How long a batch may take.
+        algorithm_s: Most seconds for one algorithm.
+        batch_s: Most seconds for a batch.
     """
 
     def __init__(
         self,
         store: ObjectStore,
-        library: Library,
+        registry: ModelRegistry,
         now: Callable[[], datetime] = utc_now,
         algorithm_s: float = ALGORITHM_S,
         batch_s: float = BATCH_S,
     ) -> None:
         self._store = store
-        self.library = library
+        self.registry = registry
         self._now = now
         self._algorithm_s = algorithm_s
         self._batch_s = batch_s
 
     def answer(self, principal: Principal, request: Request) -> bytes:
-        """JSON of the answer to rows in the request.
+        """Return the JSON of the answer to rows in the request.
 
         Raises:
-            InvalidInput: Rows or parameters that are wrong; row or field is named.
-            TooLarge: More rows than a request may have, or an answer that is too long.
-            Forbidden: Saving without the permission.
-            NotFound: No such model.
-            Conflict, ModelFailed: The model cannot be loaded.
+            InvalidInput: Rows or parameters are not valid; row or field is named.
+            TooLarge: The request has too many rows, or the answer is too long.
+            Forbidden: Saving a model needs a permission that the caller lacks.
+            NotFound: The model does not exist.
+            Conflict: The model was fitted with other versions of the libraries.
+            ModelFailed: The model cannot be loaded, or the algorithm crashed.
             TimedOut: The algorithm took over 8 seconds.
         """
         answer = self._answer(principal, request, self._algorithm_s)
@@ -97,10 +100,10 @@ class ClusteringService:
         return answer
 
     def batch(self, principal: Principal, batch: BatchIn) -> bytes:
-        """JSON of a `BatchOut`: each operation succeeds or fails for itself.
+        """Return the JSON of a `BatchOut`; operations succeed or fail independently.
 
         Raises:
-            TooLarge: The answers together are too long.
+            TooLarge: All answers together are too long.
         """
         began = time.monotonic()
         parts: list[bytes] = []
@@ -133,8 +136,8 @@ class ClusteringService:
         )
 
     def status(self) -> StatusOut:
-        """What can be asked for, and with which versions."""
-        saved, promoted = self.library.status()
+        """List the algorithms, the versions of libraries and the limits."""
+        saved, promoted = self.registry.status()
         algorithms = [
             *(("cluster", name, "scikit-learn, NumPy") for name in get_args(ClusterAlgorithm)),
             *(("anomaly", name, "scikit-learn") for name in get_args(AnomalyAlgorithm)),
@@ -160,16 +163,16 @@ class ClusteringService:
         )
 
     def health(self) -> HealthOut:
-        """Whether database and bucket answer. Never raises for what it looks at."""
+        """Check that database and bucket answer; never raises."""
         checks = {
-            "database": _asked(self.library.status),
-            "object store": _asked(lambda: next(self._store.list("models/clustering/"), None)),
+            "database": _check(self.registry.status),
+            "object store": _check(lambda: next(self._store.list("models/clustering/"), None)),
         }
         healthy = set(checks.values()) == {"ok"}
         return HealthOut(status="healthy" if healthy else "unhealthy", checks=checks)
 
     def _operation(self, principal: Principal, operation: OperationIn, seconds: float) -> bytes:
-        if seconds < _SHORTEST_S:
+        if seconds < _MIN_TIME_S:
             raise TimedOut(
                 f"the batch has used its {self._batch_s:g} s; send this operation by itself"
             )
@@ -189,39 +192,41 @@ class ClusteringService:
         if isinstance(request, ScoreIn):
             return self._score(request, seconds)
         if request.save_as is not None and not principal.may(MANAGE):
-            raise Forbidden(f"save_as needs the permission {MANAGE}, which you do not have")
-        keeping = None
+            raise Forbidden(
+                f"save_as needs the permission {MANAGE}, which the caller does not have"
+            )
+        save_options = None
         if request.save_as is not None:
-            keeping = Keeping(new_ulid(), request.save_as, self._now(), principal.id)
-        return self._fit(request, keeping, seconds)
+            save_options = SaveOptions(new_ulid(), request.save_as, self._now(), principal.id)
+        return self._fit(request, save_options, seconds)
 
-    def _fit(self, request: Fit, keeping: Keeping | None, seconds: float) -> bytes:
-        request.parameters()  # before a process is begun: they may not fit together
-        computing.prepare(request, keeps=keeping is not None)
+    def _fit(self, request: Fit, save_options: SaveOptions | None, seconds: float) -> bytes:
+        request.parameters()  # before a process is forked: they may not be valid
+        computing.prepare(request, saves_model=save_options is not None)
 
-        def work(_: Tell) -> Sequence[bytes]:
+        def work(_: ReportProgress) -> Sequence[bytes]:
             table = inline_table(request.data, request.feature_names)
-            return computing.fit(request, table, keeping).parts()
+            return computing.fit(request, table, save_options).parts()
 
         what = computing.name_of(request)
-        if keeping is None and computing.is_small(request):
-            return run_here(work, what)[0]
-        answer, *kept = run_bounded(work, seconds, what)
+        if save_options is None and computing.is_small(request):
+            return run_in_this_process(work, what)[0]
+        answer, *kept = run_in_child_process(work, seconds, what)
         if kept:
             manifest, model = kept
-            self.library.save(Manifest.model_validate_json(manifest), model)
+            self.registry.save(Manifest.model_validate_json(manifest), model)
         return answer
 
     def _score(self, request: ScoreIn, seconds: float) -> bytes:
-        manifest = self.library.find(request.model)
-        data = self.library.file(manifest)
-        computing.prepare(request, keeps=True)
+        manifest = self.registry.find(request.model)
+        data = self.registry.file(manifest)
+        computing.prepare(request, saves_model=True)
 
-        def work(_: Tell) -> Sequence[bytes]:
+        def work(_: ReportProgress) -> Sequence[bytes]:
             names = request.feature_names or manifest.columns
             return computing.score(manifest, data, inline_table(request.data, names)).parts()
 
-        return run_bounded(work, seconds, computing.name_of(request))[0]
+        return run_in_child_process(work, seconds, computing.name_of(request))[0]
 
 
 def _entry(index: int, operation: OperationIn, result: bytes, error: bytes) -> bytes:
@@ -235,7 +240,7 @@ def _entry(index: int, operation: OperationIn, result: bytes, error: bytes) -> b
     )
 
 
-def _asked(question: Callable[[], object]) -> str:
+def _check(question: Callable[[], object]) -> str:
     try:
         question()
     except HearthError as error:

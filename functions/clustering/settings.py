@@ -1,4 +1,4 @@
-"""What clustering reads from its environment."""
+"""The environment of clustering."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
-    """The database, the bucket and the queues are all it needs."""
+    """Core settings; clustering has none of its own."""

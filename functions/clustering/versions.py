@@ -1,4 +1,4 @@
-"""Which libraries compute here."""
+"""The versions of the libraries that compute."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ PACKAGES: Final = ("scikit-learn", "numpy", "scipy", "skops")
 
 @cache
 def libraries() -> dict[str, str]:
-    """Package → version; nothing of them is imported."""
+    """Return the version of each package without importing it."""
     return {package: version(package) for package in PACKAGES}

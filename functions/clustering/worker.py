@@ -1,9 +1,9 @@
-"""Does the jobs: reads the file, computes, stores result and model.
+"""Queue work: reads a job's file, computes, stores result and model.
 
-A worker that is killed leaves its lease behind; the sweep announces the job again, and another one
-begins anew. Keys and bytes are the same then, so nothing is left over. It computes in a process of
-its own, and once a second tells the ledger how far it is; a cancellation, a lease that was lost or
-the end of its time kill that process, in the middle of a stage or not.
+The lease of a worker that is killed expires; the sweep announces the job again, and another worker
+starts over with the same keys and bytes. Algorithms run in a child process; once a second the
+worker reports progress to the ledger. A cancellation, a lost lease or the end of its time kill the
+child, even in the middle of a stage.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.clustering import computing
-from functions.clustering.bounded import Tell, run_bounded
-from functions.clustering.computing import Keeping
+from functions.clustering.child_process import ReportProgress, run_in_child_process
+from functions.clustering.computing import SaveOptions
 from functions.clustering.jobs import CANCELLED, result_key
 from functions.clustering.reading import read_table
 from functions.clustering.repository import cancellations
 from functions.clustering.rows import column_names
-from functions.clustering.saved.library import Library
+from functions.clustering.saved.registry import ModelRegistry
 from functions.clustering.schemas import REQUESTS, JobPayload, Manifest, Request, ScoreIn
 from hearth.errors import Conflict, TimedOut
 from hearth.ids import ulid_from
@@ -34,42 +34,39 @@ if TYPE_CHECKING:
 
 READING = (0.0, 0.3)
 COMPUTING = (0.3, 0.95)
-"""Parts of the progress."""
-TOLD_EVERY_S = 0.9
-"""Less than a second, which is how often the child is looked after."""
+"""Shares of the progress."""
+PROGRESS_INTERVAL_S = 0.9
+"""Less than a second, which is the interval at which the child is polled."""
 RESULT_TYPE = "application/json"
 
 
 class Cancelled(Conflict):
-    """Somebody asked the job to stop."""
+    """The job was cancelled."""
 
     code = CANCELLED
 
 
 class Worker:
-    """Works on one job at a time.
+    """Runs one job at a time.
 
     Args:
-        ledger: The jobs.
-        store: The bucket.
-        library: The saved models.
-        clock: Seconds; how often progress is told.
+        clock: A monotonic clock, in seconds, for the interval of progress reports.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         store: ObjectStore,
-        library: Library,
+        registry: ModelRegistry,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._store = store
-        self._library = library
+        self._registry = registry
         self._clock = clock
 
     def work(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
-        """A `Work`."""
+        """Run the jobs of a batch."""
         for job in jobs:
             yield job, guarded(partial(self._run, deadline=deadline), job)
 
@@ -86,8 +83,10 @@ class Worker:
             table = type(table)(table.values, names)
         check("computing", COMPUTING[0])
         compute = self._computation(job, payload, request, table)
-        computing.prepare(request, keeps=isinstance(request, ScoreIn) or bool(request.save_as))
-        answer, *kept = run_bounded(
+        computing.prepare(
+            request, saves_model=isinstance(request, ScoreIn) or bool(request.save_as)
+        )
+        answer, *kept = run_in_child_process(
             compute,
             deadline.remaining(),
             computing.name_of(request),
@@ -98,30 +97,34 @@ class Worker:
         if not kept:
             return Done()
         manifest = Manifest.model_validate_json(kept[0])
-        self._library.put_file(manifest, kept[1])
+        self._registry.put_file(manifest, kept[1])
 
         def write(work: UnitOfWork) -> None:
-            self._library.add(work.tx, manifest)
+            self._registry.add(work.tx, manifest)
 
         return Done(write)
 
     def _computation(
         self, job: Job, payload: JobPayload, request: Request, table: Table
-    ) -> Callable[[Tell], Sequence[bytes]]:
-        """What the child does; all that S3 and the database have to do with it is done before."""
+    ) -> Callable[[ReportProgress], Sequence[bytes]]:
+        """Return what the child process runs; S3 and the database are read before."""
         notes = (f"{payload.key}: {len(table.values)} rows, read as {table.values.dtype}",)
         if isinstance(request, ScoreIn):
-            manifest = self._library.find(request.model)
-            file = self._library.file(manifest)
+            manifest = self._registry.find(request.model)
+            file = self._registry.file(manifest)
             return lambda _: computing.score(manifest, file, table, notes, timed=False).parts()
-        keeping = None
+        save_options = None
         if request.save_as is not None:
-            # The same in each attempt, so that a repeat overwrites.
+            # The same in each attempt, so that a retry overwrites.
             model_id = ulid_from(job.created_at, job.id)
-            keeping = Keeping(model_id, request.save_as, job.created_at, payload.requested_by)
-        return lambda tell: computing.fit(request, table, keeping, notes, tell, timed=False).parts()
+            save_options = SaveOptions(
+                model_id, request.save_as, job.created_at, payload.requested_by
+            )
+        return lambda tell: computing.fit(
+            request, table, save_options, notes, tell, timed=False
+        ).parts()
 
-    def _checks(self, job: Job, deadline: Deadline) -> Tell:
+    def _checks(self, job: Job, deadline: Deadline) -> ReportProgress:
         began = deadline.remaining()
         last: list[tuple[str, float]] = []
 
@@ -132,10 +135,10 @@ class Worker:
                     "or another algorithm"
                 )
             now = self._clock()
-            if last and last[0][0] == stage and now - last[0][1] < TOLD_EVERY_S:
+            if last and last[0][0] == stage and now - last[0][1] < PROGRESS_INTERVAL_S:
                 return
             last[:] = [(stage, now)]
-            if self._ledger.db.read(lambda tx: cancellations.is_asked(tx, job.id)):
+            if self._ledger.db.read(lambda tx: cancellations.is_cancellation_requested(tx, job.id)):
                 raise Cancelled(f"the job was cancelled, in the stage: {stage}")
             self._ledger.progress(job, progress)
 

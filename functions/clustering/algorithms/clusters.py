@@ -21,7 +21,7 @@ from functions.clustering.algorithms.cells import EXACT_BELOW
 from functions.clustering.algorithms.distances import squared_distances, squared_norms
 from functions.clustering.algorithms.fitted import ClusterModel
 from functions.clustering.algorithms.matrix import Table, standardise, stride
-from functions.clustering.algorithms.parameters import SEED, ClusterParameters, wrong
+from functions.clustering.algorithms.parameters import SEED, ClusterParameters, field_error
 
 MAX_AUTO_K: Final = 8
 EPS_PART: Final = 0.5
@@ -119,7 +119,7 @@ def _kmeans(rows: Floats, parameters: ClusterParameters) -> _Found:
         )
     elif k > distinct:
         only = f"{total} rows" if distinct == total else f"{distinct} different rows"
-        raise wrong("n_clusters", f"n_clusters is {k}, and there are only {only}")
+        raise field_error("n_clusters", f"n_clusters is {k}, and there are only {only}")
     work = total * rows.shape[1] * k
     size = f"{total} rows by {rows.shape[1]} columns by {k} clusters"
     if parameters.algorithm == "minibatch":
@@ -195,7 +195,7 @@ def _hdbscan(rows: Floats, parameters: ClusterParameters) -> _Found:
         defaults.append(Default("min_samples", min_samples, "as min_cluster_size"))
     for field, value in (("min_cluster_size", size), ("min_samples", min_samples)):
         if value > len(rows):
-            raise wrong(field, f"{field} is {value}, and there are only {len(rows)} rows")
+            raise field_error(field, f"{field} is {value}, and there are only {len(rows)} rows")
     if len(rows) <= EXACT_BELOW:
         found = hierarchy.hdbscan_of_few(rows, size, min_samples)
         made = Method("hdbscan", "scikit-learn HDBSCAN", True, f"{len(rows)} rows are few")

@@ -22,7 +22,7 @@ from functions.clustering.algorithms.answers import (
 )
 from functions.clustering.algorithms.fitted import ImportanceModel
 from functions.clustering.algorithms.matrix import LARGEST, Table, standardise, stride
-from functions.clustering.algorithms.parameters import SEED, ImportanceParameters, Task, wrong
+from functions.clustering.algorithms.parameters import SEED, ImportanceParameters, Task, field_error
 
 TREES: Final = 100
 HELD_OUT: Final = 0.25
@@ -69,8 +69,10 @@ def importance(table: Table, target: Target, parameters: ImportanceParameters) -
     aim = _read(table, target, parameters.task)
     if np.isnan(aim.values).any() and parameters.missing == "refuse":
         row = int(np.flatnonzero(np.isnan(aim.values))[0])
-        raise wrong(f"target[{row}]", f"target[{row}] is empty. Fill it, or drop such rows with"
-                    ' missing="drop"')  # fmt: skip
+        raise field_error(
+            f"target[{row}]",
+            f'target[{row}] is empty. Fill it, or drop such rows with missing="drop"',
+        )
     joined = Table(
         np.column_stack([table.values, aim.values]).astype(np.float64), (*table.columns, "target")
     )
@@ -78,9 +80,9 @@ def importance(table: Table, target: Target, parameters: ImportanceParameters) -
     used = standard.used[standard.used < len(table.columns)]
     wanted = aim.values[standard.order]
     if (wanted == wanted[0]).all():
-        raise wrong("target", "the target has one value only, so nothing explains it")
+        raise field_error("target", "the target has one value only, so nothing explains it")
     if not len(used):
-        raise wrong("data", "every column holds one value only, so none explains the target")
+        raise field_error("data", "every column holds one value only, so none explains the target")
     rows = standard.values[:, : len(used)]
     notes: list[str] = []
     chosen = stride(len(rows), FITTED_ROWS)
@@ -143,27 +145,31 @@ def importance(table: Table, target: Target, parameters: ImportanceParameters) -
 
 def _read(table: Table, target: Target, task: Task) -> _Aim:
     if len(target) != len(table.values):
-        raise wrong("target", f"{len(target)} targets for {len(table.values)} rows; one a row")
+        raise field_error(
+            "target", f"{len(target)} targets for {len(table.values)} rows; one a row"
+        )
     empty = np.array([_is_empty(value) for value in target], bool)
     known = [value for value, left in zip(target, empty, strict=True) if not left]
     words = sum(isinstance(value, str) for value in known)
     if words not in (0, len(known)):
-        raise wrong("target", "the target mixes words and numbers; give one kind")
+        raise field_error("target", "the target mixes words and numbers; give one kind")
     if words and task == "regression":
-        raise wrong("task", "the target is words, which only a classification predicts")
+        raise field_error("task", "the target is words, which only a classification predicts")
     values = np.full(len(target), np.nan)
     if not words:
         for row, value in enumerate(target):
             if not empty[row]:
                 if abs(float(value)) > LARGEST:  # type: ignore[arg-type]
-                    raise wrong(f"target[{row}]", f"target[{row}] is infinite or beyond ±1e100")
+                    raise field_error(
+                        f"target[{row}]", f"target[{row}] is infinite or beyond ±1e100"
+                    )
                 values[row] = float(value)  # type: ignore[arg-type]
     kinds: NDArray[Any] = np.unique(np.array(known, str) if words else values[~empty])
     chosen, reason = _task(task, kinds, bool(words))
     if chosen == "regression":
         return _Aim("regression", reason, values, np.empty(0))
     if len(kinds) > MAX_CLASSES:
-        raise wrong(
+        raise field_error(
             "target", f"the target has {len(kinds)} classes; at most {MAX_CLASSES} are told apart"
         )
     values[~empty] = np.searchsorted(

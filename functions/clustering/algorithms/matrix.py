@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from functions.clustering.algorithms.answers import Dropped
-from functions.clustering.algorithms.parameters import Missing, wrong
+from functions.clustering.algorithms.parameters import Missing, field_error
 
 LARGEST: Final = 1e100
 """Of an absolute value: squares of greater ones leave float64 when they are added up."""
@@ -62,7 +62,7 @@ class Standardised:
 
 
 def standardise(table: Table, missing: Missing, least: int = 2) -> Standardised:
-    """Check, order and scale a table.
+    """ReportProgress, order and scale a table.
 
     Args:
         least: Rows that must remain.
@@ -73,7 +73,7 @@ def standardise(table: Table, missing: Missing, least: int = 2) -> Standardised:
     """
     kept, empty = checked_rows(table, missing)
     if len(kept) < least:
-        raise wrong(
+        raise field_error(
             "data", f"{_rows_left(len(kept), len(empty))}; at least {least} rows are needed"
         )
     order = canonical_order(table, kept)
@@ -84,7 +84,7 @@ def standardise(table: Table, missing: Missing, least: int = 2) -> Standardised:
     scale = divisor * np.sqrt(_mean(table, order, mean, divisor, power=2))
     varied = (lowest < highest) & (scale > 0)
     if not varied.any():
-        raise wrong(
+        raise field_error(
             "data",
             f"all {len(order)} rows are identical, so there is nothing to tell them apart by",
         )
@@ -112,9 +112,9 @@ def checked_rows(table: Table, missing: Missing) -> tuple[Rows, Rows]:
     """
     values = table.values
     if values.ndim != 2 or 0 in values.shape:
-        raise wrong("data", f"data has the shape {values.shape}; it has rows and columns")
+        raise field_error("data", f"data has the shape {values.shape}; it has rows and columns")
     if len(table.columns) != values.shape[1]:
-        raise wrong(
+        raise field_error(
             "columns",
             f"{len(table.columns)} names for {values.shape[1]} columns; each column has one",
         )
@@ -213,7 +213,7 @@ def _rows_left(kept: int, empty: int) -> str:
 
 def _cells(table: Table, start: int, bad: NDArray[np.bool_], what: str, remedy: str) -> Exception:
     places = np.argwhere(bad)[:_NAMED]
-    error = wrong(
+    error = field_error(
         f"data[{start + places[0][0]}][{places[0][1]}]",
         f"Row {start + places[0][0]}, column {table.columns[places[0][1]]!r} is {what}. {remedy}.",
     )

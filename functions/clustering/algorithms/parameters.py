@@ -58,7 +58,7 @@ class ClusterParameters:
         _whole("min_samples", self.min_samples, 2, MAX_NEIGHBOURS)
         _whole("min_cluster_size", self.min_cluster_size, 2, MAX_NEIGHBOURS)
         if self.eps is not None and not (_is_number(self.eps) and 0 < self.eps < math.inf):
-            raise wrong("eps", f"eps is {self.eps!r}; it is a radius: a number above 0")
+            raise field_error("eps", f"eps is {self.eps!r}; it is a radius: a number above 0")
         known = {
             "kmeans": {"n_clusters"},
             "minibatch": {"n_clusters"},
@@ -67,7 +67,7 @@ class ClusterParameters:
         }[self.algorithm]
         for field in ("n_clusters", "eps", "min_samples", "min_cluster_size"):
             if getattr(self, field) is not None and field not in known:
-                raise wrong(
+                raise field_error(
                     field, f"{self.algorithm} knows no {field}; it takes {', '.join(sorted(known))}"
                 )
 
@@ -96,7 +96,7 @@ class AnomalyParameters:
         _one_of("missing", self.missing, get_args(Missing))
         _whole("seed", self.seed, 0, MAX_SEED)
         if not (_is_number(self.contamination) and 0 < self.contamination < 0.5):
-            raise wrong(
+            raise field_error(
                 "contamination",
                 f"contamination is {self.contamination!r}; it is the part of the rows that is"
                 " unusual: above 0 and below 0.5",
@@ -130,12 +130,12 @@ class ImportanceParameters:
         _whole("seed", self.seed, 0, MAX_SEED)
         _whole("n_repeats", self.n_repeats, 2, MAX_REPEATS)
         if not (_is_number(self.confidence) and 0.5 < self.confidence < 1):
-            raise wrong(
+            raise field_error(
                 "confidence", f"confidence is {self.confidence!r}; it is above 0.5 and below 1"
             )
 
 
-def wrong(field: str, message: str) -> InvalidInput:
+def field_error(field: str, message: str) -> InvalidInput:
     """The error that names the field (`data[3][1]`, `eps`)."""
     return InvalidInput(message, details=[{"field": field, "message": message}])
 
@@ -146,11 +146,13 @@ def _is_number(value: object) -> bool:
 
 def _one_of(field: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise wrong(field, f"{field} is {value!r}; it is one of {', '.join(choices)}")
+        raise field_error(field, f"{field} is {value!r}; it is one of {', '.join(choices)}")
 
 
 def _whole(field: str, value: object, least: int, most: int) -> None:
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise wrong(field, f"{field} is {value!r}; it is a whole number from {least} to {most}")
+        raise field_error(
+            field, f"{field} is {value!r}; it is a whole number from {least} to {most}"
+        )

@@ -14,7 +14,7 @@ from functions.clustering.algorithms.fitted import (
     Model,
 )
 from functions.clustering.algorithms.matrix import Table, checked_rows, scaled
-from functions.clustering.algorithms.parameters import wrong
+from functions.clustering.algorithms.parameters import field_error
 
 
 def score(model: Model, table: Table) -> Scores:
@@ -24,7 +24,7 @@ def score(model: Model, table: Table) -> Scores:
         InvalidInput: Other columns than the model's, an empty cell or infinity.
     """
     if table.columns != model.columns:
-        raise wrong(
+        raise field_error(
             "columns",
             f"the model knows {len(model.columns)} columns ({_some(model.columns)});"
             f" these are {len(table.columns)} ({_some(table.columns)})",

@@ -1,11 +1,10 @@
-"""Large sets of rows, from files in the bucket: NPY, CSV and Parquet.
+"""Reads large sets of rows from files in the bucket: NPY, CSV and Parquet.
 
-A file is what its name says, or it is refused: its first bytes are compared with its suffix before
-anything parses it. Nothing in it is ever executed: NPY of Python objects (pickle) is refused.
+The first bytes of a file are compared with its suffix before anything parses it. Nothing in a file
+is executed: NPY files of Python objects (pickle) are refused.
 
-What is in memory is the array that the algorithms need, in the file's own precision where that
-fits, and a few megabytes of the file. Parquet alone is read from a temporary file, because its
-columns lie apart.
+Memory holds the array that the algorithms need, in the file's own precision where that fits, and
+a few megabytes of the file. Only Parquet is read from a temporary file: its columns are apart.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import urlsplit
 
+from functions.clustering.algorithms.parameters import field_error
 from functions.clustering.limits import DATASETS, MAX_FILE_BYTES
-from functions.clustering.rows import wrong
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:
     from functions.clustering.algorithms.matrix import Table
 
 Progress = Callable[[float], None]
-"""Told how much of a file has been read, 0..1; may raise to stop."""
+"""Called with the share of the file that was read, 0..1; may raise to stop."""
 
 NPY_MAGIC: Final = b"\x93NUMPY"
 PARQUET_MAGIC: Final = b"PAR1"
@@ -31,34 +30,38 @@ SUFFIXES: Final = (".npy", ".csv", ".parquet")
 
 
 def dataset_key(address: str, bucket: str) -> str:
-    """The key that an address names.
+    """Return the key of an address.
 
     Args:
         address: `s3://bucket/datasets/…`.
-        bucket: The stack's own.
+        bucket: The stack's bucket.
 
     Raises:
-        InvalidInput: Another bucket or folder, or a name that is none of .npy, .csv, .parquet.
+        InvalidInput: The address is in another bucket or folder, or has another suffix.
     """
     parts = urlsplit(address, allow_fragments=False)
     key = parts.path.removeprefix("/") + (f"?{parts.query}" if parts.query else "")
     if parts.scheme != "s3" or parts.netloc != bucket:
-        raise wrong("input", f"input is {address[:200]!r}; data is read from s3://{bucket}/ only")
+        raise field_error(
+            "input", f"input is {address[:200]!r}; data is read from s3://{bucket}/ only"
+        )
     if not key.startswith(DATASETS) or key == DATASETS:
-        raise wrong("input", f"input names {key[:200]!r}; data lies under s3://{bucket}/{DATASETS}")
+        raise field_error(
+            "input", f"input names {key[:200]!r}; data lies under s3://{bucket}/{DATASETS}"
+        )
     if PurePosixPath(key).suffix.lower() not in SUFFIXES:
-        raise wrong("input", f"input ends in none of {', '.join(SUFFIXES)}: {key[-80:]!r}")
+        raise field_error("input", f"input ends in none of {', '.join(SUFFIXES)}: {key[-80:]!r}")
     return key
 
 
 def read_table(store: ObjectStore, key: str, progress: Progress = lambda _: None) -> Table:
-    """The rows of a file; an empty cell is NaN.
+    """Read the rows of a file; an empty cell is NaN.
 
     Raises:
-        NotFound: There is no such file.
-        InvalidInput: It is not what its name says, is cut off, or holds what is no number.
-        TooLarge: More bytes, rows or numbers than a job takes.
-        Conflict: It was replaced while it was read.
+        NotFound: The file does not exist.
+        InvalidInput: The file has another format, is truncated, or has a cell that is no number.
+        TooLarge: The file has more bytes, rows or numbers than a job may have.
+        Conflict: The file was replaced while it was read.
     """
     with store.open(key, MAX_FILE_BYTES) as stream:
         suffix = PurePosixPath(key).suffix.lower()
@@ -80,10 +83,12 @@ def _check_kind(stream: BinaryIO, key: str, suffix: str) -> None:
     beginning = stream.read(4096)
     stream.seek(0)
     if not beginning:
-        raise wrong("input", f"{key} is empty")
+        raise field_error("input", f"{key} is empty")
     found = _kind(beginning)
     if found != suffix:
-        raise wrong("input", f"{key} is no {suffix} file: it begins as {found or 'something else'}")
+        raise field_error(
+            "input", f"{key} is no {suffix} file: it begins as {found or 'something else'}"
+        )
 
 
 def _kind(beginning: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""CSV: UTF-8, commas, an optional line of names first; an empty cell is NaN."""
+"""Reads CSV: UTF-8, commas, an optional header; an empty cell is NaN."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from functions.clustering.algorithms.matrix import Table
+from functions.clustering.algorithms.parameters import field_error
 from functions.clustering.limits import DOUBLE_VALUES, MAX_JOB_ROWS, MAX_JOB_VALUES
-from functions.clustering.reading.room import Floats, check_shape, put
-from functions.clustering.rows import check_columns, column_names, wrong
+from functions.clustering.reading.buffer import Floats, check_shape, copy_rows
+from functions.clustering.rows import check_columns, column_names
 
 if TYPE_CHECKING:
     from functions.clustering.reading import Progress
@@ -24,12 +25,12 @@ _SHOWN_CHARS = 40
 
 
 def read_csv(stream: BinaryIO, key: str, progress: Progress) -> Table:
-    """Rows of numbers.
+    """Read rows of numbers.
 
     Raises:
         InvalidInput: No UTF-8, a line that is too long, has more or fewer cells than the first, or
             a cell that is no number; line and column are named.
-        TooLarge: More than a job takes.
+        TooLarge: The file has more rows or numbers than a job may have.
     """
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
@@ -40,29 +41,29 @@ def read_csv(stream: BinaryIO, key: str, progress: Progress) -> Table:
         columns = lines.columns
         # Address space, not memory: pages that are never written cost nothing.
         most = min(MAX_JOB_ROWS, MAX_JOB_VALUES // columns) + 1
-        room: Floats = np.empty((most, columns), np.float64)
+        buffer: Floats = np.empty((most, columns), np.float64)
         rows = 0
         while part := list(islice(lines, PART_ROWS)):
             check_shape(key, rows + len(part), columns)
-            if room.dtype == np.float64 and (rows + len(part)) * columns > DOUBLE_VALUES:
-                wider, room = room, np.empty((most, columns), np.float32)
-                put(room, 0, wider[:rows], key)
+            if buffer.dtype == np.float64 and (rows + len(part)) * columns > DOUBLE_VALUES:
+                wider, buffer = buffer, np.empty((most, columns), np.float32)
+                copy_rows(buffer, 0, wider[:rows], key)
                 del wider
-            put(room, rows, np.array(part), key)
+            copy_rows(buffer, rows, np.array(part), key)
             rows += len(part)
             progress(min(1.0, stream.tell() / size))
         check_shape(key, rows, columns)
-        return Table(room[:rows], column_names(columns, names))
+        return Table(buffer[:rows], column_names(columns, names))
     except UnicodeDecodeError as error:
-        raise wrong("input", f"{key} is not UTF-8") from error
+        raise field_error("input", f"{key} is not UTF-8") from error
     except csv.Error as error:
-        raise wrong("input", f"{key} is no CSV: line {lines.number}: {error}") from error
+        raise field_error("input", f"{key} is no CSV: line {lines.number}: {error}") from error
     finally:
         text.detach()
 
 
 class _Lines:
-    """Rows of numbers, one after the other; knows where it is."""
+    """Iterates over rows of numbers, and knows the line number."""
 
     def __init__(self, text: io.TextIOWrapper, key: str) -> None:
         self._key = key
@@ -73,16 +74,16 @@ class _Lines:
 
     @property
     def number(self) -> int:
-        """Of the line that was read last, from 1."""
+        """The number of the line that was read last, from 1."""
         return self._reader.line_num
 
     def names(self) -> list[str] | None:
-        """The names in the first line; None when that line holds numbers."""
+        """Return the names in the header; None when the first line contains numbers."""
         first = next(self._reader, [])
         self.columns = len(first)
         check_columns(self.columns, "input")
         if not first:
-            raise wrong("input", f"{self._key}: line 1 is empty")
+            raise field_error("input", f"{self._key}: line 1 is empty")
         if all(_is_number(cell) for cell in first):
             self._pushed.append(first)
             return None
@@ -96,10 +97,10 @@ class _Lines:
         if not cells:
             # Only the end of a file may be empty: skipping lines would shift the labels.
             if any(self._reader):
-                raise wrong("input", f"{self._key}: line {self.number - 1} is empty")
+                raise field_error("input", f"{self._key}: line {self.number - 1} is empty")
             raise StopIteration
         if len(cells) != self.columns:
-            raise wrong(
+            raise field_error(
                 "input",
                 f"{self._key}: line {self.number} has {len(cells)} cells and the first line "
                 f"{self.columns}; it may be cut off there",
@@ -116,7 +117,7 @@ class _Lines:
             return float(cell)
         except ValueError:
             shown = f"{cell[:_SHOWN_CHARS]!r}"
-            raise wrong(
+            raise field_error(
                 f"input line {self.number}, column {column}",
                 f"{self._key}: line {self.number}, column {column}: {shown} is no number",
             ) from None
@@ -126,8 +127,9 @@ class _Lines:
         while line := self._text.readline(MAX_LINE_CHARS):
             number += 1
             if len(line) == MAX_LINE_CHARS:
-                raise wrong(
-                    "input", f"{self._key}: line {number} is longer than {MAX_LINE_CHARS} signs"
+                raise field_error(
+                    "input",
+                    f"{self._key}: line {number} is longer than {MAX_LINE_CHARS} characters",
                 )
             yield line
 

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from functions.clustering.algorithms.matrix import Table
-from functions.clustering.bounded import Died, run_bounded
+from functions.clustering.algorithms.parameters import field_error
+from functions.clustering.child_process import ProcessDied, run_in_child_process
 from functions.clustering.limits import DOUBLE_VALUES, MAX_JOB_VALUES
-from functions.clustering.reading.room import Floats, check_shape, put
-from functions.clustering.rows import column_names, wrong
+from functions.clustering.reading.buffer import Floats, check_shape, copy_rows
+from functions.clustering.rows import column_names
 from hearth.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ _MAGIC = b"PAR1"
 
 
 def read_parquet(stream: BinaryIO, key: str, progress: Progress) -> Table:
-    """Rows of numbers.
+    """Read rows of numbers.
 
     Raises:
         InvalidInput: A column that holds no numbers, or a file that is damaged or cut off.
-        TooLarge: More than a job takes.
+        TooLarge: The file has more rows or numbers than a job may have.
         TimedOut: Reading took over five minutes.
     """
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
@@ -46,14 +47,14 @@ def read_parquet(stream: BinaryIO, key: str, progress: Progress) -> Table:
         progress(0.5)
         file.seek(-min(len(_MAGIC), file.tell()), 2)
         if file.read() != _MAGIC:
-            raise wrong("input", f"{key} is cut off: it does not end as Parquet does")
+            raise field_error("input", f"{key} is cut off: it does not end as Parquet does")
         # Address space, not memory: pages that are never written cost nothing.
         shared = mmap.mmap(-1, MAX_JOB_VALUES * 4)
         try:
-            (told,) = run_bounded(
+            (told,) = run_in_child_process(
                 lambda _: [_parse(file.name, key, shared)], LONGEST_S, f"reading {key}"
             )
-        except Died as error:
+        except ProcessDied as error:
             raise _damaged(key, error) from error
     found: dict[str, Any] = json.loads(told)
     rows, columns = found["rows"], len(found["names"])
@@ -73,7 +74,7 @@ def _parse(path: str, key: str, shared: mmap.mmap) -> bytes:
     names = [str(field.name) for field in fields]
     for field in fields:
         if not (DataType.is_numeric(field.type) or DataType.is_boolean(field.type)):
-            raise wrong(
+            raise field_error(
                 "input", f"{key}: column {field.name!r:.100} holds {field.type}, no numbers"
             )
     columns = len(names)
@@ -81,21 +82,21 @@ def _parse(path: str, key: str, shared: mmap.mmap) -> bytes:
     double = any(field.type.bit_width == 64 for field in fields)
     most = (DOUBLE_VALUES if double else MAX_JOB_VALUES) // columns
     dtype: type[np.float64 | np.float32] = np.float64 if double else np.float32
-    room: Floats = cast("Floats", np.frombuffer(shared, dtype, most * columns))
-    room = room.reshape(most, columns)
+    buffer: Floats = cast("Floats", np.frombuffer(shared, dtype, most * columns))
+    buffer = buffer.reshape(most, columns)
     rows = 0
     for batch in _batches(reader, key):
         check_shape(key, rows + batch.num_rows, columns)
         if rows + batch.num_rows > most:
-            # More numbers than are kept as float64: the same room holds twice as many float32.
+            # More numbers than are kept as float64: the same buffer holds twice as many float32.
             single: NDArray[np.float32] = np.frombuffer(shared, np.float32)
-            single[: rows * columns] = room[:rows].reshape(-1)
+            single[: rows * columns] = buffer[:rows].reshape(-1)
             most = MAX_JOB_VALUES // columns
-            room = single[: most * columns].reshape(most, columns)
-        put(room, rows, _numbers(batch.columns), key)
+            buffer = single[: most * columns].reshape(most, columns)
+        copy_rows(buffer, rows, _numbers(batch.columns), key)
         rows += batch.num_rows
     check_shape(key, rows, columns)
-    return json.dumps({"rows": rows, "names": names, "dtype": room.dtype.str}).encode()
+    return json.dumps({"rows": rows, "names": names, "dtype": buffer.dtype.str}).encode()
 
 
 def _batches(reader: Any, key: str) -> Iterator[Any]:
@@ -110,7 +111,7 @@ def _batches(reader: Any, key: str) -> Iterator[Any]:
 
 
 def _damaged(key: str, error: Exception) -> InvalidInput:
-    return wrong("input", f"{key} is damaged, or no Parquet that can be read: {error!s:.200}")
+    return field_error("input", f"{key} is damaged, or no Parquet that can be read: {error!s:.200}")
 
 
 def _numbers(columns: Sequence[Any]) -> NDArray[np.float64]:

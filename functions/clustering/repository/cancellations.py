@@ -1,4 +1,4 @@
-"""Jobs that somebody wants to stop. Each function works in the caller's transaction."""
+"""The table of requested cancellations."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hearth.db import insert_for
 _c = cancellations_table.c
 
 
-def ask(tx: Connection, job_id: str, who: str, now: datetime) -> None:
-    """Note that a job is to stop; asking twice changes nothing."""
+def request_cancellation(tx: Connection, job_id: str, who: str, now: datetime) -> None:
+    """Record the request to cancel a job. Idempotent."""
     insert = insert_for(tx.dialect.name)(cancellations_table)
     tx.execute(
         insert.on_conflict_do_nothing(index_elements=["job_id"]),
@@ -21,7 +21,7 @@ def ask(tx: Connection, job_id: str, who: str, now: datetime) -> None:
     )
 
 
-def is_asked(tx: Connection, job_id: str) -> bool:
-    """Whether a job is to stop."""
+def is_cancellation_requested(tx: Connection, job_id: str) -> bool:
+    """Whether the cancellation of a job was requested."""
     query = select(_c.job_id).where(_c.job_id == job_id)
     return tx.execute(query).one_or_none() is not None

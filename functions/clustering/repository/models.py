@@ -1,4 +1,4 @@
-"""Saved models and their names. Each function works in the caller's transaction."""
+"""The tables of saved models and of their promotions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _p = promotions_table.c
 
 
 def add(tx: Connection, manifest: Mapping[str, Any], created_at: datetime) -> None:
-    """Keep a model's manifest; one whose id is there already is left as it is."""
+    """Insert a model's manifest, unless its id exists."""
     insert = insert_for(tx.dialect.name)(models_table)
     tx.execute(
         insert.on_conflict_do_nothing(index_elements=["id"]),
@@ -31,7 +31,7 @@ def add(tx: Connection, manifest: Mapping[str, Any], created_at: datetime) -> No
 
 
 def get(tx: Connection, model_id: str) -> Mapping[str, Any] | None:
-    """A model's manifest."""
+    """Find a model's manifest."""
     found: Mapping[str, Any] | None = tx.execute(
         select(_m.manifest).where(_m.id == model_id)
     ).scalar_one_or_none()
@@ -41,7 +41,7 @@ def get(tx: Connection, model_id: str) -> Mapping[str, Any] | None:
 def page(
     tx: Connection, name: str | None, before: str | None, limit: int
 ) -> list[Mapping[str, Any]]:
-    """Manifests, newest first, below the id `before`."""
+    """List manifests, newest first, after the id `before`."""
     query = select(_m.manifest).order_by(_m.id.desc()).limit(limit)
     if name is not None:
         query = query.where(_m.name == name)
@@ -51,12 +51,12 @@ def page(
 
 
 def count(tx: Connection) -> int:
-    """How many models there are."""
+    """Count the models."""
     return tx.execute(select(func.count()).select_from(models_table)).scalar_one()
 
 
 def remove(tx: Connection, model_id: str) -> None:
-    """Forget a model, and that a name ever stood for it."""
+    """Delete a model and its promotions."""
     tx.execute(delete(promotions_table).where(_p.model_id == model_id))
     tx.execute(delete(models_table).where(_m.id == model_id))
 
@@ -65,7 +65,7 @@ def remove(tx: Connection, model_id: str) -> None:
 
 
 def promoted(tx: Connection, names: Sequence[str] | None = None) -> dict[str, str]:
-    """Name → id of the model that it stands for, of all names or some."""
+    """Return the id of the promoted model of each name, or of some names."""
     newest = select(func.max(_p.id)).where(_p.withdrawn_at.is_(None)).group_by(_p.name)
     if names is not None:
         newest = newest.where(_p.name.in_(list(names)))
@@ -74,7 +74,7 @@ def promoted(tx: Connection, names: Sequence[str] | None = None) -> dict[str, st
 
 
 def promote(tx: Connection, name: str, model_id: str, who: str, now: datetime) -> None:
-    """Let a name stand for a model from now on."""
+    """Promote a model to a name."""
     tx.execute(
         promotions_table.insert(),
         {
@@ -88,7 +88,7 @@ def promote(tx: Connection, name: str, model_id: str, who: str, now: datetime) -
 
 
 def withdraw(tx: Connection, name: str, model_id: str, who: str, now: datetime) -> None:
-    """End the newest promotion of a name, if it is that of `model_id`; the one before counts."""
+    """Withdraw the newest promotion of a name if it is that of `model_id`."""
     newest = (
         select(func.max(_p.id)).where(_p.name == name, _p.withdrawn_at.is_(None)).scalar_subquery()
     )

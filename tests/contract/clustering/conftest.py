@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from hearth.db import Database
-from tests.contract.clustering.bench import Bench
+from tests.contract.clustering.harness import Harness
 from tests.support.databases import migrated_sqlite
 
 
 @pytest.fixture
-def bench(migrated_url: str) -> Iterator[Bench]:
+def harness(migrated_url: str) -> Iterator[Harness]:
     """On SQLite and on PostgreSQL."""
     db = Database(migrated_url)
-    yield Bench(db)
+    yield Harness(db)
     db.close()
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Bench]:
+def home(tmp_path: Path) -> Iterator[Harness]:
     """Where the engine does not matter."""
     url = migrated_sqlite(tmp_path / "hearth.db")
     db = Database(url)
-    yield Bench(db)
+    yield Harness(db)
     db.close()

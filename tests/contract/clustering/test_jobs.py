@@ -13,7 +13,7 @@ import pytest
 from functions.clustering import worker as worker_module
 from functions.clustering.algorithms import clusters
 from hearth.errors import Unavailable
-from tests.contract.clustering.bench import ANA, BEN, BOSS, BUCKET, Bench, blobs
+from tests.contract.clustering.harness import ANA, BEN, BOSS, BUCKET, Harness, blobs
 
 
 def npy(array: Any) -> bytes:
@@ -22,44 +22,44 @@ def npy(array: Any) -> bytes:
     return file.getvalue()
 
 
-def order(bench: Bench, who: Any = BOSS, **body: Any) -> Any:
-    address = body.pop("input", None) or bench.put("rooms.npy", npy(blobs(90, 3)))
-    job = bench.post("/cluster", {"input": address, "n_clusters": 3, **body}, who)
+def order(harness: Harness, who: Any = BOSS, **body: Any) -> Any:
+    address = body.pop("input", None) or harness.put("rooms.npy", npy(blobs(90, 3)))
+    job = harness.post("/cluster", {"input": address, "n_clusters": 3, **body}, who)
     assert job["status"] == "queued"
     return job
 
 
-def state(bench: Bench, job: Any, who: Any = BOSS) -> Any:
-    return bench.get(f"/jobs/{job['job_id']}", who)
+def state(harness: Harness, job: Any, who: Any = BOSS) -> Any:
+    return harness.get(f"/jobs/{job['job_id']}", who)
 
 
-def test_rows_in_s3_become_a_job_whose_result_is_that_of_the_request(bench: Bench) -> None:
+def test_rows_in_s3_become_a_job_whose_result_is_that_of_the_request(harness: Harness) -> None:
     rows = blobs(90, 3)
-    job = order(bench)
-    assert bench.refused(f"/jobs/{job['job_id']}/result", None, method="GET")[0] == 409
-    assert bench.deliver() == {"batchItemFailures": []}
-    done = state(bench, job)
+    job = order(harness)
+    assert harness.refused(f"/jobs/{job['job_id']}/result", None, method="GET")[0] == 409
+    assert harness.deliver() == {"batchItemFailures": []}
+    done = state(harness, job)
     assert (done["status"], done["progress"]) == ("done", 1.0)
-    result = bench.get(f"/jobs/{job['job_id']}/result")
-    direct = bench.post("/cluster", {"data": rows.tolist(), "n_clusters": 3})
+    result = harness.get(f"/jobs/{job['job_id']}/result")
+    direct = harness.post("/cluster", {"data": rows.tolist(), "n_clusters": 3})
     assert result["labels"] == direct["labels"]
     assert result["processing_time"] is None
     assert "90 rows, read as float64" in result["notes"][0]
-    assert json.loads(bench.store.objects[done["result_key"]]) == result
+    assert json.loads(harness.store.objects[done["result_key"]]) == result
 
 
-def test_a_model_is_saved_with_the_job_and_scores_a_file(bench: Bench) -> None:
-    job = order(bench, save_as="rooms")
-    bench.deliver()
-    result = bench.get(f"/jobs/{job['job_id']}/result")
+def test_a_model_is_saved_with_the_job_and_scores_a_file(harness: Harness) -> None:
+    job = order(harness, save_as="rooms")
+    harness.deliver()
+    result = harness.get(f"/jobs/{job['job_id']}/result")
     model_id = result["model"]["id"]
-    assert bench.get(f"/models/{model_id}")["rows"] == 90
-    scored = bench.post("/score", {"model": model_id, "input": job["input"]})
-    bench.deliver()
-    assert bench.get(f"/jobs/{scored['job_id']}/result")["labels"] == result["labels"]
+    assert harness.get(f"/models/{model_id}")["rows"] == 90
+    scored = harness.post("/score", {"model": model_id, "input": job["input"]})
+    harness.deliver()
+    assert harness.get(f"/jobs/{scored['job_id']}/result")["labels"] == result["labels"]
 
 
-def test_a_column_of_the_file_may_be_the_target(home: Bench) -> None:
+def test_a_column_of_the_file_may_be_the_target(home: Harness) -> None:
     rng = np.random.default_rng(1)
     cause = rng.normal(0, 1, 100)
     lines = "\n".join(
@@ -74,14 +74,14 @@ def test_a_column_of_the_file_may_be_the_target(home: Bench) -> None:
 # ---- repeated and killed ----
 
 
-def test_a_worker_that_is_killed_is_followed_by_one_that_gives_the_same_bytes(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_after_a_killed_worker_another_one_gives_the_same_bytes(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         """The process is gone: nothing after this runs."""
 
-    job = order(bench, save_as="rooms")
-    put = bench.store.put
+    job = order(harness, save_as="rooms")
+    put = harness.store.put
     seen: list[tuple[str, bytes]] = []
 
     def dying_put(key: str, data: bytes, content_type: str) -> str:
@@ -91,21 +91,21 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_gives_the_same_bytes(
             raise Killed
         return stored
 
-    monkeypatch.setattr(bench.store, "put", dying_put)
+    monkeypatch.setattr(harness.store, "put", dying_put)
     with pytest.raises(Killed):
-        bench.deliver()
-    assert state(bench, job)["status"] == "running"
-    assert bench.get("/models")["models"] == []
-    bench.clock.advance(400)  # the lease has run out; the sweep announces it again
-    bench.ledger.announce(bench.ledger.due(10))
-    bench.deliver()
-    assert state(bench, job)["status"] == "done"
-    assert state(bench, job)["attempts"] == 2
+        harness.deliver()
+    assert state(harness, job)["status"] == "running"
+    assert harness.get("/models")["models"] == []
+    harness.clock.advance(400)  # the lease has run out; the sweep announces it again
+    harness.ledger.announce(harness.ledger.due(10))
+    harness.deliver()
+    assert state(harness, job)["status"] == "done"
+    assert state(harness, job)["attempts"] == 2
     assert seen[:2] == seen[2:], "the second attempt wrote other bytes"
-    assert len(bench.get("/models")["models"]) == 1
+    assert len(harness.get("/models")["models"]) == 1
 
 
-def test_a_store_that_is_away_for_a_while_is_tried_again(home: Bench) -> None:
+def test_an_unavailable_store_is_retried(home: Harness) -> None:
     job = order(home)
     home.store.offline = True
     home.deliver()
@@ -120,44 +120,44 @@ def test_a_store_that_is_away_for_a_while_is_tried_again(home: Bench) -> None:
 # ---- cancelled ----
 
 
-def test_a_job_that_waits_is_cancelled_before_it_reads_anything(bench: Bench) -> None:
-    job = order(bench)
-    assert bench.post(f"/jobs/{job['job_id']}/cancel", None)["status"] == "cancelling"
-    assert bench.post(f"/jobs/{job['job_id']}/cancel", None)["status"] == "cancelling"
-    bench.deliver()
-    ended = state(bench, job)
+def test_a_job_that_waits_is_cancelled_before_it_reads_anything(harness: Harness) -> None:
+    job = order(harness)
+    assert harness.post(f"/jobs/{job['job_id']}/cancel", None)["status"] == "cancelling"
+    assert harness.post(f"/jobs/{job['job_id']}/cancel", None)["status"] == "cancelling"
+    harness.deliver()
+    ended = state(harness, job)
     assert (ended["status"], ended["error"]["code"]) == ("cancelled", "CANCELLED")
-    assert ended["result_key"] not in bench.store.objects
+    assert ended["result_key"] not in harness.store.objects
     # Once more is no error, and it stays cancelled when somebody retries it.
-    assert bench.post(f"/jobs/{job['job_id']}/cancel", None)["status"] == "cancelled"
-    bench.ledger.retry(job["job_id"])
-    bench.deliver()
-    assert state(bench, job)["status"] == "cancelled"
+    assert harness.post(f"/jobs/{job['job_id']}/cancel", None)["status"] == "cancelled"
+    harness.ledger.retry(job["job_id"])
+    harness.deliver()
+    assert state(harness, job)["status"] == "cancelled"
 
 
 def test_a_job_that_runs_stops_in_the_middle_of_a_stage(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = order(bench, save_as="rooms")
+    job = order(harness, save_as="rooms")
     monkeypatch.setattr(clusters, "cluster", lambda *_: time.sleep(60))
-    progress = bench.ledger.progress
+    progress = harness.ledger.progress
 
     def cancelled_meanwhile(leased: Any, part: float) -> None:
         progress(leased, part)
         if part >= worker_module.COMPUTING[0]:
-            assert bench.post(f"/jobs/{job['job_id']}/cancel", None)["status"] == "cancelling"
+            assert harness.post(f"/jobs/{job['job_id']}/cancel", None)["status"] == "cancelling"
 
-    monkeypatch.setattr(bench.ledger, "progress", cancelled_meanwhile)
+    monkeypatch.setattr(harness.ledger, "progress", cancelled_meanwhile)
     began = time.monotonic()
-    bench.deliver()
+    harness.deliver()
     assert time.monotonic() - began < 30
-    ended = state(bench, job)
+    ended = state(harness, job)
     assert (ended["status"], ended["error"]["code"]) == ("cancelled", "CANCELLED")
-    assert ended["result_key"] not in bench.store.objects
-    assert bench.get("/models")["models"] == []
+    assert ended["result_key"] not in harness.store.objects
+    assert harness.get("/models")["models"] == []
 
 
-def test_a_job_that_is_done_cannot_be_cancelled(home: Bench) -> None:
+def test_a_job_that_is_done_cannot_be_cancelled(home: Harness) -> None:
     job = order(home)
     home.deliver()
     status, code, message = home.refused(f"/jobs/{job['job_id']}/cancel", None)
@@ -168,13 +168,13 @@ def test_a_job_that_is_done_cannot_be_cancelled(home: Bench) -> None:
 # ---- followed ----
 
 
-def test_progress_grows_from_stage_to_stage(home: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_grows_from_stage_to_stage(home: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[float] = []
     progress = home.ledger.progress
     monkeypatch.setattr(
         home.ledger, "progress", lambda job, part: (told.append(part), progress(job, part))
     )
-    monkeypatch.setattr(worker_module, "TOLD_EVERY_S", 0.0)
+    monkeypatch.setattr(worker_module, "PROGRESS_INTERVAL_S", 0.0)
     order(home)
     home.deliver()
     assert told == sorted(told)
@@ -182,7 +182,7 @@ def test_progress_grows_from_stage_to_stage(home: Bench, monkeypatch: pytest.Mon
     assert told[-1] >= 0.95
 
 
-def test_a_job_with_no_time_left_fails_and_says_how_far_it_came(home: Bench) -> None:
+def test_a_job_without_time_left_fails_with_its_stage(home: Harness) -> None:
     job = order(home)
     home.deliver(remaining_s=0.5)
     ended = state(home, job)
@@ -190,7 +190,7 @@ def test_a_job_with_no_time_left_fails_and_says_how_far_it_came(home: Bench) -> 
     assert "up to: reading the rows" in ended["error"]["message"]
 
 
-def test_a_job_is_its_callers_and_the_managers(home: Bench) -> None:
+def test_a_job_is_visible_to_its_caller_and_to_managers(home: Harness) -> None:
     job = order(home, ANA)
     assert state(home, job, ANA)["status"] == "queued"
     assert state(home, job, BOSS)["status"] == "queued"
@@ -211,8 +211,8 @@ def test_a_job_is_its_callers_and_the_managers(home: Bench) -> None:
         ("https://example.org/a.npy", 400, "String should match pattern"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_refused_at_once(
-    home: Bench, address: str, status: int, message: str
+def test_an_address_of_no_file_is_refused_at_once(
+    home: Harness, address: str, status: int, message: str
 ) -> None:
     found, _, told = home.refused("/cluster", {"input": address})
     assert found == status
@@ -229,7 +229,7 @@ def test_an_address_that_leads_nowhere_is_refused_at_once(
     ],
 )
 def test_a_file_that_cannot_be_read_fails_its_job_once_and_by_name(
-    home: Bench, name: str, data: bytes, message: str
+    home: Harness, name: str, data: bytes, message: str
 ) -> None:
     job = order(home, input=home.put(name, data))
     home.deliver()
@@ -239,12 +239,12 @@ def test_a_file_that_cannot_be_read_fails_its_job_once_and_by_name(
     assert ended["error"]["details"][0]["field"].startswith("input")
 
 
-def test_a_job_of_another_function_is_not_shown(home: Bench) -> None:
+def test_a_job_of_another_capability_does_not_exist(home: Harness) -> None:
     status, code, _ = home.refused("/jobs/01J00000000000000000000000", None, method="GET")
     assert (status, code) == (404, "NOT_FOUND")
 
 
-def test_a_queue_that_does_not_answer_loses_no_job(home: Bench) -> None:
+def test_a_queue_that_does_not_answer_loses_no_job(home: Harness) -> None:
     home.queues.offline = True
     job = order(home)
     home.queues.offline = False

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.clustering.bench import Bench
+from tests.contract.clustering.harness import Harness
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
 
@@ -23,7 +23,7 @@ from tests.support.fakes import LambdaContext
     ],
 )
 def test_a_recorded_request_is_answered(
-    home: Bench, name: str, status: int, part: dict[str, Any]
+    home: Harness, name: str, status: int, part: dict[str, Any]
 ) -> None:
     answer = home.handler(load_event(f"clustering/{name}"), LambdaContext())
     body = json.loads(answer["body"])
@@ -31,6 +31,6 @@ def test_a_recorded_request_is_answered(
     assert part.items() <= body.items()
 
 
-def test_a_hint_of_an_unknown_job_is_let_go(home: Bench) -> None:
+def test_a_notification_of_an_unknown_job_is_ignored(home: Harness) -> None:
     event = load_event("clustering/sqs_hint_unknown_job")
     assert home.consumer(event, LambdaContext()) == {"batchItemFailures": []}

@@ -16,12 +16,12 @@ from functions.clustering import service as service_module
 from functions.clustering.algorithms import clusters
 from functions.clustering.limits import SMALL_ROWS
 from hearth.http.auth import PERMISSIONS, Principal, Role
-from tests.contract.clustering.bench import ANA, BOSS, Bench, blobs
+from tests.contract.clustering.harness import ANA, BOSS, Harness, blobs
 
 
-def error(bench: Bench, path: str, body: Any) -> tuple[int, str, dict[str, Any]]:
+def error(harness: Harness, path: str, body: Any) -> tuple[int, str, dict[str, Any]]:
     """Status, code and the first detail of a refusal."""
-    status, answer = bench.ask("POST", path, body)
+    status, answer = harness.ask("POST", path, body)
     assert status >= 400, answer
     assert answer["error"]["message"], answer
     details = answer["error"]["details"]
@@ -31,7 +31,7 @@ def error(bench: Bench, path: str, body: Any) -> tuple[int, str, dict[str, Any]]
 # ---- answers ----
 
 
-def test_rows_are_grouped_and_the_answer_keeps_to_the_contract(home: Bench) -> None:
+def test_rows_are_grouped_and_the_answer_keeps_to_the_contract(home: Harness) -> None:
     data = blobs(60, 3, groups=3).tolist()
     answer = home.post(
         "/cluster", {"data": data, "n_clusters": 3, "feature_names": ["a", "b", "c"]}
@@ -46,7 +46,7 @@ def test_rows_are_grouped_and_the_answer_keeps_to_the_contract(home: Bench) -> N
     assert answer["model"] is None
 
 
-def test_what_was_left_open_is_named(home: Bench) -> None:
+def test_chosen_defaults_are_named(home: Harness) -> None:
     answer = home.post("/cluster", {"data": blobs(40).tolist()})
     assert "n_clusters" in {default["field"] for default in answer["defaults"]}
     assert answer["curve"]
@@ -54,7 +54,7 @@ def test_what_was_left_open_is_named(home: Bench) -> None:
 
 @pytest.mark.parametrize("algorithm", ["isolation_forest", "robust_zscore", "local_outlier_factor"])
 def test_unusual_rows_are_found_and_the_answer_keeps_to_the_contract(
-    home: Bench, algorithm: str
+    home: Harness, algorithm: str
 ) -> None:
     data = [*np.random.default_rng(3).normal(0, 1, (60, 2)).tolist(), [40.0, -40.0]]
     answer = home.post("/anomaly", {"data": data, "algorithm": algorithm, "contamination": 0.05})
@@ -65,7 +65,7 @@ def test_unusual_rows_are_found_and_the_answer_keeps_to_the_contract(
     assert answer["anomalies"][0]["row"] == 60
 
 
-def test_what_a_target_depends_on_is_ranked(home: Bench) -> None:
+def test_feature_importance_is_ranked(home: Harness) -> None:
     rng = np.random.default_rng(4)
     data = rng.normal(0, 1, (120, 3))
     body = {
@@ -78,7 +78,7 @@ def test_what_a_target_depends_on_is_ranked(home: Bench) -> None:
     assert answer["task"] == "regression"
 
 
-def test_the_target_may_be_a_column_of_the_rows(home: Bench) -> None:
+def test_the_target_may_be_a_column_of_the_rows(home: Harness) -> None:
     data = np.random.default_rng(4).normal(0, 1, (120, 2))
     rows = np.column_stack([data, data[:, 0] * 2]).tolist()
     body = {"data": rows, "feature_names": ["cause", "noise", "y"], "target_column": "y"}
@@ -88,7 +88,7 @@ def test_the_target_may_be_a_column_of_the_rows(home: Bench) -> None:
     assert error(home, "/importance", body)[2]["field"] == "target_column"
 
 
-def test_a_seed_gives_the_same_answer_again(home: Bench) -> None:
+def test_a_seed_gives_the_same_answer_again(home: Harness) -> None:
     body = {"data": blobs(50, 4).tolist(), "seed": 7}
     one, two = home.post("/cluster", body), home.post("/cluster", body)
     for answer in (one, two):
@@ -99,14 +99,14 @@ def test_a_seed_gives_the_same_answer_again(home: Bench) -> None:
 # ---- saved and scored ----
 
 
-def test_a_model_is_saved_promoted_and_scores_new_rows(bench: Bench) -> None:
+def test_a_model_is_saved_promoted_and_scores_new_rows(harness: Harness) -> None:
     body = {"data": blobs(60).tolist(), "n_clusters": 3, "save_as": "rooms"}
-    fitted = bench.post("/cluster", body)
-    model = bench.get(f"/models/{fitted['model']['id']}")
+    fitted = harness.post("/cluster", body)
+    model = harness.get(f"/models/{fitted['model']['id']}")
     assert (model["name"], model["rows"], model["promoted"]) == ("rooms", 60, False)
     assert model["parameters"]["n_clusters"] == 3
-    bench.post(f"/models/{model['model_id']}/promote", None)
-    scored = bench.post("/score", {"model": "rooms", "data": body["data"]}, ANA)
+    harness.post(f"/models/{model['model_id']}/promote", None)
+    scored = harness.post("/score", {"model": "rooms", "data": body["data"]}, ANA)
     assert scored["labels"] == fitted["labels"]
     assert scored["model"] == fitted["model"]
 
@@ -122,7 +122,7 @@ def test_a_model_is_saved_promoted_and_scores_new_rows(bench: Bench) -> None:
     ],
 )
 def test_every_kind_of_model_is_saved_and_scores(
-    home: Bench, path: str, extra: dict[str, Any]
+    home: Harness, path: str, extra: dict[str, Any]
 ) -> None:
     data = blobs(60, 2, 2).tolist()
     fitted = home.post(path, {"data": data, "save_as": "m", **extra})
@@ -131,14 +131,14 @@ def test_every_kind_of_model_is_saved_and_scores(
     assert scored["rule"]
 
 
-def test_saving_needs_a_permission_and_computing_does_not(home: Bench) -> None:
+def test_saving_needs_a_permission_and_computing_does_not(home: Harness) -> None:
     body = {"data": blobs().tolist(), "save_as": "mine"}
     status, _, message = home.refused("/cluster", body, ANA)
     assert (status, "clustering:manage" in message) == (403, True)
     assert home.get("/models")["models"] == []
 
 
-def test_rows_that_do_not_fit_the_model_are_refused(home: Bench) -> None:
+def test_rows_that_do_not_fit_the_model_are_refused(home: Harness) -> None:
     kept = home.keep()
     status, _, _ = error(home, "/score", {"model": kept.model_id, "data": [[1, 2, 3]]})
     assert status == 400
@@ -181,8 +181,8 @@ LARGE = blobs(SMALL_ROWS + 1).tolist()
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_bad_rows_and_fields_are_named(
-    home: Bench, body: dict[str, Any], status: int, field: str
+def test_invalid_rows_and_fields_are_named(
+    home: Harness, body: dict[str, Any], status: int, field: str
 ) -> None:
     found, _, detail = error(home, "/cluster", body)
     assert (found, detail["field"]) == (status, field)
@@ -191,7 +191,7 @@ def test_bad_rows_and_fields_are_named(
 @pytest.mark.parametrize("data", [[[1.0, 2.0]], [[5.0, 5.0]] * 10])
 @pytest.mark.parametrize("path", ["/cluster", "/anomaly"])
 def test_one_row_and_rows_all_alike_are_refused_with_a_field(
-    home: Bench, path: str, data: Any
+    home: Harness, path: str, data: Any
 ) -> None:
     status, code, detail = error(home, path, {"data": data})
     assert (status, code) == (400, "VALIDATION_ERROR")
@@ -199,25 +199,25 @@ def test_one_row_and_rows_all_alike_are_refused_with_a_field(
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_what_is_no_number_of_json_is_named_by_row(home: Bench, word: str) -> None:
+def test_a_value_that_is_not_a_json_number_is_named_by_row(home: Harness, word: str) -> None:
     status, _, detail = error(home, "/cluster", f'{{"data": [[1, 2], [3, {word}]]}}')
     assert (status, detail["field"]) == (400, "body.data.1.1")
 
 
 @pytest.mark.parametrize("share", [0, 0.5, -0.1, 1])
-def test_contamination_lies_between_nothing_and_half(home: Bench, share: float) -> None:
+def test_contamination_lies_between_nothing_and_half(home: Harness, share: float) -> None:
     status, _, detail = error(home, "/anomaly", {"data": GOOD, "contamination": share})
     assert (status, detail["field"]) == (400, "body.contamination")
 
 
-def test_constant_columns_are_left_out_and_named(home: Bench) -> None:
+def test_constant_columns_are_left_out_and_named(home: Harness) -> None:
     data = np.column_stack([blobs(30, 2), np.full(30, 7.0)])
     body = {"data": data.tolist(), "feature_names": ["a", "b", "still"], "n_clusters": 3}
     answer = home.post("/cluster", body)
     assert answer["dropped"]["columns"] == ["still"]
 
 
-def test_rows_with_an_empty_cell_are_dropped_where_that_is_asked(home: Bench) -> None:
+def test_rows_with_an_empty_cell_are_dropped_where_that_is_asked(home: Harness) -> None:
     data: list[list[float | None]] = blobs(30, 2).tolist()
     data[4][1] = None
     answer = home.post("/cluster", {"data": data, "missing": "drop", "n_clusters": 3})
@@ -226,7 +226,7 @@ def test_rows_with_an_empty_cell_are_dropped_where_that_is_asked(home: Bench) ->
 
 
 def test_more_numbers_than_a_request_may_have_are_sent_to_s3(
-    home: Bench, monkeypatch: pytest.MonkeyPatch
+    home: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows_module, "MAX_INLINE_BYTES", 100)
     status, code, detail = error(home, "/cluster", {"data": blobs(20).tolist()})
@@ -235,7 +235,7 @@ def test_more_numbers_than_a_request_may_have_are_sent_to_s3(
 
 
 def test_an_answer_that_would_be_too_long_is_refused(
-    home: Bench, monkeypatch: pytest.MonkeyPatch
+    home: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service_module, "MAX_ANSWER_BYTES", 100)
     status, code, _ = home.refused("/cluster", {"data": blobs().tolist()})
@@ -251,9 +251,7 @@ tables = st.lists(st.lists(cells, max_size=3), max_size=6)
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(tables, st.sampled_from(["/cluster", "/anomaly", "/score"]))
-def test_whatever_is_sent_gets_an_answer_or_a_clear_refusal(
-    home: Bench, data: Any, path: str
-) -> None:
+def test_any_request_gets_an_answer_or_a_clear_error(home: Harness, data: Any, path: str) -> None:
     body = {"data": data} | ({"model": "nobody"} if path == "/score" else {})
     status, answer = home.ask("POST", path, json.dumps(body))
     assert status in (200, 400, 404), answer
@@ -265,10 +263,10 @@ def test_whatever_is_sent_gets_an_answer_or_a_clear_refusal(
 
 
 def test_an_algorithm_that_takes_too_long_is_ended_with_504(
-    home: Bench, monkeypatch: pytest.MonkeyPatch
+    home: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clusters, "cluster", lambda *_: time.sleep(60))
-    slow = Bench(home.db, algorithm_s=0.3)
+    slow = Harness(home.db, algorithm_s=0.3)
     began = time.monotonic()
     status, code, message = slow.refused("/cluster", {"data": LARGE})
     assert (status, code) == (504, "TIMED_OUT")
@@ -288,8 +286,8 @@ def test_an_algorithm_that_takes_too_long_is_ended_with_504(
         ("/anomaly", "local_outlier_factor"),
     ],
 )
-def test_a_process_of_its_own_follows_on_what_was_computed_without_one(
-    home: Bench, route: str, algorithm: str
+def test_a_child_process_works_after_a_computation_in_the_parent(
+    home: Harness, route: str, algorithm: str
 ) -> None:
     small, large = (
         home.post(route, {"data": rows, "algorithm": algorithm}) for rows in (SMALL, LARGE)
@@ -297,19 +295,19 @@ def test_a_process_of_its_own_follows_on_what_was_computed_without_one(
     assert (len(small["labels"]), len(large["labels"])) == (len(SMALL), len(LARGE))
 
 
-def test_what_crashes_without_a_process_of_its_own_is_named_by_its_type_alone(
-    home: Bench, monkeypatch: pytest.MonkeyPatch
+def test_a_crash_in_the_parent_is_reported_by_its_type_alone(
+    home: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clusters, "cluster", lambda *_: 1 // 0)
     status, _, message = home.refused("/cluster", {"data": GOOD})
     assert status == 500
-    assert message.startswith("kmeans crashed with ZeroDivisionError; the log has it")
+    assert message.startswith("kmeans crashed with ZeroDivisionError; see the log")
 
 
 # ---- batch ----
 
 
-def test_each_operation_of_a_batch_succeeds_or_fails_for_itself(home: Bench) -> None:
+def test_operations_of_a_batch_succeed_or_fail_independently(home: Harness) -> None:
     good = {"data": blobs().tolist(), "n_clusters": 3}
     answer = home.post(
         "/batch/process",
@@ -333,11 +331,11 @@ def test_each_operation_of_a_batch_succeeds_or_fails_for_itself(home: Bench) -> 
     assert answer["results"][0]["result"]["n_clusters"] == 3
 
 
-def test_what_a_batch_has_no_time_for_is_told_and_the_rest_is_kept(
-    home: Bench, monkeypatch: pytest.MonkeyPatch
+def test_operations_without_time_left_fail_and_the_others_are_kept(
+    home: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clusters, "cluster", lambda *_: time.sleep(60))
-    short = Bench(home.db, algorithm_s=0.6, batch_s=1.5)
+    short = Harness(home.db, algorithm_s=0.6, batch_s=1.5)
     operation = {"type": "cluster", "data": {"data": LARGE}}
     answer = short.post("/batch/process", {"operations": [operation] * 6})
     codes = [one["error"]["code"] for one in answer["results"]]
@@ -346,7 +344,7 @@ def test_what_a_batch_has_no_time_for_is_told_and_the_rest_is_kept(
 
 
 @pytest.mark.parametrize("count", [0, 101])
-def test_a_batch_has_one_to_a_hundred_operations(home: Bench, count: int) -> None:
+def test_a_batch_has_one_to_a_hundred_operations(home: Harness, count: int) -> None:
     operation = {"type": "cluster", "data": {"data": [[1, 2]]}}
     status, _, detail = error(home, "/batch/process", {"operations": [operation] * count})
     assert (status, detail["field"]) == (400, "body.operations")
@@ -355,7 +353,7 @@ def test_a_batch_has_one_to_a_hundred_operations(home: Bench, count: int) -> Non
 # ---- what it says of itself ----
 
 
-def test_both_names_of_the_status_answer_the_same(home: Bench) -> None:
+def test_both_names_of_the_status_answer_the_same(home: Harness) -> None:
     kept = home.keep()
     home.post(f"/models/{kept.model_id}/promote", None)
     status = home.get("/models/status")
@@ -365,7 +363,7 @@ def test_both_names_of_the_status_answer_the_same(home: Bench) -> None:
     assert status["libraries"]["scikit-learn"]
 
 
-def test_health_says_what_does_not_answer(home: Bench) -> None:
+def test_health_names_what_does_not_answer(home: Harness) -> None:
     assert home.get("/health")["status"] == "healthy"
     home.store.offline = True
     status, answer = home.ask("GET", "/health")
@@ -374,7 +372,7 @@ def test_health_says_what_does_not_answer(home: Bench) -> None:
     assert "does not answer" in answer["checks"]["object store"]
 
 
-def test_a_guest_may_not_compute(home: Bench) -> None:
+def test_a_guest_may_not_compute(home: Harness) -> None:
     guest = Principal("g", "user", Role.GUEST, PERMISSIONS[Role.GUEST])
     assert home.refused("/cluster", {"data": GOOD}, guest)[0] == 403
     assert "clustering:use" in BOSS.permissions

@@ -13,9 +13,9 @@ from sqlalchemy import inspect
 
 from functions.clustering.algorithms.fitted import ClusterModel
 from functions.clustering.repository.tables import metadata, models_table
-from functions.clustering.saved.files import dump_model, load_model
+from functions.clustering.saved.model_file import dump_model, load_model
 from hearth.errors import Conflict, ModelFailed, NotFound, Unavailable
-from tests.contract.clustering.bench import ANA, BOSS, Bench, manifest_of, model
+from tests.contract.clustering.harness import ANA, BOSS, Harness, manifest_of, model
 
 
 def rezipped(data: bytes, **changes: bytes | None) -> bytes:
@@ -52,7 +52,7 @@ def poisoned() -> bytes:
 # ---- files ----
 
 
-def test_a_model_comes_back_as_it_was() -> None:
+def test_a_model_round_trips() -> None:
     fitted = model()
     again = load_model(dump_model(fitted))
     assert isinstance(again, ClusterModel)
@@ -78,7 +78,7 @@ def test_the_same_model_gives_the_same_bytes() -> None:
         (poisoned(), "posix.system, which is never loaded"),
     ],
 )
-def test_a_file_that_is_no_model_is_refused(data: bytes, message: str) -> None:
+def test_a_file_that_is_not_a_model_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(ModelFailed, match=message):
         load_model(data)
 
@@ -86,29 +86,29 @@ def test_a_file_that_is_no_model_is_refused(data: bytes, message: str) -> None:
 # ---- kept ----
 
 
-def test_a_saved_model_is_found_by_id_and_once_it_is_promoted_by_name(bench: Bench) -> None:
-    kept = bench.keep()
-    assert bench.library.find(kept.model_id) == kept
+def test_a_saved_model_is_found_by_id_and_once_it_is_promoted_by_name(harness: Harness) -> None:
+    kept = harness.keep()
+    assert harness.registry.find(kept.model_id) == kept
     with pytest.raises(NotFound, match="no model is promoted to the name 'rooms'"):
-        bench.library.find("rooms")
-    bench.library.promote(kept.model_id, BOSS.id)
-    assert bench.library.find("rooms") == kept
+        harness.registry.find("rooms")
+    harness.registry.promote(kept.model_id, BOSS.id)
+    assert harness.registry.find("rooms") == kept
 
 
-def test_a_model_whose_file_could_not_be_stored_is_not_there(home: Bench) -> None:
+def test_a_model_whose_file_could_not_be_stored_does_not_exist(home: Harness) -> None:
     home.store.offline = True
     with pytest.raises(Unavailable):
         home.keep()
     assert home.get("/models")["models"] == []
 
 
-def test_a_model_whose_row_could_not_be_written_is_not_there(
-    home: Bench, monkeypatch: pytest.MonkeyPatch
+def test_a_model_whose_row_could_not_be_written_does_not_exist(
+    home: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise Unavailable("the database does not answer")
 
-    monkeypatch.setattr(home.library, "add", fail)
+    monkeypatch.setattr(home.registry, "add", fail)
     with pytest.raises(Unavailable):
         home.keep()
     assert home.get("/models")["models"] == []
@@ -124,7 +124,7 @@ def test_a_model_whose_row_could_not_be_written_is_not_there(
     ],
 )
 def test_a_file_that_does_not_agree_with_its_manifest_is_not_loaded(
-    home: Bench, spoil: Any, message: str
+    home: Harness, spoil: Any, message: str
 ) -> None:
     kept = home.keep()
     data = spoil(home.store.objects.pop(kept.file_key))
@@ -135,17 +135,17 @@ def test_a_file_that_does_not_agree_with_its_manifest_is_not_loaded(
     assert message in told
 
 
-def test_a_poisoned_file_is_refused_though_its_manifest_agrees(home: Bench) -> None:
+def test_a_malicious_file_is_refused_though_its_manifest_agrees(home: Harness) -> None:
     evil = poisoned()
     manifest = manifest_of(evil)
-    home.library.save(manifest, evil)
+    home.registry.save(manifest, evil)
     status, code, told = home.refused("/score", {"model": manifest.model_id, "data": [[1, 2]]})
     assert (status, code) == (500, "MODEL_FAILED")
     assert "posix.system, which is never loaded" in told
 
 
 def test_a_model_of_another_version_of_the_library_is_a_conflict_that_names_both(
-    home: Bench,
+    home: Harness,
 ) -> None:
     kept = home.keep(libraries={"scikit-learn": "1.2.3", "skops": "0.1"})
     status, code, told = home.refused("/score", {"model": kept.model_id, "data": [[1, 2]]})
@@ -153,40 +153,40 @@ def test_a_model_of_another_version_of_the_library_is_a_conflict_that_names_both
     assert "fitted with scikit-learn 1.2.3 and here is" in told
 
 
-def test_a_file_with_another_models_columns_is_not_used(home: Bench) -> None:
+def test_a_file_with_another_models_columns_is_not_used(home: Harness) -> None:
     data = dump_model(model(("x", "y")))
     manifest = manifest_of(data)
-    home.library.save(manifest, data)
+    home.registry.save(manifest, data)
     _, code, told = home.refused("/score", {"model": manifest.model_id, "data": [[1, 2]]})
     assert code == "MODEL_FAILED"
     assert "is that of another model" in told
 
 
-def test_a_model_whose_file_differs_from_its_manifest_is_not_kept(home: Bench) -> None:
+def test_a_model_whose_file_differs_from_its_manifest_is_not_kept(home: Harness) -> None:
     with pytest.raises(ModelFailed, match="is not the one that its manifest names"):
-        home.library.save(manifest_of(b"one"), b"two")
+        home.registry.save(manifest_of(b"one"), b"two")
     assert home.get("/models")["models"] == []
 
 
 # ---- listed and compared ----
 
 
-def test_models_are_listed_newest_first_by_pages_and_by_name(bench: Bench) -> None:
-    kept = [bench.keep(model_id=f"01J{n:023d}", name=f"m{n % 2}") for n in range(5)]
+def test_models_are_listed_newest_first_by_pages_and_by_name(harness: Harness) -> None:
+    kept = [harness.keep(model_id=f"01J{n:023d}", name=f"m{n % 2}") for n in range(5)]
     ids = [one.model_id for one in reversed(kept)]
-    first = bench.get("/models", query="limit=2")
+    first = harness.get("/models", query="limit=2")
     assert [one["model_id"] for one in first["models"]] == ids[:2]
-    rest = bench.get("/models", query=f"limit=3&cursor={first['next_cursor']}")
+    rest = harness.get("/models", query=f"limit=3&cursor={first['next_cursor']}")
     assert [one["model_id"] for one in rest["models"]] == ids[2:]
     assert rest["next_cursor"] is None
-    named = bench.get("/models", query="name=m1")
+    named = harness.get("/models", query="name=m1")
     assert [one["model_id"] for one in named["models"]] == [ids[1], ids[3]]
 
 
-def test_models_are_compared_property_by_property(bench: Bench) -> None:
-    one = bench.keep(metrics={"silhouette": 0.4})
-    two = bench.keep(metrics={"silhouette": 0.6}, training_sha256="1" * 64)
-    told = bench.get("/models/compare", query=f"id={one.model_id}&id={two.model_id}")
+def test_models_are_compared_property_by_property(harness: Harness) -> None:
+    one = harness.keep(metrics={"silhouette": 0.4})
+    two = harness.keep(metrics={"silhouette": 0.6}, training_sha256="1" * 64)
+    told = harness.get("/models/compare", query=f"id={one.model_id}&id={two.model_id}")
     fields = {field["field"]: field for field in told["fields"]}
     assert fields["metrics.silhouette"]["values"] == [0.4, 0.6]
     assert fields["metrics.silhouette"]["differs"]
@@ -197,73 +197,73 @@ def test_models_are_compared_property_by_property(bench: Bench) -> None:
 # ---- names ----
 
 
-def promoted(bench: Bench, name: str = "rooms") -> str | None:
-    found: str | None = bench.get("/models/status")["promoted"].get(name)
+def promoted(harness: Harness, name: str = "rooms") -> str | None:
+    found: str | None = harness.get("/models/status")["promoted"].get(name)
     return found
 
 
-def test_one_command_promotes_and_one_takes_it_back(bench: Bench) -> None:
-    one, two, three = (bench.keep().model_id for _ in range(3))
+def test_a_model_is_promoted_and_rolled_back(harness: Harness) -> None:
+    one, two, three = (harness.keep().model_id for _ in range(3))
     for model_id in (one, two, three):
-        bench.clock.advance(1)
-        assert bench.post(f"/models/{model_id}/promote", None)["promoted"]
-        assert promoted(bench) == model_id
-    bench.clock.advance(1)
-    assert bench.post(f"/models/{three}/rollback", None)["model_id"] == two
-    assert bench.post(f"/models/{two}/rollback", None)["model_id"] == one
-    assert promoted(bench) == one
+        harness.clock.advance(1)
+        assert harness.post(f"/models/{model_id}/promote", None)["promoted"]
+        assert promoted(harness) == model_id
+    harness.clock.advance(1)
+    assert harness.post(f"/models/{three}/rollback", None)["model_id"] == two
+    assert harness.post(f"/models/{two}/rollback", None)["model_id"] == one
+    assert promoted(harness) == one
 
 
-def test_who_rolls_back_twice_goes_back_once(bench: Bench) -> None:
-    one, two, three = (bench.keep().model_id for _ in range(3))
+def test_a_repeated_roll_back_goes_back_once(harness: Harness) -> None:
+    one, two, three = (harness.keep().model_id for _ in range(3))
     for model_id in (one, two, three):
-        bench.clock.advance(1)
-        bench.post(f"/models/{model_id}/promote", None)
-    bench.post(f"/models/{three}/rollback", None)
-    status, code, _ = bench.refused(f"/models/{three}/rollback", None)
+        harness.clock.advance(1)
+        harness.post(f"/models/{model_id}/promote", None)
+    harness.post(f"/models/{three}/rollback", None)
+    status, code, _ = harness.refused(f"/models/{three}/rollback", None)
     assert (status, code) == (409, "CONFLICT")
-    assert promoted(bench) == two
+    assert promoted(harness) == two
 
 
-def test_promoting_again_changes_nothing(bench: Bench) -> None:
-    one, two = bench.keep().model_id, bench.keep().model_id
+def test_promoting_again_changes_nothing(harness: Harness) -> None:
+    one, two = harness.keep().model_id, harness.keep().model_id
     for model_id in (one, two, two):
-        bench.clock.advance(1)
-        bench.post(f"/models/{model_id}/promote", None)
-    assert bench.post(f"/models/{two}/rollback", None)["model_id"] == one
+        harness.clock.advance(1)
+        harness.post(f"/models/{model_id}/promote", None)
+    assert harness.post(f"/models/{two}/rollback", None)["model_id"] == one
 
 
-def test_the_first_of_its_name_cannot_be_rolled_back(bench: Bench) -> None:
-    one = bench.keep().model_id
-    bench.post(f"/models/{one}/promote", None)
-    status, _, message = bench.refused(f"/models/{one}/rollback", None)
+def test_the_first_of_its_name_cannot_be_rolled_back(harness: Harness) -> None:
+    one = harness.keep().model_id
+    harness.post(f"/models/{one}/promote", None)
+    status, _, message = harness.refused(f"/models/{one}/rollback", None)
     assert status == 409
     assert "no model was called rooms before" in message
-    assert promoted(bench) == one
+    assert promoted(harness) == one
 
 
-def test_a_promoted_model_is_not_deleted_and_another_one_leaves_nothing(bench: Bench) -> None:
-    one, two = bench.keep(), bench.keep()
+def test_a_promoted_model_is_not_deleted_and_another_one_leaves_nothing(harness: Harness) -> None:
+    one, two = harness.keep(), harness.keep()
     for kept in (one, two):
-        bench.clock.advance(1)
-        bench.post(f"/models/{kept.model_id}/promote", None)
-    status, _, message = bench.refused(f"/models/{two.model_id}", None, method="DELETE")
+        harness.clock.advance(1)
+        harness.post(f"/models/{kept.model_id}/promote", None)
+    status, _, message = harness.refused(f"/models/{two.model_id}", None, method="DELETE")
     assert status == 409
     assert "promote another or roll back first" in message
-    assert bench.ask("DELETE", f"/models/{one.model_id}") == (204, None)
-    assert one.file_key not in bench.store.objects
-    assert bench.refused(f"/models/{one.model_id}", None, method="GET")[0] == 404
+    assert harness.ask("DELETE", f"/models/{one.model_id}") == (204, None)
+    assert one.file_key not in harness.store.objects
+    assert harness.refused(f"/models/{one.model_id}", None, method="GET")[0] == 404
     # Nor can a roll-back bring it back.
-    assert bench.refused(f"/models/{two.model_id}/rollback", None)[0] == 409
+    assert harness.refused(f"/models/{two.model_id}/rollback", None)[0] == 409
 
 
 @pytest.mark.parametrize("what", ["promote", "rollback"])
-def test_a_model_that_does_not_exist_is_not_found(bench: Bench, what: str) -> None:
-    status, code, _ = bench.refused("/models/01J00000000000000000000000/" + what, None)
+def test_a_model_that_does_not_exist_is_not_found(harness: Harness, what: str) -> None:
+    status, code, _ = harness.refused("/models/01J00000000000000000000000/" + what, None)
     assert (status, code) == (404, "NOT_FOUND")
 
 
-def test_only_who_manages_changes_models(home: Bench) -> None:
+def test_changing_models_needs_the_permission_to_manage(home: Harness) -> None:
     kept = home.keep()
     for method, path in (("POST", "/promote"), ("POST", "/rollback"), ("DELETE", "")):
         status, _, message = home.refused(f"/models/{kept.model_id}{path}", None, ANA, method)
@@ -272,14 +272,14 @@ def test_only_who_manages_changes_models(home: Bench) -> None:
     assert home.get(f"/models/{kept.model_id}", ANA)["name"] == "rooms"
 
 
-def test_a_repeated_save_changes_nothing(bench: Bench) -> None:
-    kept = bench.keep()
-    bench.db.write(lambda tx: bench.library.add(tx, kept.model_copy(update={"rows": 99})))
-    assert bench.library.find(kept.model_id).rows == 10
+def test_a_repeated_save_changes_nothing(harness: Harness) -> None:
+    kept = harness.keep()
+    harness.db.write(lambda tx: harness.registry.add(tx, kept.model_copy(update={"rows": 99})))
+    assert harness.registry.find(kept.model_id).rows == 10
 
 
-def test_the_tables_are_those_of_the_migration(bench: Bench) -> None:
-    found = inspect(bench.db.engine)
+def test_the_tables_are_those_of_the_migration(harness: Harness) -> None:
+    found = inspect(harness.db.engine)
     for table in metadata.sorted_tables:
         columns = {column["name"]: column for column in found.get_columns(table.name)}
         assert set(columns) == set(table.columns.keys()), table.name
@@ -288,6 +288,6 @@ def test_the_tables_are_those_of_the_migration(bench: Bench) -> None:
     assert models_table.name == "clustering_models"
 
 
-def test_a_conflict_is_what_a_rollback_of_nothing_is(bench: Bench) -> None:
+def test_a_roll_back_without_a_promotion_is_a_conflict(harness: Harness) -> None:
     with pytest.raises(Conflict, match="is not promoted"):
-        bench.library.roll_back(bench.keep().model_id, BOSS.id)
+        harness.registry.roll_back(harness.keep().model_id, BOSS.id)

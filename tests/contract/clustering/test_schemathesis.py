@@ -12,7 +12,7 @@ from schemathesis.core.parameters import ParameterLocation
 
 from functions.clustering.api import create_app
 from hearth.db import Database
-from tests.contract.clustering.bench import BOSS, BUCKET, Bench, blobs
+from tests.contract.clustering.harness import BOSS, BUCKET, Harness, blobs
 from tests.support.databases import migrated_sqlite
 from tests.support.openapi_contract import Deferred, OpenApiContract, examples, is_wrong
 
@@ -31,22 +31,22 @@ ROWS = blobs(12, 2, 2).tolist()
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Some models, one of them promoted over another, and jobs in every state."""
     db = Database(migrated_sqlite(tmp_path_factory.mktemp("clustering") / "hearth.db"))
-    bench = Bench(db)
-    SERVICE.service, DESK.service = bench.service, bench.desk
-    CONTRACT.ids["model_id"] = [bench.keep().model_id for _ in range(12)]
+    harness = Harness(db)
+    SERVICE.service, DESK.service = harness.service, harness.jobs
+    CONTRACT.ids["model_id"] = [harness.keep().model_id for _ in range(12)]
     for model_id in CONTRACT.ids["model_id"][:3]:
-        bench.clock.advance(1)
-        bench.library.promote(model_id, BOSS.id)
+        harness.clock.advance(1)
+        harness.registry.promote(model_id, BOSS.id)
     file = io.BytesIO()
     np.save(file, np.array(ROWS))
-    address = bench.put("rooms.npy", file.getvalue())
-    bench.put("broken.npy", file.getvalue()[:-4])
+    address = harness.put("rooms.npy", file.getvalue())
+    harness.put("broken.npy", file.getvalue()[:-4])
     jobs = []
     for name in ("rooms", "broken", "rooms"):
         order = {"input": address.replace("rooms", name), "n_clusters": 2}
-        jobs.append(bench.post("/cluster", order)["job_id"])
+        jobs.append(harness.post("/cluster", order)["job_id"])
         if len(jobs) < 3:
-            bench.deliver()
+            harness.deliver()
     CONTRACT.ids["job_id"] = jobs
     yield
     db.close()

@@ -141,7 +141,7 @@ def test_scores_do_not_depend_on_the_order_of_rows(
     st.sampled_from(ALGORITHMS),
     st.sampled_from(["refuse", "drop"]),
 )
-def test_any_numbers_are_judged_or_refused_by_name(
+def test_any_numbers_are_scored_or_refused_by_name(
     values: Numbers, algorithm: AnomalyAlgorithm, missing: Any
 ) -> None:
     named = None
@@ -167,7 +167,7 @@ def test_a_contamination_outside_its_limits_is_named(part: Any) -> None:
 
 
 @pytest.mark.parametrize("values", [[[1.0, 2.0]], [[1.0, 2.0]] * 30])
-def test_what_cannot_be_judged_is_refused(values: Any) -> None:
+def test_rows_that_cannot_be_scored_are_refused(values: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         find_anomalies(table(values), AnomalyParameters())
     assert caught.value.details[0]["field"] == "data"

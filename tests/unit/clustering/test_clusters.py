@@ -277,7 +277,7 @@ def test_copies_share_a_label_where_scikit_learn_parts_them() -> None:
         ([[1.0], [2.0]], {"algorithm": "hdbscan", "min_samples": 3}, "min_samples"),
     ],
 )
-def test_what_cannot_be_clustered_is_named(
+def test_rows_that_cannot_be_clustered_are_named(
     values: Any, parameters: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:

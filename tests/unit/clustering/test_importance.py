@@ -40,7 +40,7 @@ def test_columns_come_in_the_order_in_which_the_target_depends_on_them() -> None
     assert sum(column.share_of_splits for column in answer.columns) == pytest.approx(1)
 
 
-def test_a_target_of_words_is_told_by_class() -> None:
+def test_a_target_of_text_is_classified() -> None:
     table, heating = house()
     words = ["on" if value > 0 else "off" for value in heating]
     answer = importance(table, words, ImportanceParameters())

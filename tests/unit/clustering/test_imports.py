@@ -14,7 +14,7 @@ HEAVY = ("sklearn", "scipy", "faiss", "skops", "numpy", "arro3.io", "psycopg", "
 
 
 @pytest.mark.parametrize("module", ["functions.clustering.main", "functions.clustering.main_api"])
-def test_an_entry_point_loads_without_what_only_some_requests_need(module: str) -> None:
+def test_an_entry_point_does_not_import_what_only_some_requests_need(module: str) -> None:
     code = (
         f"import sys, {module} as m; assert callable(m.lambda_handler); "
         f"print(*sorted(set({HEAVY!r}) & set(sys.modules)))"

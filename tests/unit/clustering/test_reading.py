@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from functions.clustering import reading
 from functions.clustering.limits import MAX_JOB_ROWS
-from functions.clustering.reading import csv_file, dataset_key, read_table, room
+from functions.clustering.reading import buffer, csv_file, dataset_key, read_table
 from hearth.errors import Conflict, InvalidInput, NotFound, TooLarge
 from tests.support.fakes import MemoryStore
 
@@ -63,7 +63,7 @@ def refusal(name: str, data: bytes) -> str:
         ("http://hearth-data/datasets/a.npy", "read from s3://hearth-data/ only"),
     ],
 )
-def test_only_data_sets_of_the_own_bucket_are_read(address: str, message: str) -> None:
+def test_only_data_sets_of_the_stack_s_bucket_are_read(address: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         dataset_key(address, BUCKET)
 
@@ -73,7 +73,7 @@ def test_a_key_is_taken_as_it_stands_in_the_address() -> None:
     assert dataset_key(address, BUCKET) == "datasets/a b?c#d%20.CSV"
 
 
-def test_a_file_that_is_not_there_is_not_found() -> None:
+def test_a_file_that_does_not_exist_is_not_found() -> None:
     with pytest.raises(NotFound, match=r"datasets/a\.npy does not exist"):
         read_table(MemoryStore(), "datasets/a.npy")
 
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there_is_not_found() -> None:
         ("a.parquet", b"\x80\x04\x95\x00", "is no .parquet file: it begins as something else"),
     ],
 )
-def test_a_file_that_is_not_what_its_name_says_is_refused(
+def test_a_file_of_another_format_than_its_suffix_is_refused(
     name: str, data: bytes, message: str
 ) -> None:
     assert message in refusal(name, data)
@@ -121,7 +121,7 @@ def test_numbers_keep_their_precision() -> None:
 def test_many_doubles_become_single_precision_and_too_large_ones_are_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(room, "DOUBLE_VALUES", 3)
+    monkeypatch.setattr(buffer, "DOUBLE_VALUES", 3)
     values, _ = read("a.npy", npy(np.array([[1.0, 2.0], [3.0, 4.0]])))
     assert values.dtype == np.float32
     message = refusal("a.npy", npy(np.array([[1.0, 2.0], [3.0, 1e300]])))
@@ -247,7 +247,7 @@ def test_columns_of_numbers_are_read_and_empty_cells_are_nan(tmp_path: Path) -> 
     np.testing.assert_array_equal(values, [[1.5, 1, 1], [np.nan, 2, 0], [3, 3, 1]])
 
 
-def test_a_column_of_words_is_named(tmp_path: Path) -> None:
+def test_a_column_of_text_is_named(tmp_path: Path) -> None:
     data = parquet(tmp_path, {"a": Array(np.ones(2)), "room": Array(["x", "y"], DataType.string())})
     assert "column 'room' holds" in refusal("a.parquet", data)
 

@@ -64,7 +64,7 @@ def test_a_new_row_far_from_every_cluster_is_noise(algorithm: Any) -> None:
 
 
 @pytest.mark.parametrize("algorithm", get_args(AnomalyAlgorithm))
-def test_anomalies_are_judged_alike_again(algorithm: AnomalyAlgorithm) -> None:
+def test_anomalies_are_scored_alike_again(algorithm: AnomalyAlgorithm) -> None:
     answer = find_anomalies(rows(), AnomalyParameters(algorithm))
     found = score(again(answer.model), rows())
     if algorithm == "local_outlier_factor":  # a row of the fit now has itself as a neighbour
@@ -102,6 +102,6 @@ def test_a_model_refuses_other_columns_and_empty_cells() -> None:
 
 
 @pytest.mark.parametrize("state", [{}, {"kind": "cluster"}, {"kind": "other", "columns": []}])
-def test_a_file_that_holds_no_model_is_refused(state: dict[str, Any]) -> None:
+def test_a_file_without_a_model_is_refused(state: dict[str, Any]) -> None:
     with pytest.raises(ModelFailed):
         fitted.from_state(state)

@@ -1,12 +1,13 @@
-"""The array that rows are read into."""
+"""The array into which rows are read."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from functions.clustering.algorithms.parameters import field_error
 from functions.clustering.limits import DOUBLE_VALUES, MAX_JOB_ROWS, MAX_JOB_VALUES
-from functions.clustering.rows import check_columns, too_large, wrong
+from functions.clustering.rows import check_columns, too_large
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -18,7 +19,7 @@ def check_shape(key: str, rows: int, columns: int) -> None:
         TooLarge: More rows or numbers than a job takes.
     """
     if rows == 0 or columns == 0:
-        raise wrong(
+        raise field_error(
             "input", f"{key} holds {rows} rows of {columns} columns; there is nothing in it"
         )
     check_columns(columns, "input")
@@ -37,19 +38,19 @@ def precision(values: int, double: bool) -> np.dtype[np.float32] | np.dtype[np.f
     return np.dtype(np.float32)
 
 
-def put(room: Floats, start: int, part: NDArray[np.generic], key: str) -> None:
-    """Copy `part` (rows, columns) to `room[start:]`.
+def copy_rows(buffer: Floats, start: int, part: NDArray[np.generic], key: str) -> None:
+    """Copy `part` (rows, columns) to `buffer[start:]`.
 
     Raises:
         InvalidInput: A number is infinite, or too large for float32.
     """
-    target = room[start : start + len(part)]
+    target = buffer[start : start + len(part)]
     with np.errstate(over="ignore"):
         target[...] = part
     infinite = np.isinf(target)
     if infinite.any():
         row, column = (int(index[0]) for index in np.nonzero(infinite))
-        raise wrong(
+        raise field_error(
             f"input[{start + row}][{column}]",
             f"{key}: row {start + row}, column {column} is {part[row, column]}, "
             "which is infinite or too large for float32",

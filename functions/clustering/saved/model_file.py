@@ -1,7 +1,7 @@
-"""A fitted model as bytes, and back.
+"""Serializes fitted models, without pickle.
 
-Never pickle: a pickle runs whatever its author wrote. skops (https://skops.readthedocs.io) is a zip
-of JSON and arrays, and loads only types that it or `TRUSTED` names.
+A pickle runs whatever its author wrote. A file of skops (https://skops.readthedocs.io) is a zip
+of JSON and arrays, and only types that skops or `TRUSTED` names are loaded.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def dump_model(model: Model) -> bytes:
-    """A model as it is kept: the same model gives the same bytes.
+    """Serialize a model; the same model gives the same bytes.
 
     Raises:
-        ModelFailed: It holds what would not be loaded again.
+        ModelFailed: The model contains a type that would not be loaded.
     """
     from skops.io import dumps, get_untrusted_types
 
@@ -45,11 +45,11 @@ def dump_model(model: Model) -> bytes:
 
 
 def load_model(data: bytes) -> Model:
-    """The model in a file.
+    """Deserialize a model.
 
     Raises:
-        ModelFailed: It is no such file, holds a type that is not trusted, or would unpack to more
-            than 256 MB.
+        ModelFailed: The file is not a model, contains a type that is not trusted, or would unpack
+            to more than 256 MB.
     """
     from functions.clustering.algorithms.fitted import from_state
 
@@ -58,7 +58,7 @@ def load_model(data: bytes) -> Model:
         return from_state(_loaded(data))
     except HearthError:
         raise
-    # Whatever a file made by somebody else brings up: skops raises errors of a dozen kinds.
+    # skops raises errors of a dozen types on files of others.
     except Exception as error:
         raise ModelFailed(
             f"the model's file cannot be read ({type(error).__name__}); fit it again"

@@ -12,9 +12,9 @@ import numpy as np
 from functions.clustering.algorithms.fitted import ClusterModel
 from functions.clustering.api import create_app
 from functions.clustering.handler import make_handler
-from functions.clustering.jobs import QUEUE, JobDesk
-from functions.clustering.saved.files import dump_model
-from functions.clustering.saved.library import Library, file_key
+from functions.clustering.jobs import QUEUE, ClusteringJobs
+from functions.clustering.saved.model_file import dump_model
+from functions.clustering.saved.registry import ModelRegistry, file_key
 from functions.clustering.schemas import Manifest
 from functions.clustering.service import ClusteringService
 from functions.clustering.versions import libraries
@@ -80,7 +80,7 @@ def manifest_of(data: bytes, name: str = "rooms", **changes: Any) -> Manifest:
     return Manifest(**given | changes)
 
 
-class Bench:
+class Harness:
     """The API and the queue function on one database and one bucket."""
 
     def __init__(self, db: Database, **limits: float) -> None:
@@ -89,11 +89,11 @@ class Bench:
         self.queues = MemoryQueues()
         self.store = MemoryStore(bucket=BUCKET)
         self.ledger = Ledger(db, self.queues, now=self.clock)
-        self.library = Library(db, self.store, self.clock)
-        self.service = ClusteringService(self.store, self.library, self.clock, **limits)
-        self.desk = JobDesk(self.ledger, self.store, self.library, BUCKET, self.clock)
-        self.worker = Worker(self.ledger, self.store, self.library)
-        self.app = SharedApp(create_app, self.service, self.desk)
+        self.registry = ModelRegistry(db, self.store, self.clock)
+        self.service = ClusteringService(self.store, self.registry, self.clock, **limits)
+        self.jobs = ClusteringJobs(self.ledger, self.store, self.registry, BUCKET, self.clock)
+        self.worker = Worker(self.ledger, self.store, self.registry)
+        self.app = SharedApp(create_app, self.service, self.jobs)
         self.consumer = make_handler(self.ledger, self.worker)
         self.handler = lambda_handler_for(self.app)
 
@@ -140,7 +140,7 @@ class Bench:
         self.clock.advance(1)
         data = dump_model(model())
         manifest = manifest_of(data, name, **changes)
-        self.library.save(manifest, data)
+        self.registry.save(manifest, data)
         return manifest
 
     def put(self, name: str, data: bytes) -> str:

@@ -1,8 +1,8 @@
-"""Saved models: kept, listed, compared, promoted, deleted.
+"""The model registry: saves, lists, compares, promotes and deletes models.
 
-The file goes to S3 first and the row with its manifest after it: a model that can be seen is whole.
-A file without a row is nobody's model. A name stands for the model that was promoted last, and a
-roll-back brings back the one before.
+The file is stored before the row with its manifest, so that a visible model is complete. A file
+without a row is no model. A name refers to the model that was promoted last; a roll-back restores
+the one before.
 """
 
 from __future__ import annotations
@@ -36,20 +36,18 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "application/zip"
 _ULID = re.compile(ULID_PATTERN)
 MUST_AGREE = ("scikit-learn", "skops")
-"""Estimators are written as these versions know them; others may read them as something else."""
+"""Other versions of these packages may read an estimator differently."""
 
 
 def file_key(model_id: str) -> str:
-    """Where a model's file lies in the bucket."""
+    """Return the key of a model's file in the bucket."""
     return f"models/clustering/{model_id}.skops"
 
 
-class Library:
-    """The models of one stack.
+class ModelRegistry:
+    """The saved models of one stack.
 
     Args:
-        db: Where manifests and names are.
-        store: The bucket, with the files.
         now: The present, timezone-aware.
     """
 
@@ -60,18 +58,18 @@ class Library:
         self._store = store
         self._now = now
 
-    # ---- keeping ----
+    # ---- save_options ----
 
     def put_file(self, manifest: Manifest, data: bytes) -> None:
-        """Store a model's file; `add` makes it a model.
+        """Store a model's file; `add` makes the model visible.
 
         Raises:
-            TooLarge: It has over 64 MB.
+            TooLarge: The file has over 64 MB.
             Unavailable: S3 does not answer.
         """
         if len(data) > MAX_MODEL_BYTES:
             raise TooLarge(
-                f"the fitted model has {len(data)} bytes; at most {MAX_MODEL_BYTES} are kept: fit "
+                f"the fitted model has {len(data)} bytes; at most {MAX_MODEL_BYTES} are saved: fit "
                 "it to fewer rows, or do not save it"
             )
         stored = self._store.put(manifest.file_key, data, CONTENT_TYPE)
@@ -79,20 +77,20 @@ class Library:
             raise ModelFailed("the model's file is not the one that its manifest names")
 
     def add(self, tx: Connection, manifest: Manifest) -> None:
-        """Let a stored file be a model, in the caller's transaction."""
+        """Add the manifest of a stored file, in the caller's transaction."""
         models.add(tx, manifest.model_dump(mode="json"), manifest.created_at)
 
     def save(self, manifest: Manifest, data: bytes) -> None:
-        """Both at once."""
+        """Store file and manifest."""
         self.put_file(manifest, data)
         self._db.write(lambda tx: self.add(tx, manifest))
 
     def file(self, manifest: Manifest) -> bytes:
-        """A model's file, if it agrees with the manifest.
+        """Return a model's file after checking it against the manifest.
 
         Raises:
-            Conflict: It was written by another version of scikit-learn or skops.
-            ModelFailed: It is gone, or is another file.
+            Conflict: The model was fitted with another version of scikit-learn or skops.
+            ModelFailed: The file does not exist or differs from the manifest.
         """
         here = libraries()
         for package in MUST_AGREE:
@@ -118,35 +116,35 @@ class Library:
     # ---- finding ----
 
     def find(self, name_or_id: str) -> Manifest:
-        """The model with an id, or the one that a name stands for.
+        """Find a model by its id, or by the name that it was promoted to.
 
         Raises:
-            NotFound: There is none.
+            NotFound: The model does not exist.
         """
 
         def look(tx: Connection) -> Mapping[str, Any]:
             if _ULID.fullmatch(name_or_id):
-                return _found(tx, name_or_id)
+                return _get_manifest(tx, name_or_id)
             promoted = models.promoted(tx, [name_or_id]).get(name_or_id)
             if promoted is None:
                 raise NotFound(f"no model is promoted to the name {name_or_id!r:.80}")
-            return _found(tx, promoted)
+            return _get_manifest(tx, promoted)
 
         return Manifest.model_validate(self._db.read(look))
 
     def get(self, model_id: str) -> ModelOut:
-        """One model.
+        """Return one model.
 
         Raises:
-            NotFound: There is none.
+            NotFound: The model does not exist.
         """
-        return self._db.read(lambda tx: _shown(tx, _found(tx, model_id)))
+        return self._db.read(lambda tx: _to_response(tx, _get_manifest(tx, model_id)))
 
     def list(self, query: ModelQuery) -> ModelsOut:
-        """Models, newest first.
+        """List models, newest first.
 
         Raises:
-            InvalidInput: A cursor that this list did not give out.
+            InvalidInput: The cursor is not valid.
         """
         limit = check_limit(query.limit)
         before = decode_cursor(query.cursor, 1)[0] if query.cursor is not None else None
@@ -166,15 +164,17 @@ class Library:
         )
 
     def compare(self, ids: Sequence[str]) -> CompareOut:
-        """Models side by side.
+        """Compare models field by field.
 
         Raises:
-            NotFound: One of them does not exist.
+            NotFound: One of the models does not exist.
         """
         found = self._db.read(
-            lambda tx: [_shown(tx, _found(tx, model_id)) for model_id in dict.fromkeys(ids)]
+            lambda tx: [
+                _to_response(tx, _get_manifest(tx, model_id)) for model_id in dict.fromkeys(ids)
+            ]
         )
-        flat = [_flat(one) for one in found]
+        flat = [_flatten(one) for one in found]
         fields = list(dict.fromkeys(field for one in flat for field in one))
         compared = [
             Compared(
@@ -192,48 +192,48 @@ class Library:
         )
 
     def status(self) -> tuple[int, dict[str, str]]:
-        """How many models there are, and which id each name stands for."""
+        """Count the models, and return the model id of each name."""
         return self._db.read(lambda tx: (models.count(tx), models.promoted(tx)))
 
     # ---- names ----
 
     def promote(self, model_id: str, who: str) -> ModelOut:
-        """Let the model's name stand for it; again changes nothing.
+        """Promote a model to its name. Idempotent.
 
         Raises:
-            NotFound: There is no such model.
+            NotFound: The model does not exist.
         """
         now = self._now()
 
         def write(tx: Connection) -> ModelOut:
-            model = _shown(tx, _found(tx, model_id))
+            model = _to_response(tx, _get_manifest(tx, model_id))
             if not model.promoted:
                 models.promote(tx, model.name, model_id, who, now)
-            return _shown(tx, _found(tx, model_id))
+            return _to_response(tx, _get_manifest(tx, model_id))
 
         return self._db.write(write)
 
     def roll_back(self, model_id: str, who: str) -> ModelOut:
-        """Take a promoted model's name back, and give it to the model that had it before.
+        """Withdraw a model's promotion, so that its name refers to the model before it.
 
         Returns:
-            The model that the name stands for now.
+            The model that the name refers to now.
 
         Raises:
-            NotFound: There is no such model.
-            Conflict: Its name does not stand for it, or no model had it before.
+            NotFound: The model does not exist.
+            Conflict: The model is not promoted, or no model had the name before.
         """
         now = self._now()
 
         def write(tx: Connection) -> ModelOut:
-            model = _shown(tx, _found(tx, model_id))
+            model = _to_response(tx, _get_manifest(tx, model_id))
             if not model.promoted:
                 raise Conflict(f"model {model_id} is not promoted; there is nothing to roll back")
             models.withdraw(tx, model.name, model_id, who, now)
             before = models.promoted(tx, [model.name]).get(model.name)
             if before is None:
                 raise Conflict(f"no model was called {model.name} before {model_id}")
-            return _shown(tx, _found(tx, before))
+            return _to_response(tx, _get_manifest(tx, before))
 
         return self._db.write(write)
 
@@ -241,12 +241,12 @@ class Library:
         """Delete a model and its file.
 
         Raises:
-            NotFound: There is no such model.
-            Conflict: Its name stands for it.
+            NotFound: The model does not exist.
+            Conflict: The model is promoted.
         """
 
         def write(tx: Connection) -> Manifest:
-            model = _shown(tx, _found(tx, model_id))
+            model = _to_response(tx, _get_manifest(tx, model_id))
             if model.promoted:
                 raise Conflict(
                     f"{model.name} stands for model {model_id}; promote another or roll back first"
@@ -254,24 +254,24 @@ class Library:
             models.remove(tx, model_id)
             return model
 
-        # The row first: a model without a file could be found and not be used.
+        # The row is deleted first, so that no visible model lacks its file.
         self._store.delete(self._db.write(write).file_key)
 
 
-def _found(tx: Connection, model_id: str) -> Mapping[str, Any]:
+def _get_manifest(tx: Connection, model_id: str) -> Mapping[str, Any]:
     found = models.get(tx, model_id)
     if found is None:
         raise NotFound(f"model {model_id[:80]!r} does not exist")
     return found
 
 
-def _shown(tx: Connection, manifest: Mapping[str, Any]) -> ModelOut:
+def _to_response(tx: Connection, manifest: Mapping[str, Any]) -> ModelOut:
     name = manifest["name"]
     current = models.promoted(tx, [name]).get(name)
     return ModelOut(**manifest, promoted=current == manifest["model_id"])
 
 
-def _flat(model: ModelOut) -> dict[str, Any]:
+def _flatten(model: ModelOut) -> dict[str, Any]:
     shown = model.model_dump(mode="json")
     flat = {name: shown[name] for name in ("name", "operation", "algorithm", "rows", "promoted")}
     flat["columns"] = len(model.columns)

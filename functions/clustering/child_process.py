@@ -1,12 +1,11 @@
-"""Work with a hard end: in a process of its own, which is killed when its time is over.
+"""Runs work in a child process, which is killed when its time is over.
 
-An algorithm is one call into native code that no thread can interrupt: a thread that was given up
-would go on computing beside the next request. A forked process costs some milliseconds, dies alone
-when it takes too much memory or crashes, and gives all of it back.
+An algorithm is one call into native code that no thread can interrupt: an abandoned thread would go
+on computing beside the next request. A forked process costs some milliseconds, fails alone when it
+takes too much memory or crashes, and frees all of it.
 
-What is too small to need an end is computed in the parent, without OpenMP's threads, which no fork
-survives. The child touches no connection of the parent's, and ends without running anybody's
-clean-up.
+Work too small to need a limit runs in the parent, without OpenMP's threads, which do not survive a
+fork. The child uses no connection of the parent and ends without running exit handlers.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from hearth import errors
 from hearth.errors import HearthError, ModelFailed, TimedOut
 from hearth.logging import logger
 
-Tell = Callable[[str, float], None]
-"""Says which stage comes next, and how far the whole is, 0..1."""
-Work = Callable[[Tell], Sequence[bytes]]
+ReportProgress = Callable[[str, float], None]
+"""Called with the next stage and the progress, 0..1."""
+Work = Callable[[ReportProgress], Sequence[bytes]]
 
-LOOK_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 _OK, _ERROR, _STAGE = b"ok", b"error", b"stage"
 _PR_SET_PDEATHSIG = 1
 _KINDS: dict[str, type[HearthError]] = {
@@ -38,41 +37,43 @@ _KINDS: dict[str, type[HearthError]] = {
 }
 
 
-class Died(ModelFailed):
-    """The child ended without an answer: killed by a signal, or by native code."""
+class ProcessDied(ModelFailed):
+    """The child ended without an answer: killed by a signal, or crashed in native code."""
 
 
-def run_bounded(work: Work, seconds: float, what: str, watch: Tell | None = None) -> list[bytes]:
-    """What `work` returns, from a child process.
+def run_in_child_process(
+    work: Work, seconds: float, what: str, watch: ReportProgress | None = None
+) -> list[bytes]:
+    """Run `work` in a child process and return its result.
 
     Args:
-        work: Called in the child; what it changes stays there.
-        seconds: How long it may take.
-        what: Its name, for errors.
-        watch: Called here once a second with the stage that the child has told last; what it
-            raises ends the child.
+        work: Called in the child; its changes to memory stay there.
+        seconds: The time limit.
+        what: The name of the work in errors.
+        watch: Called once a second with the stage that the child reported last; an exception
+            that it raises ends the child.
 
     Raises:
-        TimedOut: It took longer, and was killed.
-        Died: It ended without an answer.
-        ModelFailed: It crashed with what is no HearthError.
-        HearthError: What `work` raised, by its code.
+        TimedOut: The work took longer and was killed.
+        ProcessDied: The child ended without an answer.
+        ModelFailed: The work crashed.
+        HearthError: The error that `work` raised, by its code.
     """
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_in_child, args=(work, theirs, what), daemon=True)
     with warnings.catch_warnings():
-        # Python warns of threads at a fork; ours are OpenBLAS's, which prepares for it by itself
-        # (pthread_atfork), and idle.
+        # Python warns of threads at a fork; ours are OpenBLAS's, which handles forks itself
+        # (pthread_atfork).
         warnings.simplefilter("ignore", DeprecationWarning)
         child.start()
     theirs.close()
     try:
-        return _waited(ours, seconds, what, watch)
+        return _wait_for_result(ours, seconds, what, watch)
     except EOFError as error:
         child.join(1)
-        raise Died(
-            f"{what} died ({_ending(child.exitcode)}); it may have needed too much memory"
+        raise ProcessDied(
+            f"{what} died ({_describe_exit(child.exitcode)}); it may have needed too much memory"
         ) from error
     finally:
         ours.close()
@@ -81,15 +82,15 @@ def run_bounded(work: Work, seconds: float, what: str, watch: Tell | None = None
         child.close()
 
 
-def run_here(work: Work, what: str) -> list[bytes]:
-    """What `work` returns, from this process: for work whose size bounds its time.
+def run_in_this_process(work: Work, what: str) -> list[bytes]:
+    """Run `work` in this process, for work that is small enough to need no time limit.
 
-    A fork's child meets every page and every cache of scikit-learn for the first time; a thousand
-    rows take it four times as long.
+    A forked child starts with cold pages and caches of scikit-learn; a thousand rows take it four
+    times as long.
 
     Raises:
-        ModelFailed: It crashed with what is no HearthError.
-        HearthError: What `work` raised.
+        ModelFailed: The work crashed.
+        HearthError: The error that `work` raised.
     """
     from functions.clustering.algorithms.threads import one_openmp_thread
 
@@ -99,10 +100,12 @@ def run_here(work: Work, what: str) -> list[bytes]:
     except HearthError:
         raise
     except Exception as error:
-        raise _crashed(error, what) from error
+        raise _crash_error(error, what) from error
 
 
-def _waited(ours: Connection, seconds: float, what: str, watch: Tell | None) -> list[bytes]:
+def _wait_for_result(
+    ours: Connection, seconds: float, what: str, watch: ReportProgress | None
+) -> list[bytes]:
     ends = time.monotonic() + seconds
     stage, done = "", 0.0
     while True:
@@ -112,7 +115,7 @@ def _waited(ours: Connection, seconds: float, what: str, watch: Tell | None) -> 
                 f"{what} took longer than {seconds:g} s and was ended; send fewer rows, or put "
                 "them in S3 and give their address as input"
             )
-        if ours.poll(min(left, LOOK_EVERY_S)):
+        if ours.poll(min(left, POLL_INTERVAL_S)):
             kind = ours.recv_bytes()
             parts = [ours.recv_bytes() for _ in range(int(ours.recv_bytes()))]
             if kind == _OK:
@@ -128,7 +131,7 @@ def _waited(ours: Connection, seconds: float, what: str, watch: Tell | None) -> 
 
 
 def _in_child(work: Work, theirs: Connection, what: str) -> None:
-    # Nobody would wait for the answer of a parent that was killed.
+    # The child must not outlive a parent that was killed.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def tell(stage: str, done: float) -> None:
@@ -140,14 +143,14 @@ def _in_child(work: Work, theirs: Connection, what: str) -> None:
         told = {"code": error.code, "message": error.message, "details": list(error.details)}
         _send(theirs, _ERROR, [json.dumps(told).encode()])
     except Exception as error:
-        crashed = _crashed(error, what)
+        crashed = _crash_error(error, what)
         told = {"code": crashed.code, "message": crashed.message, "details": []}
         _send(theirs, _ERROR, [json.dumps(told).encode()])
 
 
-def _crashed(error: Exception, what: str) -> ModelFailed:
+def _crash_error(error: Exception, what: str) -> ModelFailed:
     logger.exception("an algorithm crashed", what=what)
-    return ModelFailed(f"{what} crashed with {type(error).__name__}; the log has it")
+    return ModelFailed(f"{what} crashed with {type(error).__name__}; see the log")
 
 
 def _send(theirs: Connection, kind: bytes, parts: Sequence[bytes]) -> None:
@@ -157,5 +160,5 @@ def _send(theirs: Connection, kind: bytes, parts: Sequence[bytes]) -> None:
         theirs.send_bytes(part)
 
 
-def _ending(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
