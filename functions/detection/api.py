@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, FastAPI, Path, Query, Response
 from pydantic import BaseModel, Field
 
+from functions.detection.cameras import CAMERAS
 from functions.detection.judging.rekognition import EquipmentType, ProtectiveEquipmentOut
 from functions.detection.policy import NAME
 from functions.detection.schemas import (
@@ -20,6 +21,7 @@ from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
 from hearth.ids import ULID_PATTERN
+from hearth.resource.routes import resource_routes
 
 if TYPE_CHECKING:
     from functions.detection.queries import Queries
@@ -99,4 +101,10 @@ def create_app(queries: Queries) -> FastAPI:
             camera_id, captured_at, query.min_confidence, query.required
         )
 
-    return create_http_app("Hearth detection", router)
+    routes = APIRouter()
+    # The list also tells of cameras that send frames without a row.
+    routes.include_router(
+        resource_routes(CAMERAS, lambda: queries.cameras, without=frozenset({"list"}))
+    )
+    routes.include_router(router)
+    return create_http_app("Hearth detection", routes)

@@ -6,9 +6,10 @@ from hearth.capability import Capability, Published
 
 CAPABILITY = Capability(
     name="detection",
-    functions=("detection", "detection-api"),
+    functions=("detection", "detection-api", "detection-cameras"),
     permissions={
         "cameras:read": "guest",
+        "cameras:write": "developer",
         "incidents:read": "guest",
         "incidents:write": "developer",
     },
@@ -27,6 +28,7 @@ CAPABILITY = Capability(
     ),
     subscribes=("task.completed", "task.reopened"),
     tables=(
+        "detection_camera_sources",
         "detection_cameras",
         "detection_closings",
         "detection_frames",

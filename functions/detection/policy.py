@@ -7,7 +7,7 @@ mappings is ever constructed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Annotated, Any, Final, Literal, Self
@@ -261,6 +261,14 @@ class Policy(_Strict):
         if isinstance(data, dict) and data.get("version") == "1":
             return {**data, "version": 1}
         return data
+
+    def with_entries(self, entries: Mapping[str, str]) -> Policy:
+        """The policy in which cameras also have the entry of another name; one of their own goes
+        before."""
+        named = {
+            name: self.cameras[entry] for name, entry in entries.items() if entry in self.cameras
+        }
+        return self.model_copy(update={"cameras": named | self.cameras}) if named else self
 
     def rules(self, camera_id: str) -> CameraRules:
         """The rules of `camera_id`.

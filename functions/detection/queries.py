@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from functions.detection.cameras import CAMERAS, prepare_camera
 from functions.detection.incidents.event import indeterminate_of, model_of, peak_of, violations_of
 from functions.detection.judging.equipment import RESTRICTED
 from functions.detection.judging.rekognition import (
@@ -34,15 +36,22 @@ from functions.detection.schemas import (
 from hearth.errors import NotFound
 from hearth.frames import camera_prefix, frame_key
 from hearth.paging import decode_cursor, page
+from hearth.resource.rows import Rows
+from hearth.resource.service import ResourceService
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from hearth.db import Database
+    from hearth.ledger.ledger import Ledger
 
 MAX_EVIDENCE_BYTES: Final = 20_000_000
 MAX_PERSON_FRAMES: Final = 5000
 """Frames that one answer about persons reads: 10 minutes, the longest episode, at 8 a second."""
+
+
+_SOURCES: Final = Rows(CAMERAS)
+_SHOWN: Final = ("id", "version", "rate", "region", "policy", "enabled")
 
 
 class Objects(Protocol):
@@ -56,17 +65,31 @@ class Storage(Protocol):
     def db(self) -> Database: ...
     @property
     def store(self) -> Objects: ...
+    @property
+    def ledger(self) -> Ledger: ...
 
 
 class Queries:
-    """The read side."""
+    """The read side, and the rows of cameras."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
+    @cached_property
+    def cameras(self) -> ResourceService:
+        return ResourceService(CAMERAS, self._storage.ledger, prepare_camera)
+
     def list_cameras(self) -> CameraPage:
-        rows = self._storage.db.read(list_cameras)
-        return CameraPage(cameras=[_camera(row) for row in rows])
+        """Cameras that have a row or have sent frames, by id."""
+        rows, configured = self._storage.db.read(lambda tx: (list_cameras(tx), _SOURCES.every(tx)))
+        found = {row.camera_id: _camera(row) for row in rows}
+        for source in configured:
+            camera = found.get(source["name"]) or _unseen_camera(source["name"])
+            found[camera.camera_id] = camera.model_copy(
+                update={name: source[name] for name in _SHOWN}
+                | {"configured": True, "source": source["address"]}
+            )
+        return CameraPage(cameras=[found[camera_id] for camera_id in sorted(found)])
 
     def list_incidents(self, query: IncidentQuery) -> IncidentPage:
         """Incidents, the latest first, that overlap with `since` to `until`.
@@ -209,6 +232,23 @@ def _camera(row: Row[Any]) -> CameraOut:
         verdicts={verdict.value: getattr(row, verdict.value) for verdict in Verdict},
         open_incidents=row.open_incidents,
         model=_model(row.model) if row.model else None,
+    )
+
+
+def _unseen_camera(camera_id: str) -> CameraOut:
+    return CameraOut(
+        camera_id=camera_id,
+        frames=0,
+        frames_with_person=0,
+        failed_frames=0,
+        dropped_frames=0,
+        dropped_by_reason={"lag": 0, "rate": 0},
+        first_frame_at=None,
+        last_frame_at=None,
+        ended_at=None,
+        verdicts=dict.fromkeys(Verdict, 0),
+        open_incidents=0,
+        model=None,
     )
 
 

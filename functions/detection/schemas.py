@@ -174,6 +174,16 @@ class CameraOut(_Frozen):
     verdicts: dict[str, int]
     open_incidents: int
     model: ModelOut | None
+    configured: bool = False
+    """Whether the camera has a row, so that the stack watches it by itself; what follows is its."""
+    id: str | None = None
+    version: int | None = None
+    source: str | None = None
+    """Without user name, password and query."""
+    rate: float | None = None
+    region: list[list[float]] | None = None
+    policy: str | None = None
+    enabled: bool | None = None
 
 
 class CameraPage(_Frozen):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from functions.detection.cameras import list_policy_entries
 from functions.detection.handler import make_handler
 from functions.detection.incidents.closing import (
     TASK_COMPLETED,
@@ -40,7 +41,12 @@ def build(platform: Platform, settings: Settings) -> Consumer:
     """Builds the Lambda handler of the detection queue."""
     site = ZoneInfo(settings.timezone)
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
-    policies = PolicySource(settings.policy, settings.bucket, lambda: platform.store)
+    policies = PolicySource(
+        settings.policy,
+        settings.bucket,
+        lambda: platform.store,
+        entries=lambda: platform.db.read(list_policy_entries),
+    )
 
     models = ModelSource(
         settings.model_path,

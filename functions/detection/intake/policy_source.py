@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -26,6 +26,7 @@ class PolicySource:
         bucket: The only bucket that this function may read.
         objects: Connects to the bucket; called on first use.
         clock: Monotonic seconds.
+        entries: Camera → the entry of the policy that applies to it, where a row names one.
     """
 
     def __init__(
@@ -34,13 +35,16 @@ class PolicySource:
         bucket: str,
         objects: Callable[[], Objects],
         clock: Callable[[], float] = time.monotonic,
+        entries: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        self._entries = entries
         self._setting = setting
         self._bucket = bucket
         self._objects = objects
         self._clock = clock
         self._read_at = 0.0
         self._data: bytes | None = None
+        self._file_policy: Policy | None = None
         self._policy: Policy | None = None
 
     def current(self) -> Policy:
@@ -54,9 +58,10 @@ class PolicySource:
         now = self._clock()
         if self._policy is None or now - self._read_at >= REFRESH_S:
             data = self._read()
-            if self._policy is None or data != self._data:
-                self._policy = parse_policy(data, f"policy {self._setting or 'default'}")
+            if self._file_policy is None or data != self._data:
+                self._file_policy = parse_policy(data, f"policy {self._setting or 'default'}")
                 self._data = data
+            self._policy = self._file_policy.with_entries(self._entries())
             self._read_at = now
         return self._policy
 

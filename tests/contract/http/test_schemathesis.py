@@ -66,7 +66,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     CURSORS["/api/v1/incidents"] = encode_cursor(INCIDENTS.ids["incident_id"][-1])
     CURSORS["/api/v1/jobs"] = encode_cursor(JOBS.ids["job_id"][0])
     CURSORS["/api/v1/reports"] = encode_cursor("2026-11-02T08:00:00Z", REPORTS.ids["report_id"][0])
-    SERVICES["detection"].service = Queries(SimpleNamespace(db=db, store=stage.store))
+    SERVICES["detection"].service = Queries(
+        SimpleNamespace(db=db, store=stage.store, ledger=stage.ledger)
+    )
     SERVICES["reports"].service = ReportQueries(db, bench.store)
     SERVICES["jobs"].service = JobsService(stage.ledger, JobCounts(db), stage.clock)
     yield

@@ -1,0 +1,94 @@
+"""Cameras as rows: what to watch, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field
+
+from functions.detection.policy import NAME
+from hearth.errors import InvalidInput
+from hearth.resource.declaration import Boolean, Json, Number, Resource, Secret, Text
+from hearth.resource.rows import Rows
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from hearth.resource.service import ResourceService
+
+Fraction = Annotated[float, Field(ge=0, le=1, strict=False)]
+Part = Annotated[list[Fraction], Field(min_length=4, max_length=4)]
+MIN_PART: Final = 0.05  # of width and height, as in a policy: less shows nobody
+
+CAMERAS: Final = Resource(
+    "camera_source",
+    table="detection_camera_sources",
+    path="/api/v1/cameras",
+    read="cameras:read",
+    write="cameras:write",
+    scope="shared",
+    max_rows=200,
+    fields=(
+        Text("name", pattern=NAME, max_length=63, unique=True, fixed=True),
+        Secret("source", description="Path, address or number, with its user name and password."),
+        Text("address", derived=True, max_length=2_000, description="The source without secrets."),
+        Number("rate", nullable=True, minimum=0.001, maximum=1_000, description="Frames a second."),
+        Json("region", model=Annotated[list[Part], Field(max_length=50)], nullable=True),
+        Text("policy", nullable=True, pattern=NAME, description="Camera entry of the policy."),
+        Boolean("enabled", default=True),
+    ),
+    description="Cameras that the stack watches by itself.",
+)
+
+
+def prepare_camera(values: dict[str, Any], before: Mapping[str, Any] | None) -> None:
+    """The rules of a camera.
+
+    Raises:
+        InvalidInput: The source or a part of the image is not usable.
+    """
+    if (source := values.get("source")) is not None:
+        values["address"] = public_address(source)
+    for left, top, right, bottom in values["region"] or ():
+        if not (right - left >= MIN_PART and bottom - top >= MIN_PART):
+            raise InvalidInput(
+                f"region must be left, top, right, bottom with {MIN_PART:g} between them at least"
+            )
+
+
+def public_address(source: str) -> str:
+    """The source without user name, password and query.
+
+    Raises:
+        InvalidInput: The source is no path, address or number.
+    """
+    try:
+        parts = urlsplit(source)
+        _ = parts.port
+    except ValueError:
+        # Not quoted: it may hold the password.
+        raise InvalidInput("source must have a host and a port that can be read") from None
+    if not source.strip() or not source.isprintable():
+        raise InvalidInput("source must be a path, an address or the number of a camera")
+    if not (parts.scheme and parts.netloc):
+        return source
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def cameras_with_secrets(service: ResourceService) -> dict[str, Any]:
+    """All cameras for the supervisor of watchers; never for an HTTP client."""
+    return {
+        "cameras": [
+            {"regions": row["region"]}
+            | {name: row[name] for name in ("name", "rate", "enabled")}
+            | {"source": row.get("source")}
+            for row in service.every()
+        ]
+    }
+
+
+def list_policy_entries(tx: Connection) -> dict[str, str]:
+    """Camera → entry of the policy, of the cameras whose row names one."""
+    return {row["name"]: row["policy"] for row in Rows(CAMERAS).every(tx) if row["policy"]}
