@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -79,14 +79,22 @@ def public_address(source: str) -> str:
 
 def cameras_with_secrets(service: ResourceService) -> dict[str, Any]:
     """All cameras for the supervisor of watchers; never for an HTTP client."""
-    return {
-        "cameras": [
-            {"regions": row["region"]}
-            | {name: row[name] for name in ("name", "rate", "enabled")}
-            | {"source": row.get("source")}
-            for row in service.every()
-        ]
-    }
+    cameras = [
+        {
+            "name": row["name"],
+            "source": row.get("source"),
+            "rate": row["rate"],
+            "regions": row["region"],
+            "enabled": row["enabled"],
+        }
+        for row in service.every()
+    ]
+    return {"cameras": cameras}
+
+
+def make_cameras_handler(service: ResourceService) -> Callable[[object, object], dict[str, Any]]:
+    """The Lambda handler that answers them."""
+    return lambda event, context: cameras_with_secrets(service)
 
 
 def list_policy_entries(tx: Connection) -> dict[str, str]:

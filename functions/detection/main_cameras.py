@@ -5,15 +5,9 @@ It answers secrets, so it has no route: who invokes it needs a permission of IAM
 
 from __future__ import annotations
 
-from typing import Any
-
-from functions.detection.cameras import CAMERAS, cameras_with_secrets
+from functions.detection.cameras import CAMERAS, make_cameras_handler
 from functions.detection.settings import ApiSettings
 from hearth.bootstrap import connect
 from hearth.resource.service import ResourceService
 
-service = ResourceService(CAMERAS, connect(ApiSettings()).ledger)
-
-
-def lambda_handler(event: object, context: object) -> dict[str, Any]:
-    return cameras_with_secrets(service)
+lambda_handler = make_cameras_handler(ResourceService(CAMERAS, connect(ApiSettings()).ledger))

@@ -87,6 +87,7 @@ CASES = (
     Case("detection-api", "http_api_persons", NOT_FOUND),
     Case("detection-api", "http_api_equipment_of_incident", NOT_FOUND),
     Case("detection-api", "http_api_equipment_of_frame", OK | {"body": {"Persons": []}}),
+    Case("detection-cameras", "invoke_no_arguments", {"cameras": []}),
     Case("reports", "sqs_v1_violation", NOTHING_FAILED),
     Case("reports", "sqs_v2_no_helmet_in_yard", NOTHING_FAILED),
     Case("reports-api", "http_api_list", OK),
