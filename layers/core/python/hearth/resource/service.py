@@ -43,6 +43,7 @@ from hearth.resource.models import (
     ChangeOut,
     DeletedOut,
     HistoryPage,
+    Models,
     ResourceChanged,
     given_values,
     models_of,
@@ -73,7 +74,6 @@ class ResourceService:
 
     def __init__(self, resource: Resource, ledger: Ledger, prepare: Prepare | None = None) -> None:
         self.resource = resource
-        self.models = models_of(resource)
         self._ledger = ledger
         self._prepare = prepare
         self._rows = Rows(resource)
@@ -81,6 +81,11 @@ class ResourceService:
         self._secrets = resource.secrets
         self._json_fields = [f for f in resource.fields if isinstance(f, declared.Json)]
         self._requests = IdempotentRequests(ledger, resource.table)
+
+    @property
+    def models(self) -> Models:
+        """The request and response models; made on first use, which a worker never has."""
+        return models_of(self.resource)
 
     # ---- reads ----
 
@@ -195,7 +200,12 @@ class ResourceService:
             NotFound: There is no such row that the actor sees.
             PreconditionFailed: Its version is none of `expected`.
         """
-        self._ledger.transact(lambda work: self._remove(work, row_id, expected), actor)
+
+        def work(work: UnitOfWork) -> None:
+            self._remove(work, row_id, expected)
+            forget_changes(work.tx, work.now)
+
+        self._ledger.transact(work, actor)
         return DeletedOut()
 
     # ---- writes in bulk: each item succeeds or fails by itself, in one transaction ----
@@ -228,7 +238,9 @@ class ResourceService:
             def remove(item: Any) -> Values:
                 return self._remove(work, item.id, _expected(item.version))
 
-            return _attempt_all(asked.items, remove)
+            answer = _attempt_all(asked.items, remove)
+            forget_changes(work.tx, work.now)
+            return answer
 
         return self._run(actor, key, "bulk_delete", asked, BulkOut, work)
 
@@ -361,7 +373,6 @@ class ResourceService:
             ]
             version = row["version"] + 1
             self._rows.record(work.tx, row, version, "deleted", work.actor, work.now, last)
-            forget_changes(work.tx, work.now)
             self._emit(work, "deleted", [row | {"version": version}], [])
             return row
         raise Unavailable(f"{self._words(row_id)} is changed by many at once; try again")
