@@ -40,8 +40,8 @@ from functions.analytics.schemas import (
 )
 from hearth.db import Database, encode_json
 from hearth.errors import Forbidden, InvalidInput, TooLarge
-from hearth.http.auth import Principal
 from hearth.ids import new_ulid, utc_now
+from hearth.principal import Principal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

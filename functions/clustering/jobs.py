@@ -24,9 +24,9 @@ from functions.clustering.schemas import (
     ScoreIn,
 )
 from hearth.errors import Conflict, Forbidden, NotFound
-from hearth.http.auth import Principal
 from hearth.ids import new_ulid, utc_now
 from hearth.ledger.ledger import Job, JobState, Ledger, NewJob, UnitOfWork
+from hearth.principal import Principal
 from hearth.storage import ObjectStore
 
 if TYPE_CHECKING:

@@ -44,9 +44,9 @@ from functions.clustering.schemas import (
 )
 from functions.clustering.versions import libraries
 from hearth.errors import Forbidden, HearthError, InvalidInput, TimedOut, TooLarge
-from hearth.http.auth import Principal
 from hearth.ids import new_ulid, utc_now
 from hearth.parsing import invalid_input
+from hearth.principal import Principal
 
 if TYPE_CHECKING:
     from hearth.storage import ObjectStore

@@ -21,9 +21,9 @@ from functions.notifications.schemas import (
 )
 from functions.notifications.stored_channels import ChannelDirectory
 from hearth.errors import NotFound
-from hearth.http.auth import Principal
 from hearth.ledger.ledger import JobState, Ledger
 from hearth.paging import decode_cursor, page
+from hearth.principal import Principal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row

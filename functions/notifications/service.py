@@ -17,10 +17,10 @@ from functions.notifications.schemas import NotificationOut, SendTestIn
 from functions.notifications.stored_channels import ChannelDirectory
 from functions.notifications.worker import WINDOW, notification_id_of
 from hearth.errors import Conflict, InvalidInput
-from hearth.http.auth import Principal
 from hearth.ids import new_ulid, ulid_from, utc_now
 from hearth.ledger.events import Event
 from hearth.ledger.ledger import Job, JobState, Ledger, UnitOfWork
+from hearth.principal import Principal
 
 if TYPE_CHECKING:
     pass
