@@ -126,6 +126,8 @@ class ProcessLauncher:
         environment = {
             **inherited,
             "PYTHONPATH": os.pathsep.join(map(str, self._path)),
+            # As in the images: pydantic would read the entry points of every package at a start.
+            "PYDANTIC_DISABLE_PLUGINS": "1",
             **self._environment,
             **env,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
