@@ -1,17 +1,20 @@
-"""`/openapi.json` and `/docs`: what the whole API answers, for programs and for people."""
+"""`/openapi.json` and `/docs`: the document of the whole API, for programs and for people."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Request, Response
 
-from functions.docs.assets import DOCUMENT, PAGE, Asset
+from functions.docs.assets import DOCUMENT, PAGE
 from hearth.errors import NotFound
 from hearth.http.app import create_app as create_http_app
 from hearth.http.conditional import EntityTag, not_modified
 
-# The page runs its own files and speaks with its own origin; nothing inline, nothing from outside.
+if TYPE_CHECKING:
+    from functions.docs.assets import Assets
+
+# The page may run only its own files and call only its own origin; nothing inline, nothing foreign.
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -25,7 +28,7 @@ _POLICY = "; ".join(
     )
 )
 _HEADERS = {
-    # A copy is used only after asking (RFC 9110, 13.1.2): all of it changes with a release.
+    # A cached copy must be revalidated (RFC 9110, 13.1.2): everything changes with a release.
     "Cache-Control": "public, no-cache",
     "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "no-referrer",
@@ -34,27 +37,23 @@ _HEADERS = {
 }
 
 
-class Files(Protocol):
-    def get(self, name: str) -> Asset | None: ...
-
-
-def create_app(files: Files) -> FastAPI:
-    """The application that hands out `files`."""
+def create_app(files: Assets) -> FastAPI:
+    """Build the HTTP application that serves `files`."""
     router = APIRouter(tags=["docs"])
 
     def answer(name: str, request: Request) -> Response:
         asset = files.get(name)
         if asset is None:
-            raise NotFound(f"there is no file {name} here")
-        packs = "gzip" in request.headers.get("accept-encoding", "")
-        # Two representations, two tags.
-        tag = EntityTag(f"{asset.digest}-gzip" if packs else asset.digest)
+            raise NotFound(f"file {name} does not exist")
+        use_gzip = "gzip" in request.headers.get("accept-encoding", "")
+        # Each representation has its own entity tag.
+        tag = EntityTag(f"{asset.digest}-gzip" if use_gzip else asset.digest)
         headers = {**_HEADERS, "ETag": str(tag)}
         if same := not_modified(request.headers.get("if-none-match"), tag, headers):
             return same
-        if packs:
+        if use_gzip:
             headers["Content-Encoding"] = "gzip"
-        data = asset.packed if packs else asset.plain
+        data = asset.gzipped if use_gzip else asset.plain
         return Response(data, media_type=asset.media_type, headers=headers)
 
     def responses(media_type: str) -> dict[int | str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The document, its page and the files of Swagger UI: all are in the image, nothing is fetched."""
+"""The document, its page and the files of Swagger UI, all from the image."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file, as it is and packed with gzip; `digest` identifies its content."""
+    """A file, plain and compressed with gzip; `digest` identifies its content."""
 
     media_type: str
     plain: bytes
-    packed: bytes
+    gzipped: bytes
     digest: str
 
 
 class Assets:
-    """Files by their names. Each is read, and packed, when it is first asked for."""
+    """Files by name; each is read and compressed at its first request."""
 
     def __init__(self) -> None:
         ours, swagger_ui = files("functions.docs"), files("fastapi_swagger") / "resources"
@@ -45,7 +45,7 @@ class Assets:
         self._read: dict[str, Asset] = {}
 
     def get(self, name: str) -> Asset | None:
-        """The file of that name; None where there is none."""
+        """Return a file; None when it does not exist."""
         if name not in self._places:
             return None
         if name not in self._read:
@@ -53,8 +53,8 @@ class Assets:
             self._read[name] = Asset(
                 media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
                 plain=data,
-                # The bundle is a third of itself: far below what Lambda answers at most.
-                packed=gzip.compress(data, 6, mtime=0),
+                # The bundle shrinks to a third, far below Lambda's limit for responses.
+                gzipped=gzip.compress(data, 6, mtime=0),
                 digest=hashlib.sha256(data).hexdigest()[:32],
             )
         return self._read[name]

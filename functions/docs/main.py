@@ -1,4 +1,4 @@
-"""Builds the real things. The template names `functions.docs.main.lambda_handler`."""
+"""Composition root: builds the Lambda handler of `/docs` and `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -6,5 +6,6 @@ from functions.docs.api import create_app
 from functions.docs.assets import Assets
 from hearth.http.app import lambda_handler_for
 
-# No limits: there is nobody to count and no database to count in; the gateway limits each route.
+# Without rate limits: callers are anonymous and there is no database; the gateway limits each
+# route.
 lambda_handler = lambda_handler_for(create_app(Assets()))

@@ -1,4 +1,4 @@
-"""What the docs function could read from its environment."""
+"""The environment of the docs function."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
-    """It needs none of it: all it says is in the image."""
+    """Core settings; the docs function uses none of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Query
 
@@ -10,25 +10,21 @@ from functions.jobs.schemas import NO_NUL, JobOut, JobQuery, JobsOut, SummaryOut
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 
+if TYPE_CHECKING:
+    from functions.jobs.service import JobsService
+
 JobId = Annotated[str, Path(max_length=100, pattern=NO_NUL)]
 
 
-class Service(Protocol):
-    def list(self, query: JobQuery) -> JobsOut: ...
-    def summary(self, dedupe_prefix: str | None = None) -> SummaryOut: ...
-    def get(self, job_id: str) -> JobOut: ...
-    def retry(self, job_id: str) -> JobOut: ...
-
-
-def create_app(service: Service) -> FastAPI:
-    """The application that answers with what `service` knows."""
+def create_app(service: JobsService) -> FastAPI:
+    """Build the HTTP application of jobs."""
     router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
     @router.get("", dependencies=[require("jobs:read")])
     async def list_jobs(query: Annotated[JobQuery, Query()]) -> JobsOut:
         return service.list(query)
 
-    # Before /{job_id}, which would take "summary" for an id.
+    # Before /{job_id}, which would match "summary" as an id.
     @router.get("/summary", dependencies=[require("jobs:read")])
     async def summarize_jobs(query: Annotated[SummaryQuery, Query()]) -> SummaryOut:
         return service.summary(query.dedupe_prefix)

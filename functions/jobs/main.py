@@ -1,4 +1,4 @@
-"""Builds the real things. The template names `functions.jobs.main.lambda_handler`."""
+"""Composition root: builds the Lambda handler of `/api/v1/jobs`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _t = jobs_table.c
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many jobs of one kind are in one state, and when the oldest of them was made."""
+    """How many jobs of one kind are in one state, and when the oldest of them was created."""
 
     kind: str
     state: JobState
@@ -24,13 +24,13 @@ class Count:
 
 
 class JobCounts:
-    """Counts by kind and state."""
+    """Counts jobs by kind and state."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def count(self, dedupe_prefix: str | None = None) -> list[Count]:
-        """Counts of all jobs, or of those whose dedupe key begins with `dedupe_prefix`.
+        """Count all jobs, or those whose dedupe key begins with `dedupe_prefix`.
 
         Raises:
             Unavailable: The database does not answer.

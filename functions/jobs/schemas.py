@@ -1,4 +1,4 @@
-"""What the ledger shows of itself over HTTP."""
+"""Query and response models of the jobs API."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hearth.http.query import PageQuery
 from hearth.ledger.ledger import JobState
 
 NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL's text holds no NUL, so nothing can be found under one."""
+"""PostgreSQL's text cannot contain NUL."""
 
 
 class JobQuery(PageQuery):
-    """The query of the list."""
+    """Query of the list of jobs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,7 +26,7 @@ class JobQuery(PageQuery):
 
 
 class SummaryQuery(BaseModel):
-    """The query of the summary."""
+    """Query of the summary."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,7 +39,7 @@ class SummaryQuery(BaseModel):
 
 
 class JobErrorOut(BaseModel):
-    """Why the last attempt did not succeed."""
+    """The error of the last attempt."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -49,7 +49,7 @@ class JobErrorOut(BaseModel):
 
 
 class JobOut(BaseModel):
-    """One piece of asynchronous work. Times are RFC 3339 in UTC; `progress` is 0..1."""
+    """One job of the ledger. Times are RFC 3339 in UTC; `progress` is 0..1."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -71,14 +71,14 @@ class JobOut(BaseModel):
 
 
 class JobsOut(BaseModel):
-    """Jobs, newest first."""
+    """List jobs, newest first."""
 
     jobs: list[JobOut]
     next_cursor: Annotated[str | None, Field(description="None: this is the last page.")]
 
 
 class SummaryOut(BaseModel):
-    """How much work there is."""
+    """The number of jobs by kind and state."""
 
     jobs: Annotated[
         dict[str, dict[JobState, int]],

@@ -1,4 +1,4 @@
-"""What a person, or the command line, asks of the ledger."""
+"""Reads the ledger and retries failed jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Counts(Protocol):
 
 
 class JobsService:
-    """Reads the ledger, and retries what failed.
+    """Lists and counts jobs, and retries failed ones.
 
     Args:
         ledger: The jobs.
@@ -35,17 +35,17 @@ class JobsService:
         self._now = now
 
     def list(self, query: JobQuery) -> JobsOut:
-        """Jobs, newest first.
+        """List jobs, newest first.
 
         Raises:
-            InvalidInput: A cursor that no page gave out.
+            InvalidInput: The cursor is not valid.
         """
         page = self._ledger.list(query.state, query.kind, query.limit, query.cursor)
         jobs = [JobOut.model_validate(job) for job in page.jobs]
         return JobsOut(jobs=jobs, next_cursor=page.next_cursor)
 
     def summary(self, dedupe_prefix: str | None = None) -> SummaryOut:
-        """How much work there is, of all jobs or of those whose dedupe key begins so."""
+        """Count all jobs, or those whose dedupe key begins with a prefix, by kind and state."""
         jobs: dict[str, dict[JobState, int]] = {}
         waiting_since: list[datetime] = []
         for count in self._counts.count(dedupe_prefix):
@@ -56,7 +56,7 @@ class JobsService:
             jobs=jobs,
             open=sum(states.get(state, 0) for states in jobs.values() for state in _OPEN),
             failed=sum(states.get(JobState.FAILED, 0) for states in jobs.values()),
-            # A clock set back must not show an age below nothing.
+            # A clock that was set back must not give a negative age.
             oldest_open_seconds=(
                 max(0.0, (self._now() - min(waiting_since)).total_seconds())
                 if waiting_since
@@ -65,10 +65,10 @@ class JobsService:
         )
 
     def get(self, job_id: str) -> JobOut:
-        """One job.
+        """Return one job.
 
         Raises:
-            NotFound: No such job.
+            NotFound: The job does not exist.
         """
         return JobOut.model_validate(self._ledger.get(job_id))
 
@@ -76,7 +76,7 @@ class JobsService:
         """Queue a failed job again, with all its attempts.
 
         Raises:
-            NotFound: No such job.
-            Conflict: It is not failed.
+            NotFound: The job does not exist.
+            Conflict: The job has not failed.
         """
         return JobOut.model_validate(self._ledger.retry(job_id))

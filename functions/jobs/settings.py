@@ -1,4 +1,4 @@
-"""What the jobs API reads from its environment."""
+"""The environment of the jobs API."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
-    """The database and the queues are all it needs."""
+    """Core settings; the jobs API has none of its own."""

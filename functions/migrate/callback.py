@@ -1,4 +1,4 @@
-"""Hands an answer back to whoever sent a custom-resource request."""
+"""Sends the response of a custom-resource request."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _BACKOFF_S = 0.5
 
 
 class Callback:
-    """Puts answers to a pre-signed URL.
+    """Puts responses to a pre-signed URL.
 
     Args:
-        client: Its time-outs bound one attempt.
-        sleep: Waits between attempts; seconds.
+        client: The HTTP client, whose time-outs limit one attempt.
+        sleep: Waits between attempts, in seconds.
     """
 
     def __init__(self, client: httpx.Client, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -27,13 +27,13 @@ class Callback:
         self._sleep = sleep
 
     def __call__(self, url: str, response: CustomResourceResponse) -> None:
-        """Deliver `response`; a repeat is harmless, the first answer counts.
+        """Deliver `response`; a repeat does no harm, because the first one counts.
 
         Raises:
-            Unavailable: It was not taken after four attempts. Lambda then repeats the invocation.
+            Unavailable: Four attempts failed; Lambda then repeats the invocation.
         """
         body = response.model_dump_json(by_alias=True).encode()
-        # The signature covers an empty content type, and none at all is what httpx sends for bytes.
+        # The signature covers an empty content type; httpx sends none for bytes.
         problem = ""
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -47,7 +47,7 @@ class Callback:
                 return
             problem = f"HTTP {answer.status_code}"
             if answer.status_code < 500 and answer.status_code not in (408, 429):
-                break  # expired or already answered: the same request is refused again
+                break  # expired or already answered: a retry would be refused as well
         host = httpx.URL(url).host
-        # Not the URL itself: its signature would let anyone who reads the log answer instead.
+        # Not the URL itself: with its signature anybody who reads the log could answer instead.
         raise Unavailable(f"{host} did not take the answer {response.status} ({problem})")

@@ -1,9 +1,9 @@
-"""Custom resource in, answer out."""
+"""Lambda handler of CloudFormation's custom-resource events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -11,19 +11,17 @@ from functions.migrate.schemas import CustomResourceRequest, CustomResourceRespo
 from hearth.errors import InvalidInput
 from hearth.logging import logger, with_request_id
 
-
-class Service(Protocol):
-    def apply(self, request: CustomResourceRequest) -> CustomResourceResponse: ...
+if TYPE_CHECKING:
+    from functions.migrate.service import SchemaService
 
 
 def make_handler(
-    service: Service, answer: Callable[[str, CustomResourceResponse], None]
+    service: SchemaService, answer: Callable[[str, CustomResourceResponse], None]
 ) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """The handler of CloudFormation's custom-resource events.
+    """Build the Lambda handler.
 
     Args:
-        service: Decides and does.
-        answer: Delivers the answer to the request's ResponseURL.
+        answer: Delivers the response to the request's ResponseURL.
     """
 
     @with_request_id
@@ -32,9 +30,9 @@ def make_handler(
             request = CustomResourceRequest.model_validate(event)
         except ValidationError as error:
             wrong = ", ".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
-            # Nobody to answer to: the failed invocation is the only sign.
+            # There is no ResponseURL to answer to, so the invocation fails.
             raise InvalidInput(
-                f"not a custom-resource request; wrong or missing: {wrong}"
+                f"not a custom-resource request; invalid or missing: {wrong}"
             ) from None
         response = service.apply(request)
         log = logger.info if response.status == "SUCCESS" else logger.error

@@ -1,4 +1,4 @@
-"""Builds the real things. The template names `functions.migrate.main.lambda_handler`."""
+"""Composition root: builds the Lambda handler of the migration."""
 
 from __future__ import annotations
 

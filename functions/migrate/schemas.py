@@ -11,18 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_pascal
 
 MAX_REASON_BYTES = 1500
-"""The whole answer may hold 4,096 bytes, and JSON may double these."""
+"""The whole response has at most 4,096 bytes, and JSON may double these."""
 
 _Id = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class CustomResourceRequest(BaseModel):
-    """What CloudFormation, or the local runtime in its place, asks for."""
+    """The request of CloudFormation, or of the local runtime in its place."""
 
     model_config = ConfigDict(alias_generator=to_pascal, frozen=True, extra="ignore")
 
     request_type: Literal["Create", "Update", "Delete"]
-    # Text and not pydantic's URL type, which would re-encode what the signature covers.
+    # Not pydantic's URL type, which would re-encode what the signature covers.
     response_url: Annotated[
         str,
         Field(alias="ResponseURL"),
@@ -32,7 +32,7 @@ class CustomResourceRequest(BaseModel):
     request_id: _Id
     logical_resource_id: _Id
     physical_resource_id: _Id | None = None
-    # Checked by `SchemaProperties`, after it is known where to send the complaint.
+    # Validated by `SchemaProperties` later, when it is known where to send the error.
     resource_properties: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -46,13 +46,13 @@ class SchemaProperties(BaseModel):
 
 
 class CustomResourceResponse(BaseModel):
-    """The answer, put to the request's ResponseURL."""
+    """The response, put to the request's ResponseURL."""
 
     model_config = ConfigDict(alias_generator=to_pascal, populate_by_name=True, frozen=True)
 
     status: Literal["SUCCESS", "FAILED"]
     reason: str = ""
-    # Were it to change on an update, CloudFormation would delete the "old" resource.
+    # If it changed on an update, CloudFormation would delete the "old" resource.
     physical_resource_id: str
     stack_id: str
     request_id: str

@@ -1,4 +1,4 @@
-"""What a deployment's wish means for the database schema."""
+"""Applies custom-resource requests to the database schema."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PHYSICAL_ID = "hearth-database-schema"
 
 
 class SchemaService:
-    """Creates and updates the schema; never takes data away.
+    """Creates and updates the schema; never deletes data.
 
     Args:
         upgrade: Brings the database to a revision and returns the one it then has; a repeat
@@ -33,15 +33,15 @@ class SchemaService:
         self._upgrade = upgrade
 
     def apply(self, request: CustomResourceRequest) -> CustomResourceResponse:
-        """Do what is asked; a failure is an answer too, so that no deployment waits in vain."""
+        """Apply a request; failures are responses too, so that no deployment waits in vain."""
         if request.request_type == "Delete":
-            # Deleting the stack must not delete the incidents: the database outlives it.
+            # The database outlives the stack.
             return _answer(request, "SUCCESS", "The data is kept.")
         try:
             reached = self._upgrade(_properties(request).revision)
         except HearthError as error:
             return _answer(request, "FAILED", error.message)
-        except Exception as error:  # whatever a driver raises: a silent end blocks the stack
+        except Exception as error:  # of any driver: without a response the stack would block
             _log.exception("the migration failed")
             return _answer(request, "FAILED", f"{type(error).__name__}: {error}")
         return _answer(request, "SUCCESS", data={"Revision": reached})
@@ -76,6 +76,6 @@ def _answer(
 
 
 def _bounded(reason: str) -> str:
-    """One line that fits into the answer; a driver's message may be pages long."""
+    """Shorten a reason to one line; a driver's message may be pages long."""
     line = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
     return line.encode(errors="replace")[:MAX_REASON_BYTES].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""What the migration reads from its environment."""
+"""The environment of the migration."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
-    """`DATABASE_URL` is all it needs."""
+    """Core settings; the migration uses `DATABASE_URL` alone."""

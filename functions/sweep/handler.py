@@ -1,25 +1,23 @@
-"""Schedule in, sweep, counts out."""
+"""Runs a sweep on schedule and reports its counts as metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.sweep.schemas import SweepReport
 from hearth.logging import emit, logger, with_request_id
 
+if TYPE_CHECKING:
+    from functions.sweep.service import Sweep
+
 RESERVE_S = 5
-"""Kept back from the deadline: the longest single step, a page of S3 that is slow to come."""
+"""Seconds reserved before the deadline for the longest single step, a slow page of S3."""
 
 
-class Service(Protocol):
-    def run(self, time_left: Callable[[], float]) -> SweepReport: ...
-
-
-def make_handler(service: Service) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """The handler of the schedule; the event itself says nothing that matters."""
+def make_handler(service: Sweep) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Build the Lambda handler of the schedule; the event's content is not used."""
 
     @with_request_id
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Builds the real things. The template names `functions.sweep.main.lambda_handler`."""
+"""Composition root: builds the Lambda handler of the sweep."""
 
 from __future__ import annotations
 

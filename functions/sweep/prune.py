@@ -1,4 +1,4 @@
-"""Deletes jobs whose frames or whose news are old, and has detection delete its own rows."""
+"""Deletes old jobs, and asks detection to delete its own old rows."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from hearth.ledger.ledger import Ledger
 from hearth.retention import RECORD_KINDS, REPEATABLE_KINDS, Retention, prune_job
 
 BATCH = 2000
-"""Jobs in one transaction."""
+"""Most jobs in one transaction."""
 ROUNDS = 5
-"""Transactions of a kind in one run: 10,000 jobs a minute keep up with 30 cameras at 5 frames/s."""
+"""Most transactions of a kind in one run; 10,000 jobs a minute suffice for 30 cameras at 5 fps."""
 
 
 class Pruner:
-    """Bounded work in each run; the next one continues.
+    """Deletes a bounded number of jobs in each run.
 
     Args:
         ledger: Where jobs are.
-        retention: How long they stay.
+        retention: How long jobs are kept.
     """
 
     def __init__(self, ledger: Ledger, retention: Retention) -> None:
@@ -28,16 +28,16 @@ class Pruner:
         self._retention = retention
 
     def prune(self, report: SweepReport, time_left: Callable[[], float]) -> None:
-        """Delete some old jobs, and add detection's job of the day; counts go to `report`.
+        """Delete some old jobs, and add detection's daily job; counts are added to `report`.
 
         Raises:
             OutOfTime: `time_left` (seconds) reached 0.
         """
-        self._wake_detection()
+        self._request_detection_cleanup()
         now = self._ledger.now()
         before = self._retention.jobs_before(now)
         ages = [(kind, before) for kind in REPEATABLE_KINDS]
-        # One look at each; two thousand rows of each would be read in every run otherwise.
+        # Checked first: otherwise every run would read two thousand rows of each kind.
         records = self._retention.records_before(now)
         ages += [
             (kind, records)
@@ -53,11 +53,12 @@ class Pruner:
                 if time_left() <= 0:
                     raise OutOfTime
 
-    def _wake_detection(self) -> None:
-        """Add its job of the day when anything is old.
+    def _request_detection_cleanup(self) -> None:
+        """Add detection's daily job when anything is old.
 
-        Frames make that every day. When cameras are gone, its own old jobs still make it every
-        few days, for what it had to leave: an incident that was settled only then.
+        While there are frames, that is every day. Without cameras its own old jobs still cause it
+        every few days, for rows that could not be deleted before, such as an incident that was
+        settled later.
         """
         now = self._ledger.now()
         job = prune_job(now)

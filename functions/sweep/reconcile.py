@@ -1,8 +1,9 @@
-"""Gives a job to every frame that has none: its notification was lost, or never sent.
+"""Adds a job for every frame that has none because its S3 notification was lost or never sent.
 
-Two looks at the bucket. Each run lists what is new since the camera's watermark. Once a day, every
-key is listed, in parts, and finds frames that came late, below a watermark: a camera that spooled
-while S3 was out of reach puts frames hours after they were captured.
+The bucket is examined in two ways. Each run lists the keys after each camera's watermark. Once a
+day every key is listed, in parts, to find frames that arrived late, below a watermark: a camera
+    that
+spooled while S3 was out of reach uploads frames hours after they were captured.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ BATCH = 500
 """Keys in one transaction."""
 
 
-class OutOfTime(Exception):  # no error: the rest is for the next run
+class OutOfTime(Exception):  # not an error: the next run continues
     """The deadline is near."""
 
 
@@ -44,7 +45,7 @@ class ListingFailed(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is looked at, and how much of it in one run.
+    """Which keys are examined, and how many in one run.
 
     Attributes:
         grace: An upload younger than this is left to its own notification.
@@ -66,8 +67,7 @@ class Reconciler:
 
     Args:
         ledger: Where jobs are.
-        store: Where frames are.
-        repository: How far earlier runs have looked.
+        repository: The positions that earlier runs have reached.
         now: The present, timezone-aware.
     """
 
@@ -86,8 +86,8 @@ class Reconciler:
         self._limits = limits or Limits()
         self._now = now
 
-    def newest(self, report: SweepReport, time_left: Callable[[], float]) -> None:
-        """Each camera's keys after its watermark; counts go to `report`.
+    def examine_new_keys(self, report: SweepReport, time_left: Callable[[], float]) -> None:
+        """Examine each camera's keys after its watermark; counts are added to `report`.
 
         Raises:
             OutOfTime: `time_left` (seconds) reached 0.
@@ -99,17 +99,17 @@ class Reconciler:
                 raise OutOfTime
             report.cameras += 1
             prefix = camera_prefix(camera_id)
-            keys = self._listed(prefix, watermarks.get(camera_id, prefix))
+            keys = self._list_keys(prefix, watermarks.get(camera_id, prefix))
             settled = True
             for batch in _batches(islice(keys, self._limits.keys), time_left):
                 # After the first unsettled key, no later one can move the watermark.
                 mark = self._last_settled(batch) if settled else None
                 settled = mark == batch[-1].key
-                note = None if mark is None else self._note_watermark(camera_id, mark)
-                self._give_jobs(batch, report, note)
+                save_position = None if mark is None else self._save_watermark(camera_id, mark)
+                self._add_missing_jobs(batch, report, save_position)
 
-    def everything(self, report: SweepReport, time_left: Callable[[], float]) -> None:
-        """The daily look at every key, or its next part; counts go to `report`.
+    def examine_all_keys(self, report: SweepReport, time_left: Callable[[], float]) -> None:
+        """Examine every key once a day, in parts; counts are added to `report`.
 
         Raises:
             OutOfTime: `time_left` (seconds) reached 0.
@@ -119,23 +119,25 @@ class Reconciler:
         if listing is None:
             return
         report.full_listing = "running"
-        keys = islice(self._listed(FRAMES_PREFIX, listing.after_key), self._limits.keys)
-        looked_at = 0
+        keys = islice(self._list_keys(FRAMES_PREFIX, listing.after_key), self._limits.keys)
+        examined = 0
         for batch in _batches(keys, time_left):
-            looked_at += len(batch)
+            examined += len(batch)
             listing = replace(listing, after_key=_last_storable(batch) or listing.after_key)
-            note = partial(self._repository.set_listing, prefix=FRAMES_PREFIX, listing=listing)
-            self._give_jobs(batch, report, note)
-        if looked_at < self._limits.keys:
+            save_position = partial(
+                self._repository.set_listing, prefix=FRAMES_PREFIX, listing=listing
+            )
+            self._add_missing_jobs(batch, report, save_position)
+        if examined < self._limits.keys:
             report.full_listing = "finished"
-            self._keep(replace(listing, finished_at=self._now()))
+            self._save_listing(replace(listing, finished_at=self._now()))
 
     def _due_listing(self) -> Listing | None:
         now = self._now()
         listing = self._db.read(lambda tx: self._repository.listing(tx, FRAMES_PREFIX))
         if listing is None:
-            # Without watermarks the first runs look at every key anyway.
-            self._keep(Listing(FRAMES_PREFIX, started_at=now, finished_at=now))
+            # Without watermarks the first runs examine every key anyway.
+            self._save_listing(Listing(FRAMES_PREFIX, started_at=now, finished_at=now))
             return None
         if listing.finished_at is None:
             return listing
@@ -143,17 +145,17 @@ class Reconciler:
             return None
         return Listing(FRAMES_PREFIX, started_at=now, finished_at=None)
 
-    def _keep(self, listing: Listing) -> None:
+    def _save_listing(self, listing: Listing) -> None:
         self._db.write(lambda tx: self._repository.set_listing(tx, FRAMES_PREFIX, listing))
 
-    def _note_watermark(self, camera_id: str, key: str) -> Callable[[Connection], None]:
+    def _save_watermark(self, camera_id: str, key: str) -> Callable[[Connection], None]:
         set_it = self._repository.set_watermark
         return partial(set_it, camera_id=camera_id, key=key, now=self._now())
 
     def _cameras(self, report: SweepReport) -> Iterator[str]:
-        """Camera ids in key order: the first key of a folder leads to the end of that folder."""
+        """Iterate over camera ids in key order, skipping from a folder's first key to its end."""
         after = FRAMES_PREFIX
-        while (item := next(self._listed(FRAMES_PREFIX, after), None)) is not None:
+        while (item := next(self._list_keys(FRAMES_PREFIX, after), None)) is not None:
             camera_id = camera_of(item.key)
             if camera_id is not None:
                 yield camera_id
@@ -161,10 +163,11 @@ class Reconciler:
                 report.unreadable += 1
                 _log.warning("%.200r lies in the folder of no camera", item.key)
             name, slash, _ = item.key.removeprefix(FRAMES_PREFIX).partition("/")
-            # "0" is the character after "/": past every key of the folder, and before the next.
+            # "0" is the character after "/": after every key of the folder, and before the next
+            # one.
             after = f"{FRAMES_PREFIX}{name}0" if slash else item.key
 
-    def _listed(self, prefix: str, after: str) -> Iterator[StoredObject]:
+    def _list_keys(self, prefix: str, after: str) -> Iterator[StoredObject]:
         try:
             yield from self._store.list(prefix, start_after=after)
         except HearthError as error:
@@ -175,13 +178,13 @@ class Reconciler:
         young = next((n for n, item in enumerate(batch) if item.last_modified > limit), len(batch))
         return _last_storable(batch[:young])
 
-    def _give_jobs(
+    def _add_missing_jobs(
         self,
         batch: Sequence[StoredObject],
         report: SweepReport,
-        note: Callable[[Connection], None] | None,
+        save_position: Callable[[Connection], None] | None,
     ) -> None:
-        """Add the jobs that are missing, and in the same transaction `note` that this was done."""
+        """Add the missing jobs, and save the position in the same transaction."""
         oldest = self._now() - self._limits.expired
         limit = self._now() - self._limits.grace
         wanted: dict[str, NewJob] = {}
@@ -197,12 +200,12 @@ class Reconciler:
         report.listed += len(batch)
         known = self._ledger.states(wanted)
         missing = [job for key, job in wanted.items() if key not in known]
-        if not missing and note is None:
+        if not missing and save_position is None:
             return
 
         def record(work: UnitOfWork) -> None:
-            if note is not None:
-                note(work.tx)
+            if save_position is not None:
+                save_position(work.tx)
             work.add(*missing)
 
         self._ledger.transact(record)
@@ -220,5 +223,5 @@ def _batches(
 
 
 def _last_storable(batch: Sequence[StoredObject]) -> str | None:
-    # S3 admits a NUL in a key, PostgreSQL's text does not.
+    # S3 allows NUL in a key, PostgreSQL's text does not.
     return next((item.key for item in reversed(batch) if "\x00" not in item.key), None)

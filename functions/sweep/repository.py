@@ -1,4 +1,4 @@
-"""How far the sweep has looked, kept between runs."""
+"""The positions of the sweep, stored between runs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ listings = Table(
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A look at every key of a prefix, done in parts.
+    """A complete listing of a prefix, done in parts.
 
     Attributes:
-        after_key: The last key that was looked at; "" before the first.
+        after_key: The last key that was examined; the prefix before the first.
         finished_at: None while keys are left.
     """
 
@@ -44,19 +44,19 @@ class Listing:
 
 
 class SweepRepository:
-    """The sweep's own two tables. Each method works in the caller's transaction."""
+    """The sweep's two tables; each method works in the caller's transaction."""
 
     def watermarks(self, tx: Connection) -> dict[str, str]:
-        """Camera id → the last key up to which every frame has a job and no more will come."""
+        """Return each camera's watermark, the key up to which every frame has a job."""
         rows = tx.execute(select(watermarks.c.camera_id, watermarks.c.key))
         return {row.camera_id: row.key for row in rows}
 
     def set_watermark(self, tx: Connection, camera_id: str, key: str, now: datetime) -> None:
-        """Two sweeps at once may set it back: then the next run looks at some keys again."""
+        """Save a watermark; concurrent sweeps may set it back, and later runs repeat some keys."""
         _upsert(tx, watermarks, {"camera_id": camera_id, "key": key, "updated_at": now})
 
     def listing(self, tx: Connection, prefix: str) -> Listing | None:
-        """The last or current look at `prefix`; None when there was none yet."""
+        """Return the last or current listing of `prefix`; None when there was none yet."""
         row = tx.execute(
             select(listings.c.after_key, listings.c.started_at, listings.c.finished_at).where(
                 listings.c.prefix == prefix
@@ -65,7 +65,7 @@ class SweepRepository:
         return None if row is None else Listing(*row)
 
     def set_listing(self, tx: Connection, prefix: str, listing: Listing) -> None:
-        """Keep how far a look at `prefix` has come."""
+        """Save the position of a listing."""
         _upsert(
             tx,
             listings,

@@ -1,4 +1,4 @@
-"""What the sweep reads from its environment."""
+"""The environment of the sweep."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
-    """Each field is the environment variable of the same name in upper case."""
+    """Core settings, the grace time and the retentions."""
 
     notification_grace_s: float = Field(default=15, ge=0, le=600)
-    """How long an upload's own notification may take before the sweep makes its job; seconds."""
+    """Seconds that an upload's own notification may take before the sweep adds its job."""
     frame_retention_days: int = Field(default=3, ge=1)
-    """After how many days the bucket expires frames; their jobs go two days later."""
+    """Days after which the bucket expires frames; their jobs are deleted two days later."""
     record_retention_days: int = Field(default=90, ge=1)
-    """After how many days done jobs of events go."""
+    """Days after which done jobs of events are deleted."""
 
     @property
     def grace(self) -> timedelta:

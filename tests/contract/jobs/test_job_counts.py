@@ -62,9 +62,7 @@ def test_jobs_are_counted_by_kind_and_state_with_the_oldest_of_each(ledger: Ledg
         ("frame:frames/cam1/a.jpg/", ()),
     ],
 )
-def test_a_prefix_is_taken_letter_by_letter(
-    ledger: Ledger, prefix: str, expected: tuple[str, ...]
-) -> None:
+def test_a_prefix_has_no_wildcards(ledger: Ledger, prefix: str, expected: tuple[str, ...]) -> None:
     # The key is the kind as well, so that the answer names what was counted.
     jobs = [NewJob(key, "detection", key, {}) for key in KEYS]
     ledger.db.write(lambda tx: ledger.add(tx, jobs))

@@ -120,14 +120,14 @@ def test_a_revision_that_this_code_does_not_know_fails_the_deployment(
     assert "9999" in answer["Reason"]
 
 
-def test_a_database_that_is_not_there_fails_the_deployment(cloudformation: CloudFormation) -> None:
+def test_an_unreachable_database_fails_the_deployment(cloudformation: CloudFormation) -> None:
     answer = migrate(cloudformation, "sqlite:////nowhere/hearth.db", "cloudformation_create")
 
     assert answer["Status"] == "FAILED"
     assert answer["Reason"] == "the database cannot be opened"
 
 
-def test_an_answer_that_is_refused_at_first_gets_through(
+def test_a_response_that_is_refused_at_first_is_retried(
     cloudformation: CloudFormation, database_url: str
 ) -> None:
     cloudformation.refusals = 2

@@ -32,7 +32,7 @@ def db(migrated_url: str) -> Iterator[Database]:
     database.close()
 
 
-def test_the_migrated_tables_are_what_the_code_says(db: Database) -> None:
+def test_the_migrated_tables_match_the_code(db: Database) -> None:
     def ours(name: str | None, kind: str, parents: Any) -> bool:
         return kind != "table" or str(name).startswith("sweep_")
 
@@ -59,7 +59,7 @@ def test_there_is_no_listing_before_the_first(db: Database) -> None:
     assert db.read(lambda tx: SweepRepository().listing(tx, "frames/")) is None
 
 
-def test_a_listing_is_kept_as_far_as_it_came_and_then_finished(db: Database) -> None:
+def test_the_position_of_a_listing_is_saved_until_it_is_finished(db: Database) -> None:
     repository = SweepRepository()
     begun = Listing("frames/gate/a.jpg", started_at=NOW, finished_at=None)
     for listing in (begun, replace(begun, finished_at=NOW + timedelta(hours=1))):
@@ -68,7 +68,7 @@ def test_a_listing_is_kept_as_far_as_it_came_and_then_finished(db: Database) -> 
         assert db.read(lambda tx: repository.listing(tx, "frames/")) == listing
 
 
-def test_what_was_noted_in_a_transaction_that_failed_was_not_noted(db: Database) -> None:
+def test_a_failed_transaction_saves_no_position(db: Database) -> None:
     def note(tx: Connection) -> None:
         SweepRepository().set_watermark(tx, "gate", "a", NOW)
         raise RuntimeError("the power fails")

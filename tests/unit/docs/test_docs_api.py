@@ -45,7 +45,7 @@ def test_the_document_is_the_committed_one() -> None:
     assert body == (FOLDER / "openapi.json").read_bytes()
 
 
-def test_the_page_names_files_that_are_here_and_nothing_of_the_web() -> None:
+def test_the_page_uses_only_files_of_the_image() -> None:
     assert files_of_the_page() == [
         "docs/favicon.png",
         "docs/start.js",
@@ -60,7 +60,7 @@ def test_the_page_names_files_that_are_here_and_nothing_of_the_web() -> None:
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_page_may_run_nothing_inline_and_nothing_from_elsewhere() -> None:
+def test_the_page_may_run_no_inline_and_no_foreign_script() -> None:
     status, headers, body = get("/docs")
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
@@ -75,7 +75,7 @@ def test_the_page_may_run_nothing_inline_and_nothing_from_elsewhere() -> None:
     assert "persistAuthorization: false" in start
 
 
-def test_a_file_travels_packed_where_the_browser_takes_that() -> None:
+def test_a_file_is_compressed_for_a_browser_that_accepts_it() -> None:
     _, plain_headers, plain = get("/docs/swagger-ui-bundle.js")
     _, headers, packed = get("/docs/swagger-ui-bundle.js", accept_encoding="gzip, br")
     assert "content-encoding" not in plain_headers
@@ -87,7 +87,7 @@ def test_a_file_travels_packed_where_the_browser_takes_that() -> None:
 
 
 @pytest.mark.parametrize("packing", ["", "gzip"])
-def test_a_copy_that_is_still_good_is_not_sent_again(packing: str) -> None:
+def test_a_cached_copy_that_is_current_is_not_sent_again(packing: str) -> None:
     etag = get("/openapi.json", accept_encoding=packing)[1]["etag"]
     status, headers, body = get("/openapi.json", accept_encoding=packing, if_none_match=etag)
     assert (status, headers["etag"], body) == (304, etag, b"")
@@ -105,7 +105,7 @@ def test_a_copy_that_is_still_good_is_not_sent_again(packing: str) -> None:
         ("a" * 101, 400),
     ],
 )
-def test_only_known_names_are_files(name: str, status: int) -> None:
+def test_an_unknown_file_is_not_found(name: str, status: int) -> None:
     answered, _, body = get(f"/docs/{name}")
     assert answered == status
     if status != 200:

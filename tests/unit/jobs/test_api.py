@@ -68,7 +68,7 @@ def test_done_work_has_no_age(office: Office) -> None:
         ("rame:", 0),
     ],
 )
-def test_a_prefix_counts_exactly_the_keys_that_begin_so(
+def test_a_prefix_counts_exactly_the_keys_that_begin_with_it(
     office: Office, prefix: str, count: int
 ) -> None:
     for key in (
@@ -109,7 +109,7 @@ def test_a_job_is_shown_with_the_reason_of_its_failure(office: Office) -> None:
     }
 
 
-def test_no_one_learns_the_token_that_a_lease_is_held_with(office: Office) -> None:
+def test_the_fencing_token_of_a_lease_is_not_shown(office: Office) -> None:
     job = office.start("frame:x")
 
     assert job.lease_token
@@ -192,7 +192,7 @@ def test_the_list_is_filtered_by_state_and_kind(office: Office) -> None:
         ("/summary", {"prefix": "frame:"}, "prefix"),
     ],
 )
-def test_a_query_out_of_bounds_is_refused_and_named(
+def test_an_invalid_query_is_refused_with_its_field(
     office: Office, path: str, query: dict[str, str | int], field: str
 ) -> None:
     status, body = office.call("GET", f"/api/v1/jobs{path}", **query)

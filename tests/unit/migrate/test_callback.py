@@ -65,7 +65,7 @@ def test_the_answer_is_put_as_cloudformation_expects_it() -> None:
 @pytest.mark.parametrize(
     "passing", [500, 503, 429, httpx.ConnectError("refused"), httpx.ReadTimeout("slow")]
 )
-def test_a_passing_failure_is_tried_again(passing: int | Exception) -> None:
+def test_a_temporary_failure_is_retried(passing: int | Exception) -> None:
     receiver = Receiver(passing, passing, 200)
 
     receiver.callback()(URL, RESPONSE)
@@ -74,7 +74,7 @@ def test_a_passing_failure_is_tried_again(passing: int | Exception) -> None:
     assert receiver.waits == [0.5, 1.0]
 
 
-def test_a_receiver_that_never_answers_fails_the_invocation_without_naming_its_secret() -> None:
+def test_a_receiver_that_never_answers_fails_the_invocation_without_disclosing_the_url() -> None:
     receiver = Receiver(*[503] * ATTEMPTS)
 
     with pytest.raises(Unavailable, match=r"amazonaws\.com did not take .* \(HTTP 503\)") as caught:
@@ -84,7 +84,7 @@ def test_a_receiver_that_never_answers_fails_the_invocation_without_naming_its_s
     assert "Signature" not in str(caught.value)
 
 
-def test_an_expired_url_is_not_tried_again() -> None:
+def test_an_expired_url_is_not_retried() -> None:
     receiver = Receiver(403)
 
     with pytest.raises(Unavailable, match="HTTP 403"):

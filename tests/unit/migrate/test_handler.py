@@ -37,7 +37,7 @@ def test_the_answer_goes_to_the_url_of_the_request() -> None:
     assert result == response.model_dump(by_alias=True)
 
 
-def test_a_failure_is_answered_too() -> None:
+def test_a_failure_is_answered_as_well() -> None:
     answers = Answers()
 
     make_handler(SchemaService(no_database), answers)(EVENT, LambdaContext())
@@ -49,7 +49,7 @@ def test_a_failure_is_answered_too() -> None:
 @pytest.mark.parametrize(
     "url", ["", "file:///etc/passwd", "ftp://host/x", "http://", "https:///path", "//host/x"]
 )
-def test_an_answer_goes_out_over_http_only(url: str) -> None:
+def test_a_response_url_must_be_http(url: str) -> None:
     answers = Answers()
 
     with pytest.raises(InvalidInput, match="ResponseURL"):
@@ -60,6 +60,6 @@ def test_an_answer_goes_out_over_http_only(url: str) -> None:
     assert answers.given == []
 
 
-def test_an_event_that_is_no_custom_resource_names_what_it_lacks() -> None:
+def test_an_event_that_is_not_a_custom_resource_is_refused_with_the_missing_fields() -> None:
     with pytest.raises(InvalidInput, match=r"RequestType, ResponseURL, StackId"):
         make_handler(SchemaService(no_database), Answers())({}, LambdaContext())

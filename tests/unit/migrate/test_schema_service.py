@@ -55,7 +55,7 @@ def test_deleting_the_stack_keeps_the_data_even_when_the_database_is_gone() -> N
     assert schema.revisions == []
 
 
-def test_the_physical_id_a_stack_knows_is_kept_or_cloudformation_would_replace_the_schema() -> None:
+def test_the_physical_id_of_a_stack_does_not_change() -> None:
     request = _request("cloudformation_update", PhysicalResourceId="named-by-an-older-version")
 
     answer = SchemaService(Schema().upgrade).apply(request)
@@ -80,7 +80,7 @@ def test_a_failed_migration_fails_the_deployment_with_its_reason(
 
 
 @pytest.mark.parametrize("properties", [{}, {"Revision": ""}, {"Revision": "head; drop"}])
-def test_a_revision_that_cannot_be_one_is_refused_and_named(properties: dict[str, str]) -> None:
+def test_an_invalid_revision_is_refused_and_named(properties: dict[str, str]) -> None:
     schema = Schema()
     request = _request("cloudformation_create", ResourceProperties=properties)
 
@@ -93,7 +93,7 @@ def test_a_revision_that_cannot_be_one_is_refused_and_named(properties: dict[str
 
 
 @given(st.text(max_size=6000))
-def test_an_answer_never_outgrows_the_protocol(message: str) -> None:
+def test_a_response_never_exceeds_the_protocol_s_limit(message: str) -> None:
     answer = SchemaService(Schema(ValueError(message)).upgrade).apply(
         _request("cloudformation_create")
     )

@@ -90,7 +90,7 @@ def test_a_frame_and_the_end_of_a_stream_are_jobs_of_their_own() -> None:
         "evidence/gate/20261102T073000.000000Z.jpg",
     ],
 )
-def test_what_is_not_the_key_of_a_frame_is_refused_and_shown(key: str) -> None:
+def test_a_key_that_is_not_of_a_frame_is_refused_and_shown(key: str) -> None:
     for read in (parse_frame_key, frame_job):
         with pytest.raises(InvalidInput, match="is not the key of a frame") as caught:
             read(key)

@@ -35,14 +35,14 @@ def do_prune_jobs(house: House) -> None:
 
 
 @pytest.mark.parametrize("days", [1, 10, 365])
-def test_nothing_is_forgotten_before_what_it_stands_for(house: House, days: int) -> None:
+def test_no_job_is_deleted_before_its_frame(house: House, days: int) -> None:
     ladder, now = Retention(days), house.clock()
     # S3 rounds an object's expiry up to midnight.
     assert timedelta(days) < ladder.objects <= now - ladder.rows_before(now)
     assert ladder.rows_before(now) - ladder.jobs_before(now) >= timedelta(days=1)
 
 
-def test_what_was_told_is_forgotten_later_and_what_failed_or_made_a_report_never(
+def test_jobs_of_events_are_deleted_later_and_failed_jobs_and_reports_never(
     house: House,
 ) -> None:
     told = ["task.created", "notifications.send", "clustering.run", "embeddings.embed"]
@@ -61,7 +61,7 @@ def test_what_was_told_is_forgotten_later_and_what_failed_or_made_a_report_never
     assert left == ["reports.email", "safety.violation.detected", "task.due"]
 
 
-def test_a_young_house_wakes_nobody(house: House) -> None:
+def test_a_new_system_requests_no_clean_up(house: House) -> None:
     judged(house, house.frame())
     house.clock.advance((DAYS + 1) * DAY_S)
     assert house.swept().pruned == 0
@@ -82,7 +82,7 @@ def test_detection_is_asked_once_a_day_before_the_ledger_forgets(house: House) -
     assert prune_jobs(house) == ["prune:2026-11-14", "prune:2026-11-13"]
 
 
-def test_a_house_that_slept_for_a_year_asks_detection_all_the_same(house: House) -> None:
+def test_after_a_year_without_runs_detection_is_asked_nevertheless(house: House) -> None:
     judged(house, house.frame())
     house.store.objects.clear()
     house.clock.advance(365 * DAY_S)
@@ -104,7 +104,7 @@ def test_detection_is_asked_again_and_again_after_the_last_camera_is_gone(house:
     assert len(prune_jobs(house)) <= DAYS + 2  # the old ones are forgotten too
 
 
-def test_forgotten_frames_are_not_found_again_by_the_daily_listing(house: House) -> None:
+def test_deleted_jobs_are_not_added_again_by_the_daily_listing(house: House) -> None:
     keys = [house.frame(second=n) for n in range(3)]
     house.swept()  # the first listing
     judged(house, *keys)

@@ -27,7 +27,7 @@ def add(house: House, *keys: str) -> None:
     house.db.write(lambda tx: house.ledger.add(tx, [frame_job(key) for key in keys]))
 
 
-def test_an_empty_house_needs_nothing(house: House) -> None:
+def test_an_empty_system_needs_nothing(house: House) -> None:
     report = house.swept()
 
     assert report.model_dump() == {
@@ -47,7 +47,7 @@ def test_an_empty_house_needs_nothing(house: House) -> None:
 # ---- jobs ----
 
 
-def test_a_job_whose_hint_was_lost_is_announced_again(house: House) -> None:
+def test_a_job_whose_notification_was_lost_is_announced_again(house: House) -> None:
     add(house, "frames/gate/20261102T000000.000000Z.jpg")
 
     assert house.swept().resent == 1
@@ -126,7 +126,7 @@ def test_a_frame_that_has_a_job_in_any_state_gets_no_other(house: House) -> None
     assert house.ledger.summary() == {"detection.frame": {"queued": 1, "running": 1, "done": 1}}
 
 
-def test_a_fresh_upload_is_left_to_its_own_notification(house: House) -> None:
+def test_a_recent_upload_is_left_to_its_own_notification(house: House) -> None:
     house.frame(age_s=5)
 
     assert house.swept().found == 0
@@ -134,7 +134,7 @@ def test_a_fresh_upload_is_left_to_its_own_notification(house: House) -> None:
     assert house.swept().found == 1
 
 
-def test_what_was_looked_at_and_has_settled_is_not_listed_again(house: House) -> None:
+def test_keys_below_the_watermark_are_not_listed_again(house: House) -> None:
     for second in range(3):
         house.frame(second=second, age_s=3600)
     new = house.frame(second=3, age_s=30)
@@ -156,7 +156,7 @@ def test_the_watermark_stays_below_a_young_frame_however_many_old_ones_follow(
     assert [house.swept().listed for _ in range(2)] == [5, 4]
 
 
-def test_time_is_looked_at_even_when_no_camera_has_anything_new(house: House) -> None:
+def test_the_deadline_is_checked_even_without_new_keys(house: House) -> None:
     for camera in ("a", "b", "c"):
         house.frame(camera, age_s=3600)
     house.swept()
@@ -256,7 +256,7 @@ def test_a_key_that_names_no_frame_is_counted_and_hinders_no_other(house: House,
 # ---- bounds and failures ----
 
 
-def test_without_time_nothing_is_begun_and_the_report_says_so(house: House) -> None:
+def test_without_time_nothing_begins_and_the_report_says_so(house: House) -> None:
     add(house, house.frame())
 
     report = house.swept(seconds=0)
@@ -307,7 +307,7 @@ def test_a_queue_out_of_reach_leaves_the_jobs_to_a_later_run(house: House) -> No
     assert house.swept().resent == 1
 
 
-def test_two_sweeps_at_once_make_each_job_once(house: House) -> None:
+def test_concurrent_sweeps_add_each_job_once(house: House) -> None:
     keys = [house.frame(camera, n, age_s=3600) for camera in ("a", "b") for n in range(3)]
     other = house.sweep()
     found = []
