@@ -265,6 +265,20 @@ def test_a_query_that_is_none_is_rejected(bench: Bench) -> None:
     assert bench.ask("GET", cursor=cursor, limit=1).status_code == 200
 
 
+def test_a_list_in_its_usual_order_reads_one_index(db: Database) -> None:
+    if not db.is_sqlite:
+        pytest.skip("PostgreSQL reads so few rows without an index")
+    bench = Bench(db)
+    bench.make()
+    query = (
+        "EXPLAIN QUERY PLAN SELECT * FROM gadgets WHERE owner_id = 'ana' "
+        "ORDER BY created_at DESC, id DESC LIMIT 20"
+    )
+    plan = bench.db.read(lambda tx: str(tx.exec_driver_sql(query).all()))
+    assert "ix_gadgets_created_at" in plan
+    assert "TEMP B-TREE" not in plan
+
+
 # ---- bulk ----
 
 

@@ -7,26 +7,20 @@
 | `filters` | filter, order and cursor of a list |
 | `models` | request and response models |
 | `rows` | every statement |
+| `writer` | how a row is checked, stored, recorded and published |
 | `service` | the nine operations, for the routes and for the capability itself |
 | `routes` | the routes |
 
-How a capability gets one, cameras for example:
+How a capability gets one; `functions/tasks/saved_filters.py` is the smallest, cameras
+(`functions/detection/cameras.py`) have secrets and rules:
 
-1. `functions/detection/camera_sources.py` declares it and keeps its rules in one hook:
-
-        CAMERAS = Resource("camera", table="detection_camera_sources", path="/api/v1/cameras",
-            scope="shared", read="cameras:read", write="cameras:write", events="camera",
-            fields=(Text("name", max_length=60, unique=True), Secret("source"),
-                    Text("address", derived=True), Number("rate", default=2.0, minimum=0.1),
-                    Boolean("enabled", default=True)))
-
-        def prepare(values, before):
-            if "source" in values:           # given by this request; otherwise it stays
-                values["address"] = without_password(values["source"])  # may raise InvalidInput
-
-2. A migration creates the table (`tests/contract` compares: `schema_differences`).
-3. `wiring.py`: `ResourceService(CAMERAS, platform.ledger, prepare)`.
-4. `api.py`: `router.include_router(resource_routes(CAMERAS, lambda: service.cameras))`.
+1. Declare it as a module-level `Resource`, and name its table in `capability.py`. Rules go into one
+   hook, `prepare(values, before)` (see `writer.Prepare`).
+2. Write the migration of its table; a test compares the two with `schema_differences`.
+3. `ResourceService(DECLARED, platform.ledger, prepare)` in the composition root. Where it declares
+   events, name each as `Published("<events>.created", …)` in `capability.py`, with a model that
+   inherits `models.ResourceChanged`.
+4. `resource_routes(DECLARED, lambda: service.…)` in `api.py`, given to `create_app`.
 
 `service.every()` gives all rows with their secrets to the capability itself.
 """

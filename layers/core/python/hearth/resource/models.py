@@ -267,7 +267,7 @@ def _string(shortest: int, longest: int, pattern: str) -> Any:
     ]
 
 
-def given_values(resource: Resource, model: BaseModel, names: Iterable[str]) -> dict[str, Any]:
+def given_values(model: BaseModel, names: Iterable[str]) -> dict[str, Any]:
     """The named fields of a request as they are stored."""
     return {name: _plain(getattr(model, name)) for name in names}
 

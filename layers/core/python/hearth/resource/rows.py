@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select, true, update
 
 from hearth.db import insert_for
+from hearth.ledger.unit_of_work import UnitOfWork
 from hearth.resource.declaration import Resource
 from hearth.resource.filters import Condition, Order, where
 from hearth.resource.table import changes, secrets, table_of
@@ -154,31 +155,21 @@ class Rows:
     # ---- history ----
 
     def record(
-        self,
-        tx: Connection,
-        row: Values,
-        version: int,
-        action: str,
-        by: str,
-        now: datetime,
-        changed: Sequence[Mapping[str, Any]],
+        self, work: UnitOfWork, row: Values, action: str, changed: Sequence[Mapping[str, Any]]
     ) -> None:
         """Add to the history of a row; of more than 100 versions the oldest are forgotten."""
-        mine = and_(_c.resource == self._resource.table, _c.row_id == row["id"])
-        tx.execute(
-            insert_for(tx.dialect.name)(changes),
-            {
-                "resource": self._resource.table,
-                "row_id": row["id"],
-                "version": version,
-                "action": action,
-                "changed_by": by,
-                "changed_at": now,
-                "changes": list(changed),
-            },
-        )
-        if version > KEPT_VERSIONS:
-            tx.execute(delete(changes).where(mine, _c.version <= version - KEPT_VERSIONS))
+        key = {"resource": self._resource.table, "row_id": row["id"], "version": row["version"]}
+        entry = {
+            "action": action,
+            "changed_by": work.actor,
+            "changed_at": work.now,
+            "changes": list(changed),
+        }
+        work.tx.execute(insert_for(work.tx.dialect.name)(changes), key | entry)
+        if row["version"] > KEPT_VERSIONS:
+            mine = and_(_c.resource == self._resource.table, _c.row_id == row["id"])
+            oldest = row["version"] - KEPT_VERSIONS
+            work.tx.execute(delete(changes).where(mine, _c.version <= oldest))
 
     def history(
         self, tx: Connection, row_id: str, before: int | None, limit: int
