@@ -44,18 +44,24 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     capabilities = gather(ROOT)
+    queues = template_queues(ROOT / "template.yaml")
+    plugins: dict[str, Capability] = {}
     if arguments.plugins is not None:
-        plugins = gather(arguments.plugins.resolve(), "*/capability.py")
-        capabilities |= plugins
-        sys.stdout.write(json.dumps(tables(plugins.values()), separators=(",", ":")) + "\n")
+        folder = arguments.plugins.resolve()
+        plugins = gather(folder, "*/capability.py")
+        queues = queues.union(*map(template_queues, folder.glob("*/template.yaml")))
     mistakes = [
-        *mistakes_of(capabilities, template_queues(ROOT)),
+        *mistakes_of(capabilities | plugins, queues),
         *taken_numbers(ROOT / MIGRATIONS, ROOT),
     ]
     for mistake in mistakes:
         sys.stderr.write(f"declare: {mistake}\n")
     if mistakes:
         return 1
+    if arguments.plugins is not None:
+        given = {name: value for name, value in tables(plugins.values()).items() if value}
+        sys.stdout.write(json.dumps(given, separators=(",", ":")) + "\n")
+        return 0
     text = as_text(tables(capabilities.values()))
     if text == (TABLES.read_text("utf-8") if TABLES.exists() else ""):
         return 0
@@ -84,9 +90,9 @@ def gather(root: Path, pattern: str = "functions/*/capability.py") -> dict[str, 
     return found
 
 
-def template_queues(root: Path) -> frozenset[str]:
-    """Names of the template's queues, without the stack's."""
-    template = load_yaml((root / "template.yaml").read_text("utf-8"), "template.yaml")
+def template_queues(path: Path) -> frozenset[str]:
+    """Names of a template's queues, without the stack's."""
+    template = load_yaml(path.read_text("utf-8"), str(path))
     names = (
         str((resource.get("Properties") or {}).get("QueueName", {}).get("Fn::Sub", ""))
         for resource in template["Resources"].values()

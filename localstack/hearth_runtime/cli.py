@@ -16,6 +16,7 @@ from hearth_runtime.commands import (
     jobs,
     logs,
     models,
+    new,
     run,
     service,
     stack,
@@ -81,6 +82,7 @@ app.command()(logs.logs)
 app.command()(doctor.doctor)
 app.command(context_settings=models.PASSED_ON)(models.models)
 app.command()(compose.compose)
+app.command()(new.new)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(run.run)

@@ -44,6 +44,7 @@ from hearth_runtime.sources.custom_resources import Answers, CustomResources
 from hearth_runtime.sources.schedules import Schedules
 from hearth_runtime.sources.sqs_poller import MappingMetrics, QueuePoller
 from hearth_runtime.template.model import Template
+from hearth_runtime.template.plugins import PLUGINS_PARAMETER, declarations_of
 from hearth_runtime.template.reader import Identity, Place, TemplateSource
 
 from .preflight import refuse_contradictions, refuse_too_many_connections
@@ -66,7 +67,8 @@ class RuntimeConfig:
     `data` holds everything that outlives the process. `port` (gateway) and `control_port` of 0
     take free ports. `endpoint_url` None starts MiniStack on loopback. `parameters` override the
     template's defaults; `replicas` maps short function names to processes; `idle_s` is the idle
-    time in seconds after which a function's process ends. `containers` runs functions in images
+    time in seconds after which a function's process ends. `plugins` is a folder of functions of the
+    user's own. `containers` runs functions in images
     with the tag `image_tag`; `reload` watches their sources. `log_format` says how records are
     shown on standard error: "json", "text", or "none"; the log file has them all.
 
@@ -93,6 +95,7 @@ class RuntimeConfig:
     image_tag: str = BUILT_TAG
     reload: bool = False
     cameras: bool = True
+    plugins: Path | None = None
     log_format: str = "json"
 
 
@@ -104,7 +107,7 @@ async def serve(
     Raises SetupError (stack_state.py) with one sentence when the stack cannot start as asked.
     """
     # A setting that is wrong is reported before anything is started.
-    source = TemplateSource.read(config.template)
+    source = TemplateSource.read(config.template, config.plugins)
     config = replace(config, data=config.data.resolve(), parameters=_parameters(source, config))
     planned = source.resolve(config.parameters, Place(config.stack))
     require_authorizers(config.host, planned.api)
@@ -311,7 +314,7 @@ class _Stack:
         if self._config.attached is not None:
             return await self._attach(self._config.attached, template, environment)
         if not self._config.containers:
-            return ProcessLauncher(self._root, environment)
+            return ProcessLauncher(self._root, environment, self._config.plugins)
         launcher = ContainerLauncher(
             self._images(),
             data=self._config.data,
@@ -454,6 +457,8 @@ def _parameters(source: TemplateSource, config: RuntimeConfig) -> dict[str, str]
     # Requests that wait here hold no connection: replicas do, and they are counted.
     if CONCURRENCY_PARAMETER in source.parameters:
         given.setdefault(CONCURRENCY_PARAMETER, CONCURRENCY_AT_HOME)
+    if config.plugins is not None:
+        given[PLUGINS_PARAMETER] = declarations_of(config.plugins, config.template.resolve().parent)
     declared = source.parameters.get(MODEL_PARAMETER)
     named = given.get(MODEL_PARAMETER) or given.get(CLASSES_PARAMETER)
     if declared is not None and not (declared.get("Default") or named or config.attached):

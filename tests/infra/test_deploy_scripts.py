@@ -34,7 +34,7 @@ def test_a_dry_run_prints_the_commands_of_a_deployment() -> None:
     result = script("deploy", "--dry-run", "--stack", "site", "SiteName=Yard")
     assert result.returncode == 0, result.stderr
     build, deploy, smoke = result.stdout.splitlines()
-    assert build.endswith("/sam build")
+    assert build.endswith("/sam build --template-file template.yaml")
     assert " deploy --stack-name site --capabilities CAPABILITY_IAM " in deploy
     assert " --resolve-image-repos --resolve-s3 --parameter-overrides Release=" in deploy
     assert deploy.endswith(" SiteName=Yard")

@@ -71,6 +71,14 @@ LlmApiKey = Annotated[
     str | None,
     typer.Option("--llm-api-key", envvar="HEARTH_LLM_API_KEY", help="Better set in the variable."),
 ]
+Functions = Annotated[
+    Path | None,
+    typer.Option(
+        "--functions",
+        metavar="DIR",
+        help="Functions of your own, each a folder that `hearth new NAME --into DIR` wrote.",
+    ),
+]
 Containers = Annotated[
     bool, typer.Option("--containers", help="Run functions as containers of their images.")
 ]

@@ -107,6 +107,7 @@ def up(
         containers=stack_options.containers,
         image_tag=stack_options.image_tag,
         reload=reload,
+        plugins=stack_options.functions,
         cameras=cameras,
         log_format="none" if quiet else "json" if output.json else "text",
     )

@@ -24,6 +24,7 @@ class StackOptions:
     param: options.Parameter = None
     port: Annotated[int, typer.Option(help="Port of the HTTP API; 0 takes a free one.")] = 0
     endpoint_url: options.EndpointUrl = None
+    functions: options.Functions = None
     containers: options.Containers = False
     image_tag: options.ImageTag = BUILT_TAG
     replicas: options.Replicas = None
@@ -88,6 +89,7 @@ class StackOptions:
         arguments = ["--data", str(self.data), "--port", str(self.port)]
         arguments += ["--template", str(self.template_path())]
         arguments += ["--endpoint-url", self.endpoint_url] if self.endpoint_url else []
+        arguments += ["--functions", str(self.functions)] if self.functions else []
         arguments += ["--containers", "--image-tag", self.image_tag] if self.containers else []
         return arguments + [f"--replicas={pair}" for pair in self.replicas or ()]
 

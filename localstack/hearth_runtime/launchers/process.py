@@ -103,15 +103,22 @@ class ProcessLauncher:
 
     runtime_api_host = "127.0.0.1"
 
-    def __init__(self, project_root: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        project_root: Path,
+        environment: Mapping[str, str] | None = None,
+        plugins: Path | None = None,
+    ) -> None:
         """
         Args:
             project_root: Working directory; `functions.*` is found from it, and its own layers,
                 though the virtual environment may know those of another copy.
             environment: Credentials, AWS_ENDPOINT_URL and what else every function gets.
+            plugins: Folder of functions that lie outside of the project.
         """
         self._root = project_root.resolve()
         self._path = [self._root, *sorted(self._root.glob("layers/*/python"))]
+        self._path += [plugins.resolve()] if plugins is not None else []
         self._environment = dict(environment or {})
 
     async def launch(

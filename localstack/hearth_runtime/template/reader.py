@@ -92,13 +92,14 @@ class TemplateSource:
         self.parameters: Mapping[str, Any] = document.get("Parameters") or {}
 
     @classmethod
-    def read(cls, path: Path) -> TemplateSource:
-        """Raises TemplateError when the file is missing or no template."""
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise TemplateError(f"Cannot read the template {path}: {error.strerror}.") from error
-        return cls(load_yaml(text, str(path)))
+    def read(cls, path: Path, plugins: Path | None = None) -> TemplateSource:
+        """Read a template, with the resources of each `template.yaml` of a folder of plugins.
+
+        Raises:
+            TemplateError: A file is missing or not a template, or a resource is there twice.
+        """
+        document = _document(path)
+        return cls(document if plugins is None else with_plugins(document, plugins))
 
     def resolve(
         self,
@@ -113,6 +114,37 @@ class TemplateSource:
             TemplateError: The first thing that is wrong or unsupported.
         """
         return _Reader(self._document, parameters, place or Place(), known or {}).template()
+
+
+def with_plugins(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """`document` with the resources of `<folder>/*/template.yaml`.
+
+    Raises:
+        TemplateError: There is none, one of them holds something else than resources, or names a
+            resource that is there already.
+    """
+    paths = sorted(folder.glob("*/template.yaml"))
+    if not paths:
+        raise TemplateError(
+            f"There is no plugin in {folder}: hearth new NAME --http --into {folder} writes one."
+        )
+    resources = dict(document.get("Resources") or {})
+    for path in paths:
+        plugin = _document(path)
+        if set(plugin) != {"Resources"} or not isinstance(plugin["Resources"], Mapping):
+            raise TemplateError(f"{path} must hold Resources and nothing else.")
+        if taken := sorted(resources.keys() & plugin["Resources"].keys()):
+            raise TemplateError(f"{path}: the resource {taken[0]} exists already; rename it.")
+        resources |= plugin["Resources"]
+    return {**document, "Resources": resources}
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TemplateError(f"Cannot read the template {path}: {error.strerror}.") from error
+    return load_yaml(text, str(path))
 
 
 class _Reader:

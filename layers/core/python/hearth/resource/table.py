@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, Float, Index, Integer, MetaData, Table, Text
 
-from hearth.db import JsonText, UtcDateTime
+from hearth.db import Database, JsonText, UtcDateTime
 from hearth.resource import declaration as declared
 from hearth.resource.declaration import Resource
 
@@ -66,6 +66,11 @@ def table_of(resource: Resource) -> Table:
         name = f"uq_{resource.table}_{resource.key.name}"
         indexes.append(Index(name, *in_scope, resource.key.name, unique=True))
     return Table(resource.table, MetaData(), *columns, *indexes)
+
+
+def create_missing(db: Database, resource: Resource) -> None:
+    """Create the table where it does not exist: for plugins, which have no migrations."""
+    db.write(table_of(resource).metadata.create_all)
 
 
 def schema_differences(tx: Connection, resource: Resource) -> list[object]:

@@ -1,0 +1,1 @@
+"""Writes the skeleton of a capability: files, template block, migration, tests."""
