@@ -20,6 +20,7 @@ from hearth.ledger.ledger import JobState, Ledger, NewJob
 from hearth_runtime.stack_state import StackState, read_state
 from tests.support.fakes import MemoryQueues
 
+pytestmark = pytest.mark.timeout(400)  # it runs linters, tests and a stack
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {
     "word_count": ("--http",),
@@ -30,7 +31,7 @@ KINDS = {
 PLUGINS = {"garden_gate": ("--http", "--queue"), "tools": ("--resource",)}
 
 
-def run(project: Path, *command: str, timeout_s: float = 110) -> str:
+def run(project: Path, *command: str, timeout_s: float = 300) -> str:
     """The output of a program that is run in the copy, on the copy's modules."""
     places = [
         ".",
@@ -66,6 +67,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, copy / name)
+    if (ROOT / ".mypy_cache").is_dir():  # what did not change need not be checked again
+        shutil.copytree(ROOT / ".mypy_cache", copy / ".mypy_cache")
     for kind, flags in KINDS.items():
         run(copy, "-m", "hearth_runtime", "new", kind, *flags)
     for plugin, flags in PLUGINS.items():

@@ -170,6 +170,7 @@ def next_revision(root: Path) -> str:
 
 def _tests(new: NewCapability, function: Path) -> dict[Path, str]:
     kinds = {
+        "conftest.py": (new.plugin, "unit"),
         "test_api.py": (new.http, "unit"),
         "test_worker.py": (new.queue, "unit"),
         "test_resource.py": (new.resource, "contract"),
