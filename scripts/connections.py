@@ -23,7 +23,8 @@ ANY_SERVER = {"DatabaseUrl": "postgresql://hearth@database/hearth"}
 def main(arguments: list[str]) -> str | None:
     """What is wrong with a deployment that gives these parameters, if anything."""
     given = ANY_SERVER | dict(argument.split("=", 1) for argument in arguments)
-    source = TemplateSource.read(ROOT / "template.yaml")
+    plugins = ROOT / "plugins" if "Plugins" in given else None
+    source = TemplateSource.read(ROOT / "template.yaml", plugins)
     held = on_aws(source.resolve(given))
     return excess(held, limit_of(source, given), "ApiConcurrency")
 

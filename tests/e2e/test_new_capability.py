@@ -18,7 +18,9 @@ import pytest
 from hearth.db import Database
 from hearth.ledger.ledger import JobState, Ledger, NewJob
 from hearth_runtime.stack_state import StackState, read_state
+from hearth_runtime.template.intrinsics import load_yaml
 from tests.support.fakes import MemoryQueues
+from tests.support.transform import transform
 
 pytestmark = pytest.mark.timeout(400)  # it runs linters, tests and a stack
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +108,27 @@ def test_its_own_tests_pass(project: Path) -> None:
     for plugin in PLUGINS:
         own = ["-o", "pythonpath=../mine", "--rootdir", "../mine", f"../mine/{plugin}/tests"]
         assert " passed" in run(project, "-m", "pytest", "-q", *own)
+
+
+def test_a_plugin_is_deployed_by_the_one_template(project: Path) -> None:
+    done = subprocess.run(
+        ["scripts/plugins", "../mine"],
+        cwd=project,
+        env=os.environ | {"HEARTH_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["queues"] == ["garden-gate"]
+    merged = load_yaml((project / "template.plugins.yaml").read_text("utf-8"), "merged")
+    resources = transform(merged)["Resources"]
+    assert {"GardenGateFunction", "GardenGateApiFunction", "ToolsFunction"} <= resources.keys()
+    for plugin in PLUGINS:
+        dockerfile = (project / "plugins" / plugin / "Dockerfile").read_text("utf-8")
+        assert f'CMD ["{plugin}.main.lambda_handler"]' in dockerfile
+        assert f"functions/{plugin}" not in dockerfile
+    shutil.rmtree(project / "plugins")
 
 
 @pytest.fixture(scope="module")
