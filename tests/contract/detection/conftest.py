@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from hearth.db import Database
-from tests.contract.detection.stage import Stage
+from tests.contract.detection.harness import DetectionHarness
 
 
 @pytest.fixture
-def stage(migrated_url: str) -> Iterator[Stage]:
+def harness(migrated_url: str) -> Iterator[DetectionHarness]:
     db = Database(migrated_url)
-    yield Stage(db)
+    yield DetectionHarness(db)
     db.close()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from tests.contract.detection.stage import Stage, picture
 
 from functions.detection.api import create_app
 from functions.detection.cameras import CAMERAS, cameras_with_secrets, list_policy_entries
 from functions.detection.queries import Queries
 from hearth.http.app import lambda_handler_for
 from hearth.resource.table import schema_differences
-from tests.contract.detection.stage import Stage, picture
 from tests.support.events import FOLDER, load_event
 from tests.support.fakes import LambdaContext
 

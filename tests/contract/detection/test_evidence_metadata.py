@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from tests.contract.detection.stage import Stage
+from tests.contract.detection.harness import DetectionHarness
 
 SECRET = b"OWNER-AND-PLACE"
 
@@ -30,14 +30,14 @@ def tagged() -> bytes:
     return buffer.getvalue()
 
 
-def test_metadata_of_a_frame_is_not_in_its_evidence(stage: Stage) -> None:
+def test_metadata_of_a_frame_is_not_in_its_evidence(harness: DetectionHarness) -> None:
     assert tagged().count(SECRET) >= 4
     for n in range(6):
-        stage.upload(n / 5, tagged())
-    stage.end(1)
-    stage.drain()
-    [incident] = stage.incidents()
-    evidence = stage.store.get(incident.evidence["key"], 10_000_000)
+        harness.upload(n / 5, tagged())
+    harness.end(1)
+    harness.drain()
+    [incident] = harness.incidents()
+    evidence = harness.store.get(incident.evidence["key"], 10_000_000)
     assert SECRET not in evidence
     with Image.open(io.BytesIO(evidence)) as picture:
         assert not picture.getexif()

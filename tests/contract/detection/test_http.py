@@ -18,7 +18,7 @@ from functions.detection.queries import Queries
 from hearth.frames import frame_key
 from hearth.http.app import lambda_handler_for
 from hearth.ids import ulid_from
-from tests.contract.detection.stage import Stage, picture
+from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.support.events import FOLDER, load_event
 from tests.support.fakes import LambdaContext
 from tests.support.shared_app import SharedApp
@@ -27,14 +27,14 @@ NEVER = "20200101T000000.000000Z"
 EVENTS = sorted(path.stem for path in (FOLDER / "detection").glob("http_api_*.json"))
 
 
-def app_of(stage: Stage) -> SharedApp:
-    storage = SimpleNamespace(db=stage.db, store=stage.store, ledger=stage.ledger)
+def app_of(harness: DetectionHarness) -> SharedApp:
+    storage = SimpleNamespace(db=harness.db, store=harness.store, ledger=harness.ledger)
     return SharedApp(create_app, Queries(storage))
 
 
 @pytest.fixture
-def get(stage: Stage) -> Any:
-    handler = lambda_handler_for(app_of(stage))
+def get(harness: DetectionHarness) -> Any:
+    handler = lambda_handler_for(app_of(harness))
 
     def call(path: str, query: str = "", **headers: str) -> dict[str, Any]:
         event = load_event("detection/http_api_incidents")
@@ -50,10 +50,10 @@ def body(answer: dict[str, Any]) -> Any:
     return json.loads(answer["body"])
 
 
-def walk(stage: Stage, begin: float, camera: str = "gate") -> None:
+def walk(harness: DetectionHarness, begin: float, camera: str = "gate") -> None:
     for n in range(6):
-        stage.upload(begin + n / 5, picture(1), camera)
-    stage.end(begin + 1, camera)
+        harness.upload(begin + n / 5, frame_jpeg(1), camera)
+    harness.end(begin + 1, camera)
 
 
 def test_without_frames_the_lists_are_empty(get: Any) -> None:
@@ -61,20 +61,20 @@ def test_without_frames_the_lists_are_empty(get: Any) -> None:
     assert body(get("/api/v1/incidents")) == {"incidents": [], "next_cursor": None}
 
 
-def test_every_route_has_an_event(stage: Stage) -> None:
+def test_every_route_has_an_event(harness: DetectionHarness) -> None:
     found = (path.stem for path in (FOLDER / "detection").glob("*_api_*.json"))
     paths = [load_event(f"detection/{name}")["rawPath"] for name in found]
-    for route in app_of(stage).openapi()["paths"]:
+    for route in app_of(harness).openapi()["paths"]:
         pattern = re.sub(r"\{\w+\}", "[^/]+", route)
         assert any(re.fullmatch(pattern, path) for path in paths), route
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_an_event_is_answered_as_its_route_says(stage: Stage, name: str) -> None:
-    walk(stage, 1)
-    stage.drain()
+def test_an_event_is_answered_as_its_route_says(harness: DetectionHarness, name: str) -> None:
+    walk(harness, 1)
+    harness.drain()
     event = load_event(f"detection/{name}")
-    answer = lambda_handler_for(app_of(stage))(event, LambdaContext())
+    answer = lambda_handler_for(app_of(harness))(event, LambdaContext())
     assert answer["statusCode"] == 200
     if name == "http_api_evidence":
         assert base64.b64decode(answer["body"])[:2] == b"\xff\xd8"
@@ -84,10 +84,10 @@ def test_an_event_is_answered_as_its_route_says(stage: Stage, name: str) -> None
         assert any(body(answer).values())
 
 
-def test_a_camera_says_what_it_saw_and_with_which_model(stage: Stage, get: Any) -> None:
-    walk(stage, 0)
-    stage.upload(0.05, b"broken")
-    stage.drain()
+def test_a_camera_lists_its_counters_and_its_model(harness: DetectionHarness, get: Any) -> None:
+    walk(harness, 0)
+    harness.upload(0.05, b"broken")
+    harness.drain()
     [camera] = body(get("/api/v1/cameras"))["cameras"]
     assert camera["frames"] == 6
     assert camera["frames_with_person"] == 6
@@ -98,26 +98,26 @@ def test_a_camera_says_what_it_saw_and_with_which_model(stage: Stage, get: Any) 
     assert camera["model"]["method"] == "yolov8-onnx"
 
 
-def test_a_camera_says_how_many_frames_were_let_go_and_why(stage: Stage, get: Any) -> None:
-    stage.policy = parse_policy(b"defaults: {restricted: true, max_fps: 1, max_lag_s: 5}")
+def test_a_camera_lists_dropped_frames_by_reason(harness: DetectionHarness, get: Any) -> None:
+    harness.policy = parse_policy(b"defaults: {restricted: true, max_fps: 1, max_lag_s: 5}")
     for n in range(10):
-        stage.upload(n / 10, picture(1))
-    stage.drain()
+        harness.upload(n / 10, frame_jpeg(1))
+    harness.drain()
     for n in range(4):
-        stage.upload(3 + n / 10, picture(1))
-    stage.clock.advance(20)
-    stage.drain()
+        harness.upload(3 + n / 10, frame_jpeg(1))
+    harness.clock.advance(20)
+    harness.drain()
     [camera] = body(get("/api/v1/cameras"))["cameras"]
     assert camera["frames"] == 2
     assert camera["dropped_frames"] == 12
     assert camera["dropped_by_reason"] == {"lag": 4, "rate": 8}
 
 
-def test_incidents_are_paged_latest_first_and_filtered(stage: Stage, get: Any) -> None:
+def test_incidents_are_paged_latest_first_and_filtered(harness: DetectionHarness, get: Any) -> None:
     for n in range(5):
-        walk(stage, 20 * n)
-    walk(stage, 7, "dock")
-    stage.drain()
+        walk(harness, 20 * n)
+    walk(harness, 7, "dock")
+    harness.drain()
     first = body(get("/api/v1/incidents", "limit=4"))
     second = body(get("/api/v1/incidents", f"limit=4&cursor={first['next_cursor']}"))
     listed = [one["incident_id"] for one in first["incidents"] + second["incidents"]]
@@ -131,10 +131,12 @@ def test_incidents_are_paged_latest_first_and_filtered(stage: Stage, get: Any) -
     assert len(body(get("/api/v1/incidents", window))["incidents"]) == 1
 
 
-def test_an_incident_shows_its_peak_frame_people_and_model(stage: Stage, get: Any) -> None:
-    walk(stage, 0)
-    stage.drain()
-    [row] = stage.incidents()
+def test_an_incident_shows_its_peak_frame_people_and_model(
+    harness: DetectionHarness, get: Any
+) -> None:
+    walk(harness, 0)
+    harness.drain()
+    [row] = harness.incidents()
     incident = body(get(f"/api/v1/incidents/{row.id}"))
     assert incident["state"] == "ended"
     assert incident["violations"][0]["class_name"] == "restricted_zone"
@@ -144,12 +146,14 @@ def test_an_incident_shows_its_peak_frame_people_and_model(stage: Stage, get: An
     assert incident["model"]["name"] == "script"
 
 
-def test_an_incident_s_persons_are_followed_over_its_frames(stage: Stage, get: Any) -> None:
+def test_an_incident_s_persons_are_followed_over_its_frames(
+    harness: DetectionHarness, get: Any
+) -> None:
     for n in range(6):
-        stage.upload(n / 5, picture(2))
-    stage.end(1)
-    stage.drain()
-    [row] = stage.incidents()
+        harness.upload(n / 5, frame_jpeg(2))
+    harness.end(1)
+    harness.drain()
+    [row] = harness.incidents()
     answer = body(get(f"/api/v1/incidents/{row.id}/persons"))
     assert answer["complete"] is True
     assert answer["frames_with_person"] == 6
@@ -163,28 +167,30 @@ def test_an_incident_s_persons_are_followed_over_its_frames(stage: Stage, get: A
 
 @pytest.mark.parametrize("seed", range(3))
 def test_persons_are_the_same_in_whatever_order_frames_came(
-    stage: Stage, get: Any, seed: int
+    harness: DetectionHarness, get: Any, seed: int
 ) -> None:
     times = [n / 5 for n in range(6)]
     random.Random(seed).shuffle(times)
     for time in times:
-        stage.upload(time, picture(1))
-        stage.drain()
-    stage.end(1)
-    stage.drain()
+        harness.upload(time, frame_jpeg(1))
+        harness.drain()
+    harness.end(1)
+    harness.drain()
     incident = body(get("/api/v1/incidents", "state=ended"))["incidents"][0]["incident_id"]
     [person] = body(get(f"/api/v1/incidents/{incident}/persons"))["persons"]
     # Made from the first frame, not from the one that came first.
     assert person["first_seen"] == "2026-11-02T07:30:00.000000Z"
     assert person["person_id"] == ulid_from(
-        stage.at(0), "gate", frame_key("gate", stage.at(0)), "1"
+        harness.at(0), "gate", frame_key("gate", harness.at(0)), "1"
     )
 
 
-def test_a_frame_is_told_in_rekognition_s_shape_too(stage: Stage, get: Any) -> None:
-    walk(stage, 0)
-    stage.drain()
-    [row] = stage.incidents()
+def test_a_frame_is_also_available_in_rekognition_s_shape(
+    harness: DetectionHarness, get: Any
+) -> None:
+    walk(harness, 0)
+    harness.drain()
+    [row] = harness.incidents()
     by_incident = body(get(f"/api/v1/incidents/{row.id}/protective-equipment"))
     time = row.peak_frame_key.removeprefix("frames/gate/").removesuffix(".jpg")
     path = f"/api/v1/cameras/gate/frames/{time}/protective-equipment"
@@ -196,10 +202,10 @@ def test_a_frame_is_told_in_rekognition_s_shape_too(stage: Stage, get: Any) -> N
     assert body(asked)["Summary"]["PersonsIndeterminate"] == [0]
 
 
-def test_evidence_is_the_picture_under_its_own_hash(stage: Stage, get: Any) -> None:
-    walk(stage, 0)
-    stage.drain()
-    [row] = stage.incidents()
+def test_evidence_is_an_image_with_its_hash_as_etag(harness: DetectionHarness, get: Any) -> None:
+    walk(harness, 0)
+    harness.drain()
+    [row] = harness.incidents()
     answer = get(f"/api/v1/incidents/{row.id}/evidence")
     jpeg = base64.b64decode(answer["body"])
     assert answer["headers"]["content-type"] == "image/jpeg"
@@ -210,11 +216,11 @@ def test_evidence_is_the_picture_under_its_own_hash(stage: Stage, get: Any) -> N
     assert again["statusCode"] == 304
 
 
-def test_evidence_of_an_open_incident_is_not_there_yet(stage: Stage, get: Any) -> None:
+def test_evidence_of_an_open_incident_does_not_exist(harness: DetectionHarness, get: Any) -> None:
     for n in range(6):
-        stage.upload(n / 5, picture(1))
-    stage.drain()
-    [row] = stage.incidents()
+        harness.upload(n / 5, frame_jpeg(1))
+    harness.drain()
+    [row] = harness.incidents()
     answer = get(f"/api/v1/incidents/{row.id}/evidence")
     assert answer["statusCode"] == 404
     assert "is open" in body(answer)["error"]["message"]
@@ -241,9 +247,7 @@ def test_evidence_of_an_open_incident_is_not_there_yet(stage: Stage, get: Any) -
         ("/api/v1/incidents", "camera_id=..%2F..", 400),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_in_one_shape(
-    get: Any, path: str, query: str, status: int
-) -> None:
+def test_errors_have_one_shape(get: Any, path: str, query: str, status: int) -> None:
     answer = get(path, query)
     assert answer["statusCode"] == status
     assert set(body(answer)["error"]) == {"code", "message", "details", "request_id"}

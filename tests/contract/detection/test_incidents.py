@@ -26,19 +26,19 @@ from functions.detection.repository.incident_rows import update_incident
 from hearth import migrations
 from hearth.db import Database
 from hearth.frames import frame_key
-from tests.contract.detection.stage import Stage
+from tests.contract.detection.harness import DetectionHarness
 
 RULES = EpisodeRules(gap_s=2, max_s=8, min_observations=3, min_score=0.6, idle_after_s=60)
 MODEL = ModelRecord("m1", {"name": "script"})
 
 
-def result(stage: Stage, tick: int, rng: random.Random) -> FrameResult:
+def result(harness: DetectionHarness, tick: int, rng: random.Random) -> FrameResult:
     """A frame at `tick` seconds; what is on it depends on `rng`."""
-    key = frame_key("gate", stage.at(tick))
+    key = frame_key("gate", harness.at(tick))
     seen: dict[str | None, tuple[Observation, ...]] = {}
     for zone in (None, "yard"):
         members = [
-            Observation(stage.at(tick), key, person, name, rng.choice([0.5, 0.65, 0.8]))
+            Observation(harness.at(tick), key, person, name, rng.choice([0.5, 0.65, 0.8]))
             for person in (1, 2)
             for name in ("no_helmet", "restricted_zone")
             if rng.random() < 0.3
@@ -48,7 +48,7 @@ def result(stage: Stage, tick: int, rng: random.Random) -> FrameResult:
     return FrameResult(
         key=key,
         camera_id="gate",
-        captured_at=stage.at(tick),
+        captured_at=harness.at(tick),
         width=4,
         height=3,
         counts=dict.fromkeys(Verdict, 0) | {Verdict.VIOLATION: len(seen)},
@@ -81,7 +81,9 @@ def stored(db: Database, zone: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_recomputing_around_new_frames_equals_computing_everything(stage: Stage, seed: int) -> None:
+def test_recomputing_around_new_frames_equals_computing_everything(
+    harness: DetectionHarness, seed: int
+) -> None:
     rng = random.Random(seed)
     ticks = rng.sample(range(120), 70)
     current: dict[int, FrameResult] = {}
@@ -94,15 +96,15 @@ def test_recomputing_around_new_frames_equals_computing_everything(stage: Stage,
             # The same frame again, sometimes with another answer (a new model).
             batch.append(rng.choice(list(current)))
         fresh = [
-            current[tick] if tick in current and rng.random() < 0.5 else result(stage, tick, rng)
+            current[tick] if tick in current and rng.random() < 0.5 else result(harness, tick, rng)
             for tick in dict.fromkeys(batch)
         ]
         current |= dict(zip(dict.fromkeys(batch), fresh, strict=True))
-        stage.db.write(
-            lambda tx, fresh=fresh: record_frames(tx, "gate", fresh, MODEL, RULES, stage.clock())
+        harness.db.write(
+            lambda tx, fresh=fresh: record_frames(tx, "gate", fresh, MODEL, RULES, harness.clock())
         )
         if rng.random() < 0.3:
-            end_some(stage, rng)
+            end_some(harness, rng)
     everything: defaultdict[str | None, list[Observation]] = defaultdict(list)
     for one in current.values():
         for zone, members in one.observations.items():
@@ -112,56 +114,56 @@ def test_recomputing_around_new_frames_equals_computing_everything(stage: Stage,
             {"id": episode.incident_id, **episode_row(episode)}
             for episode in episodes("gate", zone, everything[zone], RULES)
         ]
-        assert stored(stage.db, zone or "") == expected
-    camera = stage.camera()
+        assert stored(harness.db, zone or "") == expected
+    camera = harness.camera()
     assert camera.frames == len(current)
     assert camera.frames_with_person == sum(one.persons > 0 for one in current.values())
     assert camera.violation == sum(one.persons for one in current.values())
 
 
-def end_some(stage: Stage, rng: random.Random) -> None:
+def end_some(harness: DetectionHarness, rng: random.Random) -> None:
     """Mark some open incidents as reported, as settling does."""
-    for row in stage.incidents():
+    for row in harness.incidents():
         if row.state == tables.OPEN and rng.random() < 0.5:
-            stage.db.write(
+            harness.db.write(
                 lambda tx, row=row: update_incident(
                     tx, row.id, {"state": tables.ENDED, "end_reason": "gap"}
                 )
             )
 
 
-def test_a_repeated_frame_changes_nothing(stage: Stage) -> None:
-    frames = [result(stage, tick, random.Random(tick)) for tick in range(10)]
+def test_a_repeated_frame_changes_nothing(harness: DetectionHarness) -> None:
+    frames = [result(harness, tick, random.Random(tick)) for tick in range(10)]
 
     def record() -> list[Any]:
         return list(
-            stage.db.write(
-                lambda tx: record_frames(tx, "gate", frames, MODEL, RULES, stage.clock())
+            harness.db.write(
+                lambda tx: record_frames(tx, "gate", frames, MODEL, RULES, harness.clock())
             )
         )
 
     record()
-    before = stage.facts()
-    stage.clock.advance(5)
+    before = harness.facts()
+    harness.clock.advance(5)
     assert [job for job in record() if job.payload.get("watch")] == []
-    assert stage.facts() == before
+    assert harness.facts() == before
 
 
-def test_an_end_marker_asks_to_settle_what_is_open_and_nothing_else(stage: Stage) -> None:
+def test_an_end_marker_adds_settle_jobs_for_open_incidents_only(harness: DetectionHarness) -> None:
     rules = RULES.model_copy(update={"min_observations": 1, "min_score": 0.0})
-    seen = result(stage, 1, random.Random(3))
+    seen = result(harness, 1, random.Random(3))
     assert seen.observations
-    stage.db.write(lambda tx: record_frames(tx, "gate", [seen], MODEL, rules, stage.clock()))
-    at = stage.at(1) + timedelta(microseconds=1)
-    jobs = stage.db.write(lambda tx: record_end(tx, "gate", at, rules))
-    assert {job.payload["incident_id"] for job in jobs} == {row.id for row in stage.incidents()}
-    assert stage.db.write(lambda tx: record_end(tx, "other", at, rules)) == []
+    harness.db.write(lambda tx: record_frames(tx, "gate", [seen], MODEL, rules, harness.clock()))
+    at = harness.at(1) + timedelta(microseconds=1)
+    jobs = harness.db.write(lambda tx: record_end(tx, "gate", at, rules))
+    assert {job.payload["incident_id"] for job in jobs} == {row.id for row in harness.incidents()}
+    assert harness.db.write(lambda tx: record_end(tx, "other", at, rules)) == []
 
 
 def test_the_migrated_schema_is_the_one_that_the_queries_use(
-    stage: Stage, migrated_url: str
+    harness: DetectionHarness, migrated_url: str
 ) -> None:
-    found = inspect(stage.db.engine)
+    found = inspect(harness.db.engine)
     assert migrations.current(migrated_url) == migrations.head()
     for table in tables.metadata.sorted_tables:
         columns = {c["name"]: bool(c["nullable"]) for c in found.get_columns(table.name)}

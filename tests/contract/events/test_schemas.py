@@ -20,7 +20,7 @@ from hearth.db import Database
 from hearth.ledger.events import Event, received
 from hearth.ledger.ledger import Job
 from scripts import event_schemas
-from tests.contract.detection.stage import Stage, picture
+from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.contract.reports.conftest import Harness
 from tests.contract.tasks.desk import BOSS, Desk
 from tests.support.databases import migrated_sqlite
@@ -33,7 +33,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, li
     """What the producers' own code publishes, by `dataschema`."""
     url = migrated_sqlite(tmp_path_factory.mktemp("events") / "hearth.db")
     db = Database(url)
-    _detect(Stage(db))
+    _detect(DetectionHarness(db))
     bench = Harness(db)
     bench.add()
     bench.run()
@@ -46,9 +46,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, li
     db.close()
 
 
-def _detect(stage: Stage) -> None:
+def _detect(stage: DetectionHarness) -> None:
     for n in range(25):
-        stage.upload(n / 5, picture(0 if n < 5 or n >= 20 else 1, 7))
+        stage.upload(n / 5, frame_jpeg(0 if n < 5 or n >= 20 else 1, 7))
     stage.end(4.8)
     stage.drain()
 

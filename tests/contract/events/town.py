@@ -29,7 +29,7 @@ from hearth.http.app import lambda_handler_for
 from hearth.ledger.consumer import Consumer
 from hearth.ledger.events import Publisher
 from hearth.ledger.ledger import Job, JobState, Ledger
-from tests.contract.detection.stage import Stage, notification, picture
+from tests.contract.detection.harness import DetectionHarness, frame_jpeg, notification
 from tests.contract.notifications.conftest import Recorder
 from tests.contract.reports.conftest import Harness
 from tests.support.callers import caller, request_context
@@ -65,7 +65,7 @@ class Town:
 
     def __post_init__(self) -> None:
         self.ledger = self.ledger_of("town")
-        self.stage = Stage(self.db, clock=self.clock, subscribers=SUBSCRIBERS)
+        self.stage = DetectionHarness(self.db, clock=self.clock, subscribers=SUBSCRIBERS)
         self.stage.ledger = self.ledger_of("detection")
         # The same bucket, which may be out of reach for one and not for the other.
         bucket = self.stage.store
@@ -99,7 +99,7 @@ class Town:
     def walk(self) -> None:
         """One person walks where nobody may; then the camera's stream ends."""
         for n in range(25):
-            self.stage.upload(n / 5, picture(0 if n < 5 or n >= 20 else 1, 7))
+            self.stage.upload(n / 5, frame_jpeg(0 if n < 5 or n >= 20 else 1, 7))
         self.stage.end(4.8)
         keys, self.stage.announced = self.stage.announced, []
         for start in range(0, len(keys), 10):

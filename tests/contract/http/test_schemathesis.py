@@ -25,7 +25,7 @@ from functions.reports.api import create_app as reports_app
 from functions.reports.queries import ReportQueries
 from hearth.db import Database
 from hearth.paging import encode_cursor
-from tests.contract.detection.stage import Stage, picture
+from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.contract.reports.conftest import Harness
 from tests.support.databases import migrated_sqlite
 from tests.support.openapi_contract import TOKEN, Deferred, OpenApiContract, examples
@@ -44,10 +44,10 @@ CONTRACTS = {"incidents": INCIDENTS, "reports": REPORTS, "jobs": JOBS}
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One site after a morning's work: incidents ended and open, reports, jobs done and failed."""
     db = Database(migrated_sqlite(tmp_path_factory.mktemp("http") / "hearth.db"))
-    stage = Stage(db)
+    stage = DetectionHarness(db)
     for n in range(6):
-        stage.upload(n / 5, picture(1))
-        stage.upload(n / 5, picture(2), "dock")
+        stage.upload(n / 5, frame_jpeg(1))
+        stage.upload(n / 5, frame_jpeg(2), "dock")
     stage.upload(0.05, b"broken")
     stage.end(2)
     stage.drain()

@@ -56,7 +56,7 @@ def test_a_model_is_added_shown_listed_verified_promoted_and_removed(
     ]
 
 
-def test_one_command_goes_back_to_the_model_before(
+def test_one_command_rolls_back_to_the_previous_model(
     hearth_models: Call, place: list[str], model: Path
 ) -> None:
     other = BrightCells("yolov8", size=(96, 96), metadata=LICENSED).save(model.parent / "two.onnx")
@@ -83,7 +83,7 @@ def test_a_promoted_model_is_what_the_detector_loads(
     assert info.classes == ("red", "green", "person")
 
 
-def test_a_file_changed_in_the_bucket_or_folder_is_told(
+def test_a_file_changed_in_the_bucket_or_folder_is_an_error(
     hearth_models: Call, place: list[str], model: Path, tmp_path: Path
 ) -> None:
     added = answer(hearth_models("add", model, *place, "--json"))
@@ -115,7 +115,7 @@ def test_a_file_changed_in_the_bucket_or_folder_is_told(
         (BrightCells("yolov8", metadata={"task": "segment"}), "made for 'segment'"),
     ],
 )
-def test_a_model_that_would_find_nothing_or_nonsense_is_refused_in_one_sentence(
+def test_a_model_with_implausible_outputs_is_rejected_with_one_message(
     hearth_models: Call, place: list[str], tmp_path: Path, graph: BrightCells, said: str
 ) -> None:
     path = graph.save(tmp_path / "m.onnx")
@@ -142,7 +142,7 @@ def assert_refused(result: Any, said: str) -> None:
         ([1, 64, 96, 3], TensorProto.FLOAT, "(1, 3, height, width) is expected"),
     ],
 )
-def test_other_inputs_and_outputs_are_refused_by_name(
+def test_unsupported_inputs_and_outputs_are_rejected(
     hearth_models: Call, tmp_path: Path, shape: list[int], element: int, said: str
 ) -> None:
     path = identity(tmp_path / "m.onnx", shape, element)
@@ -180,7 +180,9 @@ def test_a_model_with_suppression_inside_is_taken_with_a_warning(
     assert "look at its answers on images of yours" in added["warnings"][0]
 
 
-def test_two_gigabytes_are_refused_unread(hearth_models: Call, tmp_path: Path) -> None:
+def test_two_gigabytes_are_rejected_without_reading_them(
+    hearth_models: Call, tmp_path: Path
+) -> None:
     path = tmp_path / "huge.onnx"
     with path.open("wb") as file:
         file.truncate(2_000_000_000)  # sparse: takes no room
@@ -189,7 +191,7 @@ def test_two_gigabytes_are_refused_unread(hearth_models: Call, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("threshold", [0, 1024])
-def test_weights_in_another_file_are_refused_because_they_would_stay_behind(
+def test_weights_in_a_separate_file_are_rejected(
     hearth_models: Call, tmp_path: Path, model: Path, threshold: int
 ) -> None:
     path = tmp_path / "large.onnx"
@@ -204,7 +206,7 @@ def test_weights_in_another_file_are_refused_because_they_would_stay_behind(
     assert_refused(refused, "keeps its weights in another file")
 
 
-def test_a_graph_of_free_size_that_runs_at_no_other_than_its_own_is_refused(
+def test_a_graph_of_free_size_that_runs_at_no_other_than_its_own_is_rejected(
     hearth_models: Call, tmp_path: Path
 ) -> None:
     path = BrightCells("yolov8", dynamic=True, metadata=LICENSED).save(tmp_path / "m.onnx")
@@ -264,7 +266,7 @@ def test_a_licence_left_out_is_a_warning_and_is_recorded_as_unknown(
         (("remove", "nothing"), "model nothing does not exist"),
     ],
 )
-def test_wrong_commands_say_what_to_do_in_one_sentence(
+def test_invalid_commands_are_one_line_errors_with_a_remedy(
     hearth_models: Call, model: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     given = [str(model) if argument == "MODEL" else argument for argument in arguments]
@@ -276,7 +278,7 @@ def test_wrong_commands_say_what_to_do_in_one_sentence(
     assert said in json.loads(as_json.stderr)["error"]["message"]
 
 
-def test_frames_are_asked_for_where_no_stack_runs(
+def test_without_a_stack_frames_must_be_named(
     hearth_models: Call, model: Path, tmp_path: Path
 ) -> None:
     data = ("--data", tmp_path / "data")

@@ -89,7 +89,7 @@ def test_figures_page_and_sheet_are_written(
         (("--dataset", "SET", "--split", "train"), "has no folder of images for train"),
     ],
 )
-def test_what_cannot_be_evaluated_is_one_sentence(
+def test_invalid_evaluations_are_one_line_errors(
     hearth_models: Call,
     model: Path,
     dataset: Path,

@@ -110,7 +110,7 @@ def test_every_hop_is_checked_not_only_the_first(
         ("/none", HOME, Unavailable, "answers 404"),
     ],
 )
-def test_what_is_too_large_too_slow_or_not_there_is_one_sentence(
+def test_downloads_that_are_too_large_too_slow_or_missing_are_one_line_errors(
     server: ThreadingHTTPServer,
     tmp_path: Path,
     path: str,
@@ -122,12 +122,12 @@ def test_what_is_too_large_too_slow_or_not_there_is_one_sentence(
         fetch(address(server, path), tmp_path / "m", rules)
 
 
-def test_a_server_that_is_away_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="cannot be fetched"):
         fetch("http://127.0.0.1:1/m.onnx", tmp_path / "m", HOME)
 
 
-def test_an_address_is_trusted_at_first_use_and_held_to_it_ever_after(
+def test_an_address_is_trusted_on_first_use(
     server: ThreadingHTTPServer, hearth_models: Call, model: Path, tmp_path: Path
 ) -> None:
     from tests.contract.models.conftest import LICENSED

@@ -59,7 +59,7 @@ def two(hearth_models: Call, place: list[str], model: Path, tmp_path: Path) -> s
     return f"s3://{place[1]}/models" if place[0] == "--bucket" else f"{place[1]}/models"
 
 
-def test_a_promotion_and_a_way_back_are_followed_within_a_minute(
+def test_a_promotion_and_a_rollback_take_effect_within_a_minute(
     hearth_models: Call, place: list[str], two: str, build: Build, clock: Clock
 ) -> None:
     source = build(two)
@@ -77,7 +77,7 @@ def test_a_promotion_and_a_way_back_are_followed_within_a_minute(
     assert source.current().info.name == "best-model"
 
 
-def test_a_promoted_model_that_cannot_be_loaded_leaves_the_one_before_at_work(
+def test_a_promoted_model_that_cannot_be_loaded_leaves_the_previous_one_in_use(
     hearth_models: Call, tmp_path: Path, model: Path, build: Build, clock: Clock
 ) -> None:
     data = ("--data", tmp_path / "data")
@@ -98,7 +98,7 @@ def test_a_promoted_model_that_cannot_be_loaded_leaves_the_one_before_at_work(
     assert source.current().info.name == "two"
 
 
-def test_a_changed_file_is_refused_at_the_start(
+def test_a_changed_file_is_rejected_at_the_start(
     hearth_models: Call, tmp_path: Path, model: Path, build: Build
 ) -> None:
     data = ("--data", tmp_path / "data")
@@ -110,16 +110,14 @@ def test_a_changed_file_is_refused_at_the_start(
         build(str(tmp_path / "data/models")).current()
 
 
-def test_what_is_kept_with_an_answer_names_model_variant_and_precision(
-    two: str, build: Build
-) -> None:
+def test_a_stored_result_names_model_variant_and_precision(two: str, build: Build) -> None:
     body = model_record(build(two).current().info).body
     assert str(body["model_id"]).startswith("best-model@")
     assert (body["variant"], body["precision"]) == ("original", "float32")
     assert len(str(body["sha256"])) == 64
 
 
-def test_a_setting_that_names_no_registry_is_one_sentence(
+def test_a_setting_that_is_not_a_registry_is_an_error(
     bucket: str, tmp_path: Path, source: Callable[[str], ModelSource]
 ) -> None:
     with pytest.raises(InvalidInput, match="names no registry"):
@@ -144,7 +142,7 @@ def source(bucket: str, clock: Clock) -> Callable[[str], ModelSource]:
 
 
 @pytest.mark.parametrize("setting", ["", "data/models"])
-def test_until_something_is_promoted_the_built_in_detector_says_that_it_stands_in(
+def test_until_a_promotion_the_built_in_detector_is_marked_as_fallback(
     hearth_models: Call,
     bucket: str,
     tmp_path: Path,
@@ -170,7 +168,7 @@ def test_until_something_is_promoted_the_built_in_detector_says_that_it_stands_i
     assert (promoted.name, promoted.fallback) == ("best-model", False)
 
 
-def test_a_folder_in_which_nothing_is_promoted_leaves_it_to_the_bucket(
+def test_a_folder_without_a_promotion_falls_back_to_the_bucket(
     hearth_models: Call,
     bucket: str,
     tmp_path: Path,
@@ -190,7 +188,7 @@ def test_a_folder_in_which_nothing_is_promoted_leaves_it_to_the_bucket(
     assert models.current().info.name == "two"
 
 
-def test_a_registry_that_has_gone_takes_no_model_out_of_force(
+def test_a_deleted_registry_keeps_the_loaded_model_in_use(
     place: list[str], two: str, tmp_path: Path, build: Build, clock: Clock
 ) -> None:
     models = build(two)
@@ -203,7 +201,7 @@ def test_a_registry_that_has_gone_takes_no_model_out_of_force(
     assert models.current() is first
 
 
-def test_a_folder_that_may_not_be_read_is_no_folder_without_a_promotion(
+def test_an_unreadable_folder_is_an_error(
     tmp_path: Path, source: Callable[[str], ModelSource]
 ) -> None:
     (tmp_path / "served.json").mkdir()
@@ -211,9 +209,7 @@ def test_a_folder_that_may_not_be_read_is_no_folder_without_a_promotion(
         source(str(tmp_path)).current()
 
 
-def test_a_plain_file_is_loaded_as_ever(
-    tmp_path: Path, build: Build, clock: Clock, model: Path
-) -> None:
+def test_a_plain_file_is_loaded(tmp_path: Path, build: Build, clock: Clock, model: Path) -> None:
     source = build(str(model))
     first = source.current()
     assert first.info.model_id is None

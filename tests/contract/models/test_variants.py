@@ -85,7 +85,7 @@ def test_frames_that_the_cameras_delivered_are_taken_from_the_bucket(
     assert "1 pictures could not be decoded" in result.stderr
 
 
-def test_nothing_is_established_on_frames_that_show_nothing(
+def test_agreement_is_unknown_on_frames_without_objects(
     hearth_models: Call, model: Path, tmp_path: Path
 ) -> None:
     import numpy as np
@@ -108,7 +108,7 @@ def test_nothing_is_established_on_frames_that_show_nothing(
     assert "not established" in refused.stderr
 
 
-def test_a_network_with_nothing_to_quantize_has_no_int8_and_is_told(
+def test_a_network_without_quantizable_layers_has_no_int8_and_a_note(
     hearth_models: Call, pictures: Path, tmp_path: Path
 ) -> None:
     path = BrightCells("yolov8", metadata=LICENSED).save(tmp_path / "m.onnx")
@@ -119,7 +119,7 @@ def test_a_network_with_nothing_to_quantize_has_no_int8_and_is_told(
     assert "int8" not in result.stdout
 
 
-def test_without_openvino_it_is_told_and_whatever_needs_none_works(
+def test_without_openvino_variants_fail_and_other_commands_work(
     monkeypatch: pytest.MonkeyPatch,
     hearth_models: Call,
     pictures: Path,
@@ -140,7 +140,7 @@ def test_without_openvino_it_is_told_and_whatever_needs_none_works(
     assert hearth_models("bench", "best-model", "--frames", pictures, *data).exit_code == 0
 
 
-def test_too_few_frames_are_refused(pictures: Path, tmp_path: Path, model: Path) -> None:
+def test_too_few_frames_are_rejected(pictures: Path, tmp_path: Path, model: Path) -> None:
     registry = Registry(Folder(tmp_path / "models"))
     few = Frames(from_path(pictures, 60).images[:5], "five pictures")
     record = admit(model, "m", "m", (), "", "2026-11-26T12:00:00Z")

@@ -18,7 +18,7 @@ from functions.jobs.schemas import JobOut
 from functions.reports.handler import make_handler
 from hearth.db import Database
 from hearth.ledger.ledger import JobState, Ledger
-from tests.contract.detection.stage import Stage, notification
+from tests.contract.detection.harness import DetectionHarness, notification
 from tests.contract.reports.conftest import Harness
 from tests.support.databases import migrated_sqlite
 from tests.support.events import load_event
@@ -96,7 +96,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def handlers(db: Database) -> dict[str, Handler]:
     bench = Harness(db)
     reports = make_handler(bench.ledger, bench.worker, bench.delivery)
-    return {"detection": Stage(db).handler(), "reports": reports}
+    return {"detection": DetectionHarness(db).handler(), "reports": reports}
 
 
 def is_object(body: str) -> bool:

@@ -73,7 +73,7 @@ def test_boxes_are_in_source_pixels_whatever_the_padding(
     assert detector.info.classes[found.class_ids[0]] == "blue"
 
 
-def test_answers_come_in_the_order_of_the_pictures(tmp_path: Path, backend: str) -> None:
+def test_answers_come_in_the_order_of_the_images(tmp_path: Path, backend: str) -> None:
     detector = load(tmp_path, BrightCells("yolov8"), backend, confidence=0.8)
     places = [(8 * i, 0, 8 * i + 8, 8) for i in range(7)]
     found = detector.detect(painted(64, 96, box, (0, 255, 0)) for box in places)
@@ -82,9 +82,7 @@ def test_answers_come_in_the_order_of_the_pictures(tmp_path: Path, backend: str)
     assert len(detector.detect([np.zeros((64, 96, 3), np.uint8)])[0]) == 0
 
 
-def test_pictures_of_different_sizes_do_not_disturb_each_other(
-    tmp_path: Path, backend: str
-) -> None:
+def test_images_of_different_sizes_do_not_disturb_each_other(tmp_path: Path, backend: str) -> None:
     detector = load(tmp_path, BrightCells("yolox"), backend, confidence=0.3)
     pictures = [painted(h, w, (0, 0, w // 2, h // 2), (0, 255, 255))
                 for h, w in ((64, 96), (5, 300), (300, 5), (1, 1), (640, 480))]  # fmt: skip
@@ -98,7 +96,7 @@ def test_pictures_of_different_sizes_do_not_disturb_each_other(
         assert (one.boxes <= [width, height, width, height]).all()
 
 
-def test_a_bad_picture_amid_good_ones_leaves_the_detector_usable(
+def test_a_bad_image_amid_good_ones_leaves_the_detector_usable(
     tmp_path: Path, backend: str
 ) -> None:
     detector = load(tmp_path, BrightCells("yolov8"), backend, confidence=0.8)
@@ -114,7 +112,7 @@ def test_a_bad_picture_amid_good_ones_leaves_the_detector_usable(
     assert len(detector.detect([good])[0]) >= 1
 
 
-def test_at_most_so_many_are_reported_the_best_first(tmp_path: Path, backend: str) -> None:
+def test_the_best_detections_are_returned_up_to_the_limit(tmp_path: Path, backend: str) -> None:
     detector = load(tmp_path, BrightCells("yolov8"), backend, confidence=0.1, max_detections=3)
     image = np.zeros((64, 96, 3), np.uint8)
     for i in range(8):
@@ -162,7 +160,7 @@ def test_a_graph_that_follows_its_input_runs_at_each_camera_s_shape(
         assert one.boxes.tobytes() == other.boxes.tobytes()
 
 
-def test_a_graph_that_only_says_it_is_free_is_padded_to_the_size_it_carries(
+def test_a_graph_of_falsely_free_size_is_padded_to_its_own_size(
     tmp_path: Path, backend: str
 ) -> None:
     metadata = {"imgsz": "[64, 96]"}
@@ -172,7 +170,7 @@ def test_a_graph_that_only_says_it_is_free_is_padded_to_the_size_it_carries(
     assert len(detector.detect([np.zeros((96, 64, 3), np.uint8)])[0]) == 0
 
 
-def test_what_was_compiled_is_found_by_the_next_process_and_answers_the_same(
+def test_a_compiled_program_is_reused_by_the_next_process(
     tmp_path: Path,
 ) -> None:
     cache = tmp_path / "cache"
@@ -187,7 +185,7 @@ def test_what_was_compiled_is_found_by_the_next_process_and_answers_the_same(
     assert first[0].boxes.tobytes() == anew[0].boxes.tobytes()
 
 
-def test_the_info_says_how_answers_are_made(tmp_path: Path, backend: str) -> None:
+def test_the_description_names_model_method_and_backend(tmp_path: Path, backend: str) -> None:
     info = load(tmp_path, BrightCells("yolox"), backend).info
     native = backend == "openvino" and has_bfloat16()
     assert info.name == "m"
@@ -197,11 +195,11 @@ def test_the_info_says_how_answers_are_made(tmp_path: Path, backend: str) -> Non
     assert backend in info.detail
 
 
-def test_auto_is_openvino_and_says_so(tmp_path: Path) -> None:
+def test_auto_selects_openvino(tmp_path: Path) -> None:
     assert load(tmp_path, BrightCells("yolov8"), "auto").info.backend == "openvino"
 
 
-def test_auto_falls_back_to_onnx_runtime_and_says_why(
+def test_auto_falls_back_to_onnx_runtime_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import hearth_vision.backends.open_vino as module
@@ -229,7 +227,7 @@ def test_auto_falls_back_to_onnx_runtime_and_says_why(
         (BrightCells("yolox-pixels", box_gain=1e30), "pixels of the model's input"),
     ],
 )
-def test_a_model_that_answers_nonsense_is_refused_at_load(
+def test_a_model_with_implausible_outputs_is_rejected_at_load(
     tmp_path: Path, backend: str, graph: BrightCells, message: str
 ) -> None:
     with pytest.raises(ModelFailed, match=message) as caught:
@@ -284,7 +282,7 @@ def test_class_names_must_match_the_model(
         ([1, 3, 9000, 96], TensorProto.FLOAT, 1, r"outside 32\.\.4096"),
     ],
 )
-def test_a_graph_that_is_no_detector_is_refused(
+def test_a_graph_that_is_not_a_detector_is_rejected(
     tmp_path: Path, backend: str, shape: list[int], element: int, inputs: int, message: str
 ) -> None:
     path = identity(tmp_path / "m.onnx", shape, element, inputs)
@@ -292,12 +290,12 @@ def test_a_graph_that_is_no_detector_is_refused(
         load_detector(DetectorConfig(path, ("a",), backend=backend))  # type: ignore[arg-type]
 
 
-def test_a_model_for_another_task_is_refused(tmp_path: Path, backend: str) -> None:
+def test_a_model_for_another_task_is_rejected(tmp_path: Path, backend: str) -> None:
     with pytest.raises(ModelFailed, match="made for 'segment'"):
         load(tmp_path, BrightCells("yolov8", metadata={"task": "segment"}), backend)
 
 
-def test_a_file_with_a_broken_graph_is_refused(tmp_path: Path, backend: str) -> None:
+def test_a_file_with_a_broken_graph_is_rejected(tmp_path: Path, backend: str) -> None:
     path = tmp_path / "m.onnx"
     # A valid envelope: version, operator set, and a graph of rubbish.
     path.write_bytes(b"\x08\x08\x42\x02\x10\x11\x3a\x04\xff\xff\xff\xff")
@@ -305,7 +303,7 @@ def test_a_file_with_a_broken_graph_is_refused(tmp_path: Path, backend: str) -> 
         load_detector(DetectorConfig(path, ("a",), backend=backend))  # type: ignore[arg-type]
 
 
-def test_bfloat16_is_used_where_asked_for_or_refused_with_the_reason(tmp_path: Path) -> None:
+def test_bfloat16_is_used_where_asked_for_or_rejected_with_the_reason(tmp_path: Path) -> None:
 
     if has_bfloat16():
         detector = load(tmp_path, BrightCells("yolov8"), "openvino", precision="bfloat16")

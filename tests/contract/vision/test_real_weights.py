@@ -97,7 +97,7 @@ def test_bfloat16_agrees_on_where_the_worker_is(
     assert max(differences) < 0.25
 
 
-def test_jpegs_as_the_cameras_send_them_lose_nobody(
+def test_no_person_is_lost_on_compressed_jpegs(
     yolox_nano: Path, coco: tuple[str, ...], worker: list[np.ndarray]
 ) -> None:
     frames = (decode_image(encode_jpeg(frame, 85), ImageLimits()) for frame in worker)
@@ -107,7 +107,7 @@ def test_jpegs_as_the_cameras_send_them_lose_nobody(
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("share", [0.3, 0.999])
-def test_a_weights_file_cut_short_is_refused(
+def test_a_weights_file_cut_short_is_rejected(
     yolox_nano: Path, coco: tuple[str, ...], backend: str, share: float, tmp_path: Path
 ) -> None:
     data = yolox_nano.read_bytes()
@@ -117,6 +117,6 @@ def test_a_weights_file_cut_short_is_refused(
         load(cut, coco, backend)
 
 
-def test_the_wrong_class_list_is_refused(yolox_nano: Path) -> None:
+def test_the_wrong_class_list_is_rejected(yolox_nano: Path) -> None:
     with pytest.raises(ModelFailed, match="it has 80 classes, but 2 class names are given"):
         load(yolox_nano, ("person", "helmet"), "auto")

@@ -36,14 +36,14 @@ def test_class_names_of_several_data_sets_mean_the_same(name: str, role: Role | 
     assert role_of(name) == role
 
 
-def test_construction_ppe_knows_a_worn_vest_but_no_missing_one() -> None:
+def test_construction_ppe_has_a_class_for_a_worn_vest_but_none_for_a_missing_one() -> None:
     words = Vocabulary.of(PPE)
     assert Item.VEST in words.worn
     assert Item.VEST not in words.missing
     assert words.people
 
 
-def test_an_empty_frame_has_nobody() -> None:
+def test_an_empty_frame_has_no_people() -> None:
     assert Found().people() == []
     assert Found(COCO).add("car", STANDING).people() == []
 
@@ -124,7 +124,7 @@ def test_people_and_their_equipment_do_not_depend_on_the_order_of_the_boxes() ->
     ("person", "expected"),
     [((0.0, 0.0, 0.0, 0.0), 0.0), ((500.0, 0.0, 600.0, 300.0), 0.0)],
 )
-def test_an_empty_or_distant_person_fits_nothing(
+def test_an_empty_or_distant_box_fits_no_item(
     person: tuple[float, float, float, float], expected: float
 ) -> None:
     assert fitness(Thing(0, Item.HELMET, True, 0.9, HEAD), person) == expected
@@ -158,7 +158,7 @@ def test_an_empty_or_distant_person_fits_nothing(
         ("goggles", (235.0, 240.0, 265.0, 250.0), "nobody's"),
     ],
 )
-def test_an_item_is_theirs_in_doubt_or_nobody_s_by_where_and_how_large_it_is(
+def test_an_item_is_assigned_doubtful_or_unassigned_by_position_and_size(
     item: str, box: tuple[float, float, float, float], owner: str
 ) -> None:
     [person] = Found().add("Person", STANDING).add(item, box).people()

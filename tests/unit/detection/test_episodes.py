@@ -28,7 +28,7 @@ def run(*observations: Observation, rules: EpisodeRules = RULES) -> list[Episode
     return episodes("gate", "yard", observations, rules)
 
 
-def test_no_observations_are_no_episodes() -> None:
+def test_without_observations_there_are_no_episodes() -> None:
     assert run() == []
 
 
@@ -43,7 +43,7 @@ def test_an_episode_is_cut_at_max_s_from_its_first_observation() -> None:
     assert [e.continues for e in parts] == [True, True, False]
 
 
-def test_fewer_than_three_frames_confirm_nothing() -> None:
+def test_fewer_than_three_frames_confirm_no_class() -> None:
     assert not run(seen(0), seen(1))[0].confirmed
     assert run(seen(0), seen(1), seen(2))[0].confirmed
 

@@ -72,7 +72,7 @@ def opened(jpeg: bytes) -> Image.Image:
     return Image.open(io.BytesIO(jpeg))
 
 
-def test_a_frame_without_people_is_still_a_picture_with_its_caption() -> None:
+def test_evidence_of_a_frame_without_people_has_a_caption() -> None:
     picture = render(noise(), EMPTY, None, CAPTION, None)
     assert picture.faces_blurred is None
     assert opened(picture.jpeg).format == "JPEG"
@@ -86,7 +86,7 @@ def test_the_same_facts_give_the_same_bytes() -> None:
     assert moved.jpeg != first.jpeg
 
 
-def test_small_pictures_are_enlarged_for_their_labels_and_large_ones_are_kept() -> None:
+def test_small_images_are_enlarged_for_their_labels_and_large_ones_are_kept() -> None:
     assert opened(render(noise(), RESULT, None, CAPTION, None).jpeg).width == 960
     large = np.zeros((800, 1600, 3), np.uint8)
     assert opened(render(large, RESULT, None, CAPTION, None).jpeg).width == 1600
@@ -102,11 +102,11 @@ def test_a_person_in_violation_is_outlined_in_red() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 4000), (3000, 8)])
-def test_pictures_of_odd_shapes_are_drawn(size: tuple[int, int]) -> None:
+def test_images_of_odd_shapes_are_drawn(size: tuple[int, int]) -> None:
     assert opened(render(np.zeros((*size, 3), np.uint8), RESULT, None, CAPTION, None).jpeg)
 
 
-def test_a_face_loses_its_detail_and_the_rest_of_the_picture_stays() -> None:
+def test_a_face_loses_its_detail_and_the_rest_of_the_image_stays() -> None:
     image = noise()
     blurred, count = blur_faces(image, [], OneFace((180, 320), (100, 50, 140, 100)))
     assert count == 1
@@ -147,7 +147,7 @@ def test_a_note_in_the_caption_makes_room_for_itself() -> None:
     assert opened(render(noise(), RESULT, None, noted, None).jpeg).height > plain.height
 
 
-def test_without_a_face_detector_the_evidence_says_so() -> None:
+def test_evidence_notes_a_missing_face_detector() -> None:
     def broken() -> OneFace:
         raise ModelFailed("no cascade files")
 

@@ -20,7 +20,7 @@ def keys(name: str) -> list[tuple[str, str]]:
     return [(job.kind, job.payload["key"]) for job in jobs]
 
 
-def test_one_upload_is_one_frame_job() -> None:
+def test_one_upload_becomes_one_frame_job() -> None:
     assert keys("sqs_s3_one_frame") == [
         ("detection.frame", "frames/gate/20261102T073001.000000Z.jpg")
     ]
@@ -38,18 +38,18 @@ def test_a_key_is_url_decoded() -> None:
     assert keys("sqs_s3_key_url_encoded") == keys("sqs_s3_one_frame")
 
 
-def test_a_key_that_names_no_frame_becomes_a_job_that_can_fail_visibly() -> None:
+def test_a_key_that_is_not_a_frame_becomes_a_job_that_fails_visibly() -> None:
     assert keys("sqs_s3_second_key_names_no_frame") == [
         ("detection.frame", "frames/gate/20261102T073001.000000Z.jpg"),
         ("detection.frame", "frames/Main Gate/holiday picture.jpg"),
     ]
 
 
-def test_removals_and_other_prefixes_are_nothing_to_do() -> None:
+def test_removals_and_other_prefixes_are_ignored() -> None:
     assert translate(records("sqs_s3_removed_and_other_prefix")[0]) == "no frame was created"
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_what_is_no_notification_is_refused(number: int) -> None:
+def test_a_message_that_is_not_an_s3_notification_is_rejected(number: int) -> None:
     with pytest.raises(HearthError):
         translate(records("sqs_malformed_bodies")[number])

@@ -43,7 +43,7 @@ def frame(
         ([frame(50, "dock"), frame(5)], {"gate": 6, "dock": 51}, {"dock-50"}),
     ],
 )
-def test_who_waited_too_long_goes_but_no_camera_falls_silent(
+def test_overdue_frames_are_dropped_but_each_camera_keeps_one(
     frames: list[tuple[str, WaitingFrame]], judged: dict[str, float], dropped: set[str]
 ) -> None:
     times = {camera: ago(seconds) for camera, seconds in judged.items()}
@@ -52,7 +52,7 @@ def test_who_waited_too_long_goes_but_no_camera_falls_silent(
     assert find_overdue(frames, times, NOW) == dropped
 
 
-def test_a_camera_that_floods_keeps_no_more_than_the_others() -> None:
+def test_a_flooding_camera_keeps_no_more_overdue_frames_than_the_others() -> None:
     frames = [frame(20 + n / 100, "flood") for n in range(1000)]
     frames += [frame(20 + n, "calm") for n in range(10)]
     left = {name for name, _ in frames} - find_overdue(frames, {}, NOW)
@@ -60,7 +60,7 @@ def test_a_camera_that_floods_keeps_no_more_than_the_others() -> None:
     assert sum(name.startswith("calm") for name in left) == 1
 
 
-def test_who_sends_more_than_its_share_is_late_sooner() -> None:
+def test_a_camera_over_its_fair_share_is_overdue_sooner() -> None:
     shares = FairShare()
     for _ in range(60):
         shares.count(["flood"] * 9 + ["calm"])
@@ -73,7 +73,7 @@ def test_who_sends_more_than_its_share_is_late_sooner() -> None:
 
 
 @pytest.mark.parametrize("cameras", [1, 2, 8])
-def test_cameras_that_send_alike_may_wait_as_long_as_they_were_given(cameras: int) -> None:
+def test_cameras_with_equal_shares_have_their_whole_lag(cameras: int) -> None:
     shares, draw = FairShare(), random.Random(1)
     factors = []
     for _ in range(200):
@@ -83,7 +83,7 @@ def test_cameras_that_send_alike_may_wait_as_long_as_they_were_given(cameras: in
     assert sum(factors[500:]) / len(factors[500:]) > 0.97
 
 
-def test_a_camera_that_is_gone_takes_no_share() -> None:
+def test_a_camera_that_stopped_sending_has_no_share() -> None:
     shares = FairShare()
     shares.count(["gone"])
     shares.count(["flood"] * 2000)

@@ -9,7 +9,7 @@ import pytest
 from functions.detection.wiring import report_metrics
 
 
-def test_frames_that_were_let_go_are_told_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_dropped_frames_are_metrics_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
     report_metrics(0, 0, 0.0, {"lag": 2, "rate": 3})
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["reason"], line["FramesDropped"]) for line in lines] == [
@@ -18,6 +18,6 @@ def test_frames_that_were_let_go_are_told_by_reason(capsys: pytest.CaptureFixtur
     ]
 
 
-def test_a_batch_without_frames_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_batch_without_frames_emits_no_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     report_metrics(0, 0, 0.0, {"lag": 0, "rate": 0})
     assert capsys.readouterr().out == ""

@@ -33,7 +33,7 @@ cameras:
 
 
 @pytest.mark.parametrize("data", [b"", b"\n# nothing\n", b"{}", b"version: 1"])
-def test_an_empty_policy_is_helmet_and_vest_everywhere(data: bytes) -> None:
+def test_an_empty_policy_requires_helmet_and_vest_everywhere(data: bytes) -> None:
     rules = parse_policy(data).rules("anything")
     assert rules.required == (Item.HELMET, Item.VEST)
     assert not rules.restricted
@@ -107,18 +107,18 @@ SQUARE = "[[0, 0], [1, 0], [1, 1], [0, 1]]"
         ("x: !!python/object/apply:os.system [id]", "x: Extra inputs are not permitted"),
     ],
 )
-def test_a_wrong_policy_is_refused_with_the_value_and_where_it_stands(text: str, says: str) -> None:
+def test_an_invalid_policy_is_rejected_with_the_value_and_its_place(text: str, says: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         parse_policy(text.encode())
     assert says in refused.value.message
 
 
-def test_a_policy_over_256_kb_is_refused_before_it_is_parsed() -> None:
+def test_a_policy_over_256_kb_is_rejected_before_it_is_parsed() -> None:
     with pytest.raises(TooLarge, match="262145 bytes"):
         parse_policy(b"#" * (MAX_BYTES + 1))
 
 
-def test_text_in_another_encoding_is_refused() -> None:
+def test_text_in_another_encoding_is_rejected() -> None:
     with pytest.raises(InvalidInput, match="not UTF-8 text"):
         parse_policy(b"# \xff")
 
@@ -131,7 +131,7 @@ def test_aliases_cannot_multiply_a_small_file() -> None:
 
 @settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
-def test_any_bytes_are_a_policy_or_refused_as_our_error(data: bytes) -> None:
+def test_any_bytes_parse_to_a_policy_or_raise_a_hearth_error(data: bytes) -> None:
     message = ""
     try:
         assert isinstance(parse_policy(data), Policy)
@@ -194,7 +194,7 @@ def test_a_zone_outside_its_shift_does_not_apply() -> None:
     assert [area.name for area in gate.areas(late, ZoneInfo("UTC"))] == [None, "crane", "canteen"]
 
 
-def test_the_example_that_ships_is_a_policy_and_shows_every_rule() -> None:
+def test_the_shipped_example_is_valid_and_shows_every_rule() -> None:
     path = Path(policy_module.__file__).with_name("policy.example.yaml")
     policy = parse_policy(path.read_bytes())
     assert policy.rules("transformer").restricted
@@ -202,14 +202,14 @@ def test_the_example_that_ships_is_a_policy_and_shows_every_rule() -> None:
     assert set(Camera.model_fields) >= set(policy.cameras["gate"].model_fields_set)
 
 
-def test_a_rate_may_be_everybodys_and_one_cameras() -> None:
+def test_max_fps_can_be_set_for_all_cameras_and_for_one() -> None:
     policy = parse_policy(b"{defaults: {max_fps: 5}, cameras: {gate: {max_fps: 0.5}, dock: {}}}")
     assert [policy.rules(name).max_fps for name in ("gate", "dock", "new")] == [0.5, 5, 5]
     assert parse_policy(b"").rules("gate").max_fps is None
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "0.001", "121", "nan", "inf", "fast", "[5]"])
-def test_a_rate_that_is_none_is_refused(rate: str) -> None:
+def test_an_invalid_max_fps_is_rejected(rate: str) -> None:
     with pytest.raises(InvalidInput, match=r"cameras\.gate\.max_fps: "):
         parse_policy(f"cameras: {{gate: {{max_fps: {rate}}}}}".encode())
 
@@ -225,12 +225,12 @@ def test_a_rate_that_is_none_is_refused(rate: str) -> None:
         ("[0, 0, 1, nan]", "finite number"),
     ],
 )
-def test_a_region_that_shows_nothing_is_refused(region: str, message: str) -> None:
+def test_a_region_that_is_too_small_is_rejected(region: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         parse_policy(f"cameras: {{gate: {{region: {region}}}}}".encode())
 
 
-def test_what_is_looked_at_is_all_of_the_picture_unless_a_region_is_given() -> None:
+def test_the_view_is_the_whole_image_without_a_region() -> None:
     assert parse_policy(b"").rules("gate").view((641, 480)) == (0, 0, 641, 480)
     half = parse_policy(b"cameras: {gate: {region: [0.5, 0.25, 1, 0.75]}}").rules("gate")
     assert half.view((641, 480)) == (320, 120, 641, 360)

@@ -21,7 +21,7 @@ class Ticks:
         return self.time
 
 
-def test_no_setting_is_the_built_in_policy() -> None:
+def test_without_a_setting_the_built_in_policy_applies() -> None:
     source = PolicySource("", "hearth", MemoryStore)
     assert source.current().defaults.required == (Item.HELMET, Item.VEST)
 
@@ -38,7 +38,7 @@ def test_a_file_is_read_and_read_again_after_a_minute(tmp_path: Path) -> None:
     assert source.current().defaults.required == ()
 
 
-def test_an_object_in_the_own_bucket_is_read() -> None:
+def test_a_policy_in_the_stacks_bucket_is_read() -> None:
     store = MemoryStore()
     store.put("config/policy.yaml", HELMET, "text/yaml")
     source = PolicySource("s3://hearth/config/policy.yaml", "hearth", lambda: store)
@@ -54,14 +54,12 @@ def test_an_object_in_the_own_bucket_is_read() -> None:
         ("/nowhere/policy.yaml", NotFound, "cannot be read: No such file"),
     ],
 )
-def test_a_policy_that_is_not_there_is_said(
-    setting: str, error: type[Exception], says: str
-) -> None:
+def test_a_missing_policy_is_an_error(setting: str, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         PolicySource(setting, "hearth", MemoryStore).current()
 
 
-def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
+def test_a_policy_over_the_size_limit_is_rejected_without_reading_it(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_bytes(b"#" * 300_000)
     with pytest.raises(TooLarge):

@@ -52,14 +52,14 @@ def summary(shaped: dict[str, Any]) -> tuple[list[int], list[int], list[int]]:
     )
 
 
-def test_nobody_gives_empty_lists() -> None:
+def test_a_frame_without_people_gives_empty_lists() -> None:
     shaped = answer(Found())
     assert shaped["Persons"] == []
     assert summary(shaped) == ([], [], [])
     assert shaped["ProtectiveEquipmentModelVersion"] == "best@abababababab"
 
 
-def test_the_names_and_units_are_rekognition_s() -> None:
+def test_names_and_units_match_rekognition() -> None:
     shaped = answer(Found().add("Person", STANDING, 0.95).add("helmet", HEAD, 0.9))
     [person] = shaped["Persons"]
     assert person == {
@@ -111,7 +111,7 @@ def test_the_names_and_units_are_rekognition_s() -> None:
     ],
 )
 @pytest.mark.parametrize("policy", [b"defaults: {required: [helmet]}"])
-def test_everybody_is_with_without_or_indeterminate(
+def test_each_person_is_with_without_or_indeterminate(
     names: tuple[str, ...],
     boxes: list[tuple[str, tuple[float, float, float, float], float]],
     lists: tuple[list[int], list[int], list[int]],
@@ -123,19 +123,19 @@ def test_everybody_is_with_without_or_indeterminate(
     assert summary(answer(found, policy)) == lists
 
 
-def test_what_the_policy_does_not_ask_for_is_told_by_the_boxes_alone() -> None:
+def test_items_that_the_policy_does_not_require_are_read_from_the_boxes() -> None:
     free = b"defaults: {required: []}"
     worn = Found().add("Person", STANDING).add("helmet", HEAD)
     assert summary(answer(worn, free)) == ([0], [], [])
     assert summary(answer(Found().add("Person", STANDING), free)) == ([], [], [0])
 
 
-def test_a_head_whose_bareness_was_inferred_is_listed_without_equipment() -> None:
+def test_a_head_with_an_inferred_missing_helmet_is_listed_without_equipment() -> None:
     [person] = answer(Found(("person", "helmet")).add("person", STANDING, 0.9))["Persons"]
     assert person["BodyParts"] == [{"Name": "HEAD", "Confidence": 72.0, "EquipmentDetections": []}]
 
 
-def test_hands_are_named_as_of_somebody_who_faces_the_camera() -> None:
+def test_hands_are_named_as_if_the_person_faces_the_camera() -> None:
     found = Found().add("Person", STANDING)
     found.add("gloves", LEFT_IN_PICTURE, 0.8).add("no_gloves", RIGHT_IN_PICTURE, 0.7)
     [person] = answer(found)["Persons"]
@@ -155,21 +155,21 @@ def test_hands_are_named_as_of_somebody_who_faces_the_camera() -> None:
         (("FACE_COVER",), ([], [], [0])),
     ],
 )
-def test_all_of_what_is_required_has_to_be_worn(
+def test_all_required_equipment_must_be_worn(
     required: tuple[EquipmentType, ...], lists: tuple[list[int], list[int], list[int]]
 ) -> None:
     found = Found().add("Person", STANDING).add("helmet", HEAD)
     assert summary(answer(found, required=required)) == lists
 
 
-def test_the_least_confidence_bounds_the_summary_and_not_the_persons() -> None:
+def test_min_confidence_limits_the_summary_and_not_the_persons() -> None:
     found = Found().add("Person", STANDING, 0.9).add("helmet", HEAD, 0.7)
     shaped = answer(found, min_confidence=80)
     assert summary(shaped) == ([], [], [0])
     assert len(shaped["Persons"][0]["BodyParts"]) == 1
 
 
-def test_at_most_fifteen_persons_the_surest() -> None:
+def test_the_fifteen_most_confident_persons_are_listed() -> None:
     found = Found(("person",))
     for n in range(20):
         found.add("person", (30.0 * n, 100.0, 30.0 * n + 25, 300.0), 0.5 + n / 50)

@@ -58,7 +58,7 @@ def test_frames_over_the_rate_limit_are_dropped(
     assert seconds(over_rate_limit(at(*new), at(*stored), max_fps)) == dropped
 
 
-def test_what_is_kept_of_a_flood_is_spread_evenly() -> None:
+def test_kept_frames_of_a_flood_are_spread_evenly() -> None:
     flood = steady(30)
     kept = sorted(set(flood) - over_rate_limit(flood, [], 5))
     assert len(kept) == 51

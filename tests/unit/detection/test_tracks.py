@@ -40,18 +40,18 @@ def lengths(tracks: list[Track]) -> list[int]:
     return [len(one.sightings) for one in tracks]
 
 
-def test_nobody_is_nobody() -> None:
+def test_without_sightings_there_are_no_tracks() -> None:
     assert track("gate", []) == []
 
 
-def test_one_who_walks_through_is_one_person() -> None:
+def test_a_person_who_walks_through_the_image_is_one_track() -> None:
     [person] = track("gate", walk(0, 0, 30))
     assert len(person.sightings) == 6
     assert person.confirmed
     assert len(person.person_id) == 26
 
 
-def test_two_who_cross_stay_two() -> None:
+def test_two_people_who_cross_are_two_tracks() -> None:
     right = walk(0, 0, 40, 11)
     left = [
         Sighting(one.captured_at, one.frame_key, 2, (400 - 40 * n, 160, 480 - 40 * n, 360), 0.9)
@@ -75,7 +75,9 @@ def test_two_who_cross_stay_two() -> None:
         (seen(1, 0, height=130), 1),  # the legs went behind something
     ],
 )
-def test_who_comes_next_is_the_same_person_or_another(later: Sighting, people: int) -> None:
+def test_the_next_sighting_continues_a_track_or_begins_another(
+    later: Sighting, people: int
+) -> None:
     assert len(track("gate", [seen(0, 0), later])) == people
 
 
@@ -151,7 +153,7 @@ def test_an_attribute_is_accepted_when_several_frames_agree(
     assert (found.state, found.reason) == (state, reason)
 
 
-def test_what_was_seen_of_a_person_is_weighed_over_all_sightings() -> None:
+def test_attributes_of_a_track_are_weighed_over_all_sightings() -> None:
     states = ["worn", "missing", "missing", "indeterminate", "missing"]
     [person] = track("gate", [seen(n / 5, 0, helmet=one) for n, one in enumerate(states)])
     [helmet] = person.attributes()

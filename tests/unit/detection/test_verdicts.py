@@ -34,7 +34,7 @@ def classes(one: Judged) -> list[str]:
     return [violation.class_name for violation in one.violations]
 
 
-def test_nobody_on_the_frame_gives_no_verdict() -> None:
+def test_a_frame_without_people_has_no_verdict() -> None:
     assert Found().judged() == []
 
 
@@ -52,7 +52,7 @@ def test_a_missing_helmet_that_the_model_showed_is_a_violation_with_its_score() 
     ]
 
 
-def test_a_vest_is_missed_on_a_well_visible_person_and_the_confidence_says_it_is_inferred() -> None:
+def test_a_missing_vest_is_inferred_on_a_well_visible_person_with_lower_confidence() -> None:
     one = only(Found().add("Person", STANDING, 0.9).add("helmet", HEAD).judged())
     assert one.verdict == "violation"
     [violation] = one.violations
@@ -76,7 +76,7 @@ def test_a_vest_is_missed_on_a_well_visible_person_and_the_confidence_says_it_is
         (STANDING, 0.4, "the person scores 0.40, below 0.5"),
     ],
 )
-def test_a_vest_is_not_missed_on_a_person_who_is_badly_visible(
+def test_a_missing_vest_is_not_inferred_on_a_badly_visible_person(
     box: tuple[float, float, float, float], score: float, reason: str
 ) -> None:
     one = only(Found().add("Person", box, score).judged("defaults: {required: [vest]}"))
@@ -84,7 +84,7 @@ def test_a_vest_is_not_missed_on_a_person_who_is_badly_visible(
     assert reasons(one) == {"vest": reason}
 
 
-def test_a_vest_is_not_missed_behind_another_person() -> None:
+def test_a_missing_vest_is_not_inferred_behind_another_person() -> None:
     nearer = (205.0, 120.0, 315.0, 470.0)
     found = Found().add("Person", STANDING).add("Person", nearer).add("vest", moved(TORSO, 15, 40))
     behind = next(
@@ -94,7 +94,7 @@ def test_a_vest_is_not_missed_behind_another_person() -> None:
 
 
 @pytest.mark.parametrize("shift", [45, -45])
-def test_a_helmet_that_may_be_somebody_else_s_tells_nothing(shift: float) -> None:
+def test_a_helmet_of_doubtful_owner_is_indeterminate(shift: float) -> None:
     found = Found(("person", "helmet")).add("person", STANDING)
     found.add("helmet", moved(HEAD, dx=shift))
     one = only(found.judged("defaults: {required: [helmet]}"))
@@ -102,7 +102,7 @@ def test_a_helmet_that_may_be_somebody_else_s_tells_nothing(shift: float) -> Non
     assert reasons(one) == {"helmet": "one nearby may be this person's or another's"}
 
 
-def test_two_heads_in_one_place_and_one_helmet_accuse_nobody() -> None:
+def test_two_overlapping_heads_with_one_helmet_are_no_violation() -> None:
     found = Found(("person", "helmet")).add("person", STANDING)
     found.add("person", moved(STANDING, dx=8)).add("helmet", moved(HEAD, dx=1))
     verdicts = [one.verdict.value for one in found.judged("defaults: {required: [helmet]}")]
@@ -119,7 +119,7 @@ def test_two_heads_in_one_place_and_one_helmet_accuse_nobody() -> None:
         ((190.0, 90.0, 310.0, 390.0), "violation"),  # farther away: stands higher
     ],
 )
-def test_who_stands_in_front_hides_the_head_they_cover(
+def test_a_person_in_front_hides_the_head_they_cover(
     nearer: tuple[float, float, float, float], verdict: str
 ) -> None:
     found = Found(("person", "helmet")).add("person", STANDING).add("person", nearer)
@@ -127,7 +127,7 @@ def test_who_stands_in_front_hides_the_head_they_cover(
     assert next(one for one in judged if one.person.box == STANDING).verdict == verdict
 
 
-def test_a_person_made_from_a_missing_helmet_is_not_said_to_lack_a_vest() -> None:
+def test_no_missing_vest_is_inferred_for_a_person_inferred_from_a_missing_helmet() -> None:
     one = only(Found().add("no_helmet", HEAD, 0.8).judged())
     assert classes(one) == ["no_helmet"]
     assert reasons(one)["vest"] == "the person was inferred from equipment, not seen whole"
@@ -146,7 +146,7 @@ def test_equipment_that_the_model_has_no_class_for_is_indeterminate_never_missin
         ("goggles", "seen neither worn nor missing"),
     ],
 )
-def test_an_item_with_both_classes_of_which_none_was_seen_is_indeterminate(
+def test_an_item_with_both_classes_and_no_detection_is_indeterminate(
     item: str, reason: str
 ) -> None:
     found = Found().add("Person", STANDING)
@@ -171,7 +171,7 @@ def test_a_helmet_shown_worn_and_missing_follows_the_clearly_higher_score(
     assert only(found.judged("defaults: {required: [helmet]}")).verdict == verdict
 
 
-def test_nothing_required_is_compliant() -> None:
+def test_without_requirements_everyone_is_compliant() -> None:
     found = Found(COCO).add("person", STANDING)
     assert only(found.judged("defaults: {required: []}")).verdict == "compliant"
 
@@ -183,7 +183,7 @@ def test_a_restricted_camera_makes_everyone_a_violation_whatever_they_wear() -> 
     assert one.violations[0].score == 0.8
 
 
-def test_a_person_cut_off_by_the_edge_of_the_region_is_not_said_to_lack_anything() -> None:
+def test_nothing_is_inferred_for_a_person_cut_off_by_the_edge_of_the_region() -> None:
     [person] = Found(("person", "helmet")).add("person", STANDING).people()
     policy = b"{defaults: {required: [helmet]}, cameras: {gate: {region: [0, 0.21, 1, 1]}}}"
     rules = parse_policy(policy).rules("gate")
@@ -230,7 +230,7 @@ def test_people_below_the_camera_s_min_score_are_left_out() -> None:
     assert found.judged("defaults: {min_score: 0.7}") == []
 
 
-def test_a_frame_s_record_is_plain_data_with_observations_by_zone() -> None:
+def test_a_frame_result_is_plain_data_with_observations_by_zone() -> None:
     when = datetime(2026, 11, 2, 12, tzinfo=UTC)
     found = Found(COCO).add("person", STANDING, 0.87654321).add("car", TORSO)
     frame = assess(

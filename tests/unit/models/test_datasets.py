@@ -71,7 +71,7 @@ def test_the_same_object_is_read_from_every_format(tmp_path: Path, make: Any) ->
     assert one.areas.tolist() == pytest.approx([700.0 if make is coco else 800.0])
 
 
-def test_a_picture_without_a_label_file_shows_nothing(tmp_path: Path) -> None:
+def test_an_image_without_a_label_file_has_no_objects(tmp_path: Path) -> None:
     dataset = read_dataset(yolo(tmp_path))
     assert [len(one.boxes) for one in dataset.images] == [1, 0]
 
@@ -145,14 +145,14 @@ def test_a_wrong_voc_file_is_named(tmp_path: Path, text: str, said: str) -> None
         read_dataset(voc(tmp_path, text))
 
 
-def test_a_folder_without_labels_and_no_folder_are_told(tmp_path: Path) -> None:
+def test_a_folder_without_labels_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="holds no labels that are known"):
         read_dataset(tmp_path)
     with pytest.raises(NotFound, match=r"folder .* does not exist"):
         read_dataset(tmp_path / "none")
 
 
-def test_of_several_label_files_one_is_asked_for(tmp_path: Path) -> None:
+def test_several_label_files_require_a_choice(tmp_path: Path) -> None:
     coco(tmp_path)
     (tmp_path / "instances_train.json").write_text("{}")
     with pytest.raises(
@@ -164,7 +164,7 @@ def test_of_several_label_files_one_is_asked_for(tmp_path: Path) -> None:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60), place=st.sampled_from(["yaml", "txt", "xml", "json"]))
-def test_any_text_is_a_dataset_or_one_clear_error(
+def test_any_text_is_a_dataset_or_a_hearth_error(
     tmp_path_factory: pytest.TempPathFactory, text: str, place: str
 ) -> None:
     folder = tmp_path_factory.mktemp("any")

@@ -36,7 +36,7 @@ def resolver(*addresses: str) -> object:
         "224.0.0.1",
     ],
 )
-def test_addresses_of_this_machine_and_its_networks_are_refused(
+def test_addresses_of_this_machine_and_its_networks_are_rejected(
     tmp_path: Path, address: str
 ) -> None:
     with pytest.raises(InvalidInput, match="--allow-private"):
@@ -69,7 +69,7 @@ def test_one_bad_address_among_good_ones_is_enough(tmp_path: Path) -> None:
         "https:///m.onnx",
     ],
 )
-def test_other_schemes_and_broken_addresses_are_refused(tmp_path: Path, url: str) -> None:
+def test_other_schemes_and_broken_addresses_are_rejected(tmp_path: Path, url: str) -> None:
     with pytest.raises(InvalidInput):
         fetch(url, tmp_path / "m", FetchRules(), resolver=resolver("93.184.216.34"))  # type: ignore[arg-type]
 

@@ -83,7 +83,7 @@ def with_variant(
     return changed
 
 
-def test_an_empty_registry_has_nothing_and_serves_nothing(registry: Registry) -> None:
+def test_an_empty_registry_lists_and_serves_no_model(registry: Registry) -> None:
     assert registry.records() == []
     assert registry.served().served is None
     with pytest.raises(NotFound, match="there is none: `hearth models add` one"):
@@ -92,7 +92,7 @@ def test_an_empty_registry_has_nothing_and_serves_nothing(registry: Registry) ->
         registry.roll_back()
 
 
-def test_what_was_added_is_found_by_name_and_by_the_first_digits_of_its_hash(
+def test_a_model_is_found_by_name_and_by_the_first_digits_of_its_hash(
     registry: Registry, tmp_path: Path
 ) -> None:
     record = added(registry, tmp_path, b"one")
@@ -103,7 +103,7 @@ def test_what_was_added_is_found_by_name_and_by_the_first_digits_of_its_hash(
     assert copy.read_bytes() == b"one"
 
 
-def test_a_data_folder_that_it_makes_is_closed_to_others(tmp_path: Path) -> None:
+def test_a_new_data_folder_is_private(tmp_path: Path) -> None:
     added(Registry(Folder(tmp_path / "data/models")), tmp_path, b"one")
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     assert not list((tmp_path / "data").rglob(".new-*"))
@@ -117,7 +117,7 @@ def test_the_same_bytes_again_change_nothing(registry: Registry, tmp_path: Path)
     assert len(registry.records()) == 1
 
 
-def test_the_same_bytes_with_other_classes_are_refused(registry: Registry, tmp_path: Path) -> None:
+def test_the_same_bytes_with_other_classes_are_rejected(registry: Registry, tmp_path: Path) -> None:
     added(registry, tmp_path, b"one")
     record, path = given(tmp_path, b"one")
     with pytest.raises(Conflict, match="other class names"):
@@ -132,7 +132,7 @@ def test_a_name_that_means_two_models_asks_which(registry: Registry, tmp_path: P
     assert two.id in caught.value.message
 
 
-def test_an_address_that_gives_other_bytes_than_before_is_not_believed(
+def test_an_address_with_other_bytes_than_before_is_rejected(
     registry: Registry, tmp_path: Path
 ) -> None:
     url = "https://example.org/best.onnx"
@@ -143,7 +143,7 @@ def test_an_address_that_gives_other_bytes_than_before_is_not_believed(
         registry.refuse_changed_source(url, "0" * 64)
 
 
-def test_a_promotion_says_what_the_detector_needs(registry: Registry, tmp_path: Path) -> None:
+def test_a_promotion_writes_what_the_detector_needs(registry: Registry, tmp_path: Path) -> None:
     record = with_variant(registry, added(registry, tmp_path, b"one"), tmp_path, accepted=True)
     registry.promote(record, "int8")
     served = read_served(tmp_path / "models/served.json")
@@ -183,7 +183,7 @@ def test_a_variant_below_the_bound_is_promoted_by_force_only(
     assert registry.promote(record, "int8", force=True).served is not None
 
 
-def test_promoting_what_is_in_force_or_was_never_made_is_refused(
+def test_promoting_the_current_or_a_missing_variant_is_rejected(
     registry: Registry, tmp_path: Path
 ) -> None:
     record = added(registry, tmp_path, b"one")
@@ -217,7 +217,7 @@ def test_a_model_in_force_is_not_removed_and_another_one_leaves_nothing(
         registry.roll_back()
 
 
-def test_a_file_that_changed_after_it_was_added_is_found_by_all_who_read_it(
+def test_a_file_changed_after_it_was_added_is_detected_by_every_reader(
     registry: Registry, tmp_path: Path
 ) -> None:
     record = added(registry, tmp_path, b"one")
@@ -231,7 +231,7 @@ def test_a_file_that_changed_after_it_was_added_is_found_by_all_who_read_it(
         model_source(tmp_path / "models", (), openvino=True)
 
 
-def test_a_missing_file_is_found(registry: Registry, tmp_path: Path) -> None:
+def test_a_missing_file_is_detected(registry: Registry, tmp_path: Path) -> None:
     record = added(registry, tmp_path, b"one")
     registry.promote(record, "original")
     (tmp_path / "models" / record.original.file).unlink()
@@ -267,7 +267,7 @@ def test_a_served_json_names_no_file_outside_its_folder(
         model_source(tmp_path / "models", (), openvino=True)
 
 
-def test_without_openvino_the_original_stands_in_for_a_variant_and_says_so(
+def test_without_openvino_the_original_replaces_a_variant_with_a_note(
     registry: Registry, tmp_path: Path
 ) -> None:
     record = with_variant(registry, added(registry, tmp_path, b"one"), tmp_path, accepted=True)
@@ -280,14 +280,16 @@ def test_without_openvino_the_original_stands_in_for_a_variant_and_says_so(
     assert slow.sha256 == fast.sha256 == record.original.sha256
 
 
-def test_other_class_names_than_the_records_are_refused(registry: Registry, tmp_path: Path) -> None:
+def test_other_class_names_than_the_records_are_rejected(
+    registry: Registry, tmp_path: Path
+) -> None:
     registry.promote(added(registry, tmp_path, b"one"), "original")
     with pytest.raises(ModelFailed, match="class names are given, and differ"):
         model_source(tmp_path / "models", ("a",), openvino=True)
 
 
 @pytest.mark.parametrize("name", ["clustering", "served.json"])
-def test_a_name_that_means_something_else_below_models_is_refused(name: str) -> None:
+def test_a_reserved_name_is_rejected(name: str) -> None:
     with pytest.raises(InvalidInput, match=f"the name {name} is taken in a registry"):
         check_name(name)
 
@@ -301,6 +303,6 @@ def test_a_broken_record_names_the_field(registry: Registry, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["", "A", "-a", "a b", "a/b", "..", "x" * 64, "é"])
-def test_names_that_make_no_safe_path_are_refused(name: str) -> None:
+def test_names_that_are_unsafe_paths_are_rejected(name: str) -> None:
     with pytest.raises(InvalidInput, match="is no name for a model"):
         check_name(name)

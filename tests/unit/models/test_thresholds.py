@@ -50,12 +50,12 @@ def test_counts_at_a_threshold(
     assert (one.precision, one.recall) == (precision, recall)
 
 
-def test_nothing_at_all_has_no_precision_recall_or_f1() -> None:
+def test_empty_counts_have_no_precision_recall_or_f1() -> None:
     one = point(Matches(np.zeros(0), np.zeros((10, 0), bool), np.zeros((10, 0), bool), 0), 0.5)
     assert (one.precision, one.recall, one.f1) == (None, None, None)
 
 
-def test_the_suggested_threshold_drops_what_is_wrong_and_keeps_what_is_right() -> None:
+def test_the_suggested_threshold_separates_wrong_from_right_detections() -> None:
     scores = [0.8] * 20 + [0.4] * 20
     best = suggested(matches(scores, [True] * 20 + [False] * 20, 20))
     assert best is not None
@@ -82,7 +82,7 @@ def test_no_threshold_is_suggested_from_a_few_objects_or_from_nothing_found() ->
         ([(HERE, 0)], [(HERE, 0.9, 1), (HERE, 0.6, 0)], [[1, 0, 0], [0, 0, 0], [0, 1, 0]]),
     ],
 )
-def test_what_is_taken_for_what(
+def test_the_confusion_matrix_counts_mistaken_classes(
     labels: list[tuple[list[int], int]],
     detections: list[tuple[list[int], float, int]],
     table: list[list[int]],

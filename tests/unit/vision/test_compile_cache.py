@@ -8,7 +8,7 @@ from pathlib import Path
 from hearth_vision.backends.compile_cache import KEPT, compile_cache
 
 
-def test_it_is_made_for_this_user_alone(tmp_path: Path) -> None:
+def test_the_cache_folder_is_private_to_this_user(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "cache"
     assert compile_cache(folder) == folder
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -28,7 +28,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert compile_cache(tmp_path / "cache") is None
 
 
-def test_a_file_in_its_place_is_no_cache(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_disables_the_cache(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("")
     assert compile_cache(tmp_path / "cache") is None
 

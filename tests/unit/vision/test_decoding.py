@@ -88,7 +88,9 @@ def test_a_size_beyond_all_numbers_is_infinite_for_the_caller_to_refuse() -> Non
         (YoloxDecoder(*SIZE, in_pixels=False), yolox_output()),
     ],
 )
-def test_no_score_no_box(decoder: Yolov8Decoder | YoloxDecoder, output: np.ndarray) -> None:
+def test_boxes_without_a_score_are_dropped(
+    decoder: Yolov8Decoder | YoloxDecoder, output: np.ndarray
+) -> None:
     boxes, scores, class_ids = decoder.decode(output, 0.01)
     assert (boxes.shape, scores.shape, class_ids.shape) == ((0, 4), (0,), (0,))
 
@@ -108,7 +110,7 @@ def chosen(output: np.ndarray, *classes: str) -> Decoder:
     return choose_decoder(layout(output, *classes), output)
 
 
-def test_the_family_is_told_from_the_shape_and_the_class_count() -> None:
+def test_the_family_is_recognized_by_shape_and_class_count() -> None:
     names = ("a", "b", "c")
     assert chosen(yolov8_output(), *names).method == "yolov8-onnx"
     assert chosen(yolox_output(), *names).method == "yolox-onnx"
@@ -117,7 +119,7 @@ def test_the_family_is_told_from_the_shape_and_the_class_count() -> None:
 
 
 @pytest.mark.parametrize("in_pixels", [True, False])
-def test_yolox_in_pixels_is_told_from_yolox_in_cells(in_pixels: bool) -> None:
+def test_yolox_in_pixels_is_distinguished_from_yolox_in_cells(in_pixels: bool) -> None:
     output = yolox_output()
     if in_pixels:
         output[:, :, :4] = yolov8_output()[:, :4].transpose(0, 2, 1)
@@ -141,14 +143,14 @@ def test_yolox_in_pixels_is_told_from_yolox_in_cells(in_pixels: bool) -> None:
         ([np.zeros((1, 126, 8))], ("a",), "has 3 classes, but 1 class names"),
     ],
 )
-def test_what_is_no_known_detector_is_refused(
+def test_an_unknown_detector_is_rejected(
     outputs: list[np.ndarray], classes: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(ModelFailed, match=message):
         family_of(Layout("m.onnx", SIZE, [output.shape for output in outputs], classes))
 
 
-def test_boxes_in_0_to_1_are_refused() -> None:
+def test_boxes_in_0_to_1_are_rejected() -> None:
     size = (320, 320)
     output = yolov8_output(size=size)
     check_centres("m.onnx", Yolov8Decoder(), output, size)
@@ -157,12 +159,12 @@ def test_boxes_in_0_to_1_are_refused() -> None:
         check_centres("m.onnx", Yolov8Decoder(), output, size)
 
 
-def test_an_output_with_an_unknown_dimension_is_refused_before_anything_runs() -> None:
+def test_an_output_with_an_unknown_dimension_is_rejected_before_anything_runs() -> None:
     with pytest.raises(ModelFailed, match=r"\(1, None, 8\)"):
         family_of(Layout("m.onnx", SIZE, [(1, None, 8)], ("a",)))
 
 
-def test_pixels_are_asked_for_as_the_family_was_trained() -> None:
+def test_the_input_format_is_that_of_the_family() -> None:
     names = ("a", "b", "c")
     assert input_format(layout(yolov8_output(), *names)) == Yolov8Decoder.form
     assert input_format(layout(yolox_output(), *names)) == YoloxDecoder.form

@@ -44,7 +44,7 @@ def test_a_mask_selects_and_indices_reorder() -> None:
         ({"boxes": np.array([[5, 0, 1, 1]] * 2, np.float32)}, "x1 <= x2"),
     ],
 )
-def test_nonsense_is_refused_with_what_was_expected(
+def test_invalid_arrays_are_rejected_with_the_expected_shape(
     change: dict[str, np.ndarray], message: str
 ) -> None:
     good = make(2)

@@ -18,7 +18,7 @@ def test_class_names_come_from_a_list_or_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["", "  "])
-def test_no_setting_means_no_names(setting: str) -> None:
+def test_without_a_setting_there_are_no_class_names(setting: str) -> None:
     assert class_names(setting) == ()
 
 
@@ -30,7 +30,7 @@ def test_no_setting_means_no_names(setting: str) -> None:
         ("models/nowhere.txt", "neither a file nor a class name"),
     ],
 )
-def test_names_that_make_no_sense_are_refused(setting: str, message: str) -> None:
+def test_invalid_class_names_are_rejected(setting: str, message: str) -> None:
     with pytest.raises(ModelFailed, match=message):
         class_names(setting)
 
@@ -45,6 +45,6 @@ def test_names_that_make_no_sense_are_refused(setting: str, message: str) -> Non
         (DetectorConfig(threads=0), "threads"),
     ],
 )
-def test_settings_outside_their_range_are_refused(config: DetectorConfig, message: str) -> None:
+def test_settings_outside_their_range_are_rejected(config: DetectorConfig, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         load_detector(config)

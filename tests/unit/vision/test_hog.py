@@ -19,7 +19,7 @@ from hearth_vision.loading import load_detector
 from tests.unit.vision.photographs import photograph
 
 
-def test_the_answer_says_that_it_stands_in_for_a_model() -> None:
+def test_the_description_marks_the_fallback() -> None:
     info = load_detector(DetectorConfig()).info
     assert (info.method, info.backend, info.fallback) == ("opencv-hog", "opencv", True)
     assert info.sha256 is None
@@ -28,7 +28,7 @@ def test_the_answer_says_that_it_stands_in_for_a_model() -> None:
     assert any("estimated from the face" in note for note in info.notes)
 
 
-def test_no_pictures_no_answers() -> None:
+def test_no_images_give_no_detections() -> None:
     assert load_detector(DetectorConfig()).detect([]) == []
 
 
@@ -45,19 +45,19 @@ def test_the_astronaut_is_one_person() -> None:
 
 
 @pytest.mark.parametrize("file", ["coffee.png", "brick.png", "coins.png", "chelsea.png"])
-def test_things_and_a_cat_are_no_people(file: str) -> None:
+def test_no_people_are_found_on_photographs_of_things_and_a_cat(file: str) -> None:
     found = load_detector(DetectorConfig(confidence=0.5)).detect([photograph(file)])[0]
     assert len(found) == 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (40, 60), (2000, 90)])
-def test_pictures_of_any_shape_are_searched(shape: tuple[int, int]) -> None:
+def test_images_of_any_shape_are_searched(shape: tuple[int, int]) -> None:
     blank = np.zeros((*shape, 3), np.uint8)
     assert len(load_detector(DetectorConfig()).detect([blank])[0]) == 0
     assert len(HaarFaces().find(blank)) == 0
 
 
-def test_large_pictures_shrink_and_small_ones_grow() -> None:
+def test_large_images_shrink_and_small_ones_grow() -> None:
     assert search_size(np.zeros((1280, 1280, 3), np.uint8))[0].shape == (640, 640, 3)
     assert search_size(np.zeros((128, 128, 3), np.uint8))[0].shape == (256, 256, 3)
     same = np.zeros((400, 600, 3), np.uint8)
@@ -65,7 +65,7 @@ def test_large_pictures_shrink_and_small_ones_grow() -> None:
 
 
 @pytest.mark.parametrize("side", [300, 400, 600, 640, 1024, 2048])
-def test_boxes_are_in_pixels_of_the_picture_given(side: int) -> None:
+def test_boxes_are_in_pixels_of_the_image_given(side: int) -> None:
     detector = load_detector(DetectorConfig(confidence=0.5))
     picture = photograph("astronaut.png")
     same = detector.detect([picture])[0]
@@ -83,7 +83,7 @@ def test_compression_does_not_lose_the_person(quality: int) -> None:
     assert found.scores[0] >= 0.7
 
 
-def test_the_same_picture_gives_the_same_answer() -> None:
+def test_the_same_image_gives_the_same_answer() -> None:
     picture = photograph("astronaut.png")
     detector, faces = load_detector(DetectorConfig(confidence=0.05)), HaarFaces()
     first = detector.detect([picture])[0]
@@ -99,7 +99,7 @@ def test_the_same_picture_gives_the_same_answer() -> None:
     "wrong",
     [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((0, 8, 3), np.uint8)],
 )
-def test_what_is_no_picture_is_refused(wrong: np.ndarray) -> None:
+def test_data_that_is_not_an_image_is_rejected(wrong: np.ndarray) -> None:
     with pytest.raises(InvalidInput, match=r"uint8 of shape \(H, W, 3\)"):
         load_detector(DetectorConfig()).detect([wrong])
     with pytest.raises(InvalidInput, match=r"uint8 of shape \(H, W, 3\)"):
@@ -135,6 +135,6 @@ def test_the_astronauts_face_is_found_and_a_mirrored_one_too() -> None:
         assert y1 < 115 < y2
 
 
-def test_a_smallest_face_outside_0_to_1_is_refused() -> None:
+def test_a_smallest_face_outside_0_to_1_is_rejected() -> None:
     with pytest.raises(ValueError, match="min_size"):
         HaarFaces(min_size=0)

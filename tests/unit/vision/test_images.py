@@ -41,7 +41,7 @@ def as_pillow(image: np.ndarray) -> Image.Image:
 JPEG = encode_jpeg(scene(), 90)
 
 
-def test_zero_bytes_are_refused_as_such() -> None:
+def test_an_empty_file_is_rejected() -> None:
     with pytest.raises(InvalidInput, match=r"empty \(0 bytes\)"):
         decode_image(b"", LIMITS)
 
@@ -107,7 +107,7 @@ def test_sixteen_bit_colour_is_cut_to_eight() -> None:
     assert (decode_image(data.tobytes(), LIMITS) == 90).all()
 
 
-def test_of_an_animation_the_first_picture_counts() -> None:
+def test_the_first_image_of_an_animation_is_decoded() -> None:
     first, second = Image.new("L", (8, 8), 10), Image.new("L", (8, 8), 200)
     data = encoded(first, "GIF", save_all=True, append_images=[second])
     assert (decode_image(data, LIMITS) == 10).all()
@@ -131,12 +131,12 @@ def test_the_cameras_rotation_is_undone(format_: str, orientation: int) -> None:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
-def test_a_truncated_jpeg_is_refused_not_painted_grey(share: float) -> None:
+def test_a_truncated_jpeg_is_rejected_not_painted_grey(share: float) -> None:
     with pytest.raises(InvalidInput):
         decode_image(JPEG[: int(len(JPEG) * share)], LIMITS)
 
 
-def test_a_jpeg_that_lacks_only_its_end_is_refused() -> None:
+def test_a_jpeg_that_lacks_only_its_end_is_rejected() -> None:
     with pytest.raises(InvalidInput, match="end-of-image marker"):
         decode_image(JPEG[:-2], LIMITS)
 
@@ -151,7 +151,7 @@ def test_a_thumbnail_inside_does_not_pass_for_the_end() -> None:
 
 
 @pytest.mark.parametrize("format_", ["PNG", "GIF", "WEBP", "BMP"])
-def test_other_formats_cut_short_are_refused(format_: str) -> None:
+def test_other_formats_cut_short_are_rejected(format_: str) -> None:
     data = encoded(as_pillow(scene(200, 200)), format_)
     with pytest.raises(InvalidInput):
         decode_image(data[: len(data) // 2], LIMITS)
@@ -161,12 +161,12 @@ def test_other_formats_cut_short_are_refused(format_: str) -> None:
     "data",
     [b"\x00", b"not a picture", b"\xff\xd8\xff", b"%PDF-1.7\n", b"<svg/>", b"\x89PNG\r\n\x1a\n"],
 )
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_data_that_is_not_an_image_is_rejected(data: bytes) -> None:
     with pytest.raises(InvalidInput, match="cannot be decoded"):
         decode_image(data, LIMITS)
 
 
-def test_too_many_bytes_are_refused_unread() -> None:
+def test_too_many_bytes_are_rejected_without_reading_them() -> None:
     with pytest.raises(TooLarge, match="has 2000001 bytes; at most 2000000"):
         decode_image(b"\xff" * 2_000_001, LIMITS)
 
@@ -184,12 +184,12 @@ def png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("side", [1_001, 10_000, 13_000, 65_000])
-def test_the_header_alone_refuses_too_many_pixels(side: int) -> None:
+def test_too_many_pixels_are_rejected_by_the_header(side: int) -> None:
     with pytest.raises(TooLarge, match="at most 1000000"):
         decode_image(png_header(side, side), LIMITS)
 
 
-def test_a_hundred_megapixel_jpeg_is_refused_by_its_header() -> None:
+def test_a_hundred_megapixel_jpeg_is_rejected_by_its_header() -> None:
     # The size in the frame header of a small JPEG, overwritten.
     at = JPEG.index(b"\xff\xc0") + 5
     data = JPEG[:at] + struct.pack(">HH", 10_000, 10_000) + JPEG[at + 4 :]
@@ -197,7 +197,7 @@ def test_a_hundred_megapixel_jpeg_is_refused_by_its_header() -> None:
         decode_image(data, ImageLimits())
 
 
-def test_pillows_own_limit_is_left_alone() -> None:
+def test_pillows_own_limit_is_unchanged() -> None:
     before = Image.MAX_IMAGE_PIXELS
     decode_image(JPEG, ImageLimits(max_pixels=10**9))
     assert before == Image.MAX_IMAGE_PIXELS
@@ -211,7 +211,7 @@ def test_pillows_own_limit_is_left_alone() -> None:
     end=st.integers(0, len(JPEG)),
     cut=st.booleans(),
 )
-def test_damaged_jpegs_decode_or_raise_our_errors(
+def test_damaged_jpegs_decode_or_raise_a_hearth_error(
     edits: list[tuple[int, int]], end: int, cut: bool
 ) -> None:
     damaged = bytearray(JPEG)
@@ -228,7 +228,7 @@ def test_damaged_jpegs_decode_or_raise_our_errors(
     format_=st.sampled_from(["PNG", "GIF", "WEBP", "BMP"]),
     edits=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=8),
 )
-def test_damaged_pictures_of_other_formats_decode_or_raise_our_errors(
+def test_damaged_images_of_other_formats_decode_or_raise_a_hearth_error(
     format_: str, edits: list[tuple[float, int]]
 ) -> None:
     damaged = bytearray(encoded(as_pillow(scene()), format_))
@@ -240,7 +240,7 @@ def test_damaged_pictures_of_other_formats_decode_or_raise_our_errors(
 
 @settings(deadline=None)
 @given(data=st.binary(max_size=200))
-def test_any_bytes_decode_or_raise_our_errors(data: bytes) -> None:
+def test_any_bytes_decode_or_raise_a_hearth_error(data: bytes) -> None:
     with contextlib.suppress(HearthError):
         decode_image(data, LIMITS)
 
@@ -265,6 +265,8 @@ def test_a_view_that_is_not_contiguous_is_encoded() -> None:
         (np.zeros((4, 4, 3), np.uint8), 0, "quality"),
     ],
 )
-def test_what_cannot_be_a_jpeg_is_refused(image: np.ndarray, quality: int, message: str) -> None:
+def test_arrays_that_cannot_be_a_jpeg_are_rejected(
+    image: np.ndarray, quality: int, message: str
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         encode_jpeg(image, quality)

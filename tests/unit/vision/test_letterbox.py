@@ -16,7 +16,7 @@ def blank(height: int, width: int) -> np.ndarray:
     return np.zeros((height, width, 3), np.uint8)
 
 
-def test_no_boxes_stay_no_boxes() -> None:
+def test_an_empty_array_of_boxes_stays_empty() -> None:
     _, placement = letterbox(blank(10, 20), (32, 32), centred=False)
     assert placement.to_source(np.empty((0, 4), np.float32)).shape == (0, 4)
 
@@ -33,7 +33,7 @@ def test_padding_is_grey_and_right_and_below_unless_it_is_centred() -> None:
     assert placement.offset == (0, 8)
 
 
-def test_a_picture_that_fits_is_not_copied() -> None:
+def test_an_image_that_fits_is_not_copied() -> None:
     image = blank(64, 96)
     picture, placement = letterbox(image, (64, 96), centred=True)
     assert picture is image
@@ -65,7 +65,7 @@ def test_the_rectangle_follows_the_camera_s_shape(
     st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
 )
-def test_a_rectangle_holds_the_scaled_picture_and_wastes_under_a_stride(
+def test_a_rectangle_holds_the_scaled_image_and_wastes_under_a_stride(
     picture: tuple[int, int], cells: tuple[int, int]
 ) -> None:
     bounds = cells[0] * STRIDE, cells[1] * STRIDE
@@ -112,7 +112,7 @@ def test_boxes_come_back_to_where_they_were_in_the_source(
     assert (back <= size).all()
 
 
-def test_boxes_beyond_the_picture_are_clipped_to_it() -> None:
+def test_boxes_beyond_the_image_are_clipped_to_it() -> None:
     _, placement = letterbox(blank(10, 20), (32, 32), centred=False)
     boxes = np.array([[-50, -50, 900, 900]], np.float32)
     assert placement.to_source(boxes).tolist() == [[0, 0, 20, 10]]

@@ -39,7 +39,7 @@ box = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 20), st.i
     iou=st.sampled_from([0.1, 0.3, 0.45, 0.5, 0.7, 0.9]),
     limit=st.integers(1, 30),
 )
-def test_it_keeps_what_the_plain_definition_keeps(
+def test_suppression_equals_the_plain_definition(
     objects: list[tuple[list[int], float, int]], iou: float, limit: int
 ) -> None:
     boxes = [o[0] for o in objects]
@@ -56,7 +56,7 @@ def test_it_keeps_what_the_plain_definition_keeps(
     assert kept.tolist() == reference(boxes, scores, classes, iou, limit)
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_suppression_of_no_boxes_keeps_no_boxes() -> None:
     kept = suppress(
         np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64), 0.5, 10
     )

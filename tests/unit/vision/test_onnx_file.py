@@ -44,19 +44,19 @@ def test_hash_and_metadata_are_read(tmp_path: Path) -> None:
         (b"version https://git-lfs.github.com/spec/v1\n", "not an ONNX file"),
     ],
 )
-def test_what_is_no_model_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
+def test_a_file_that_is_not_a_model_is_rejected(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(ModelFailed, match=reason):
         read_onnx_file(write(tmp_path, data))
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelFailed, match=r"nowhere\.onnx does not exist"):
         read_onnx_file(tmp_path / "nowhere.onnx")
     with pytest.raises(ModelFailed, match="is not a file"):
         read_onnx_file(tmp_path)
 
 
-def test_a_file_over_one_gigabyte_is_refused_unread(tmp_path: Path) -> None:
+def test_a_file_over_one_gigabyte_is_rejected_without_reading_it(tmp_path: Path) -> None:
     file = write(tmp_path, SMALLEST)
     with file.open("r+b") as handle:
         handle.truncate(MAX_BYTES + 1)  # sparse: takes no room
@@ -81,7 +81,7 @@ def test_class_names_of_the_exporter_come_in_order(text: str, names: tuple[str, 
 
 
 @pytest.mark.parametrize("text", ["{0: 'a', 2: 'c'}", "{0: 1}", "rubbish(", "__import__('os')"])
-def test_class_names_that_make_no_sense_are_refused(text: str) -> None:
+def test_invalid_class_names_in_metadata_are_rejected(text: str) -> None:
     with pytest.raises(ModelFailed, match="class names cannot be read"):
         _ = OnnxFile(Path("m.onnx"), "", {"names": text}).classes
 

@@ -1,4 +1,4 @@
-"""The detection function on a real database, with a detector that plays a script."""
+"""Harness: the detection function on a real database, with a scripted detector."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ defaults: {required: [], restricted: true, episode: {gap_s: 2, max_s: 30, idle_a
 
 
 class ScriptedDetector:
-    """Finds on a plain grey picture as many people as its grey value says, in tens."""
+    """Finds as many people as the tens of the image's grey value."""
 
     info = INFO
 
@@ -80,13 +80,13 @@ class ScriptedDetector:
         )
 
 
-def picture(people: int, score: int = 8) -> bytes:
-    """A frame on which the script sees `people` with a score of 0.5 + `score` / 20."""
+def frame_jpeg(people: int, score: int = 8) -> bytes:
+    """A frame on which the detector finds `people` with a score of 0.5 + `score` / 20."""
     return encode_jpeg(np.full((240, 400, 3), people * 10 + score, np.uint8))
 
 
 @dataclass
-class Stage:
+class DetectionHarness:
     """Everything around the handler; `drain` plays the queue until nothing is due."""
 
     db: Database
@@ -131,7 +131,7 @@ class Stage:
         pruning = PruneService(self.db, Retention(DAYS), self.clock)
         return make_handler(self.ledger, work_by_kind(frames, settling, pruning))
 
-    # ---- what the outside does ----
+    # ---- cameras ----
 
     def at(self, seconds: float) -> datetime:
         return self.start + timedelta(seconds=seconds)
@@ -150,10 +150,10 @@ class Stage:
         self.announced.append(key)
         return key
 
-    # ---- what AWS does ----
+    # ---- queue and clock ----
 
     def drain(self, worker: Consumer | None = None, shuffle: random.Random | None = None) -> None:
-        """Deliver notifications and hints that are due, in batches of ten."""
+        """Deliver S3 and job notifications that are due, in batches of ten."""
         worker = worker or self.handler()
         waiting = [*map(notification, self.announced), *self.due()]
         self.announced = []
@@ -191,7 +191,7 @@ class Stage:
         assert failures == []
 
     def due(self) -> list[dict[str, Any]]:
-        """Hints that have come; those with a delay are left to `pass_time`."""
+        """Job notifications without a delay; the others are left to `pass_time`."""
         now = [m for m in self.queues.sent if m.queue == "detection" and not m.delay_s]
         self.queues.sent = [m for m in self.queues.sent if m not in now]
         return [message.body for message in now]
@@ -204,12 +204,12 @@ class Stage:
             jobs = [job for job in self.ledger.due(100) if job.queue == "detection"]
             if not jobs:
                 return
-            hints = [{"job_id": job.id, "kind": job.kind} for job in jobs]
-            for start in range(0, len(hints), 10):
-                worker(sqs_event(*hints[start : start + 10]), LambdaContext())
+            notices = [{"job_id": job.id, "kind": job.kind} for job in jobs]
+            for start in range(0, len(notices), 10):
+                worker(sqs_event(*notices[start : start + 10]), LambdaContext())
             self.drain(worker)
 
-    # ---- what came of it ----
+    # ---- results ----
 
     def jobs(self, kind: str) -> list[Job]:
         return sorted(self.ledger.list(kind=kind, limit=100).jobs, key=lambda job: job.dedupe_key)
@@ -230,9 +230,9 @@ class Stage:
         return next(row for row in rows if row.camera_id == camera_id)
 
     def events(self) -> list[dict[str, Any]]:
-        """The data of what `reports` was told."""
-        told = [job for job in self.jobs("safety.violation.detected") if job.queue == "reports"]
-        return [dict(received(job.payload).data) for job in told]
+        """The data of the events that `reports` received."""
+        sent = [job for job in self.jobs("safety.violation.detected") if job.queue == "reports"]
+        return [dict(received(job.payload).data) for job in sent]
 
     def facts(self) -> str:
         """Everything that must not depend on the order of arrival, as text."""
