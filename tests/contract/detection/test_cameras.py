@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from tests.contract.detection.stage import Stage, picture
 
 from functions.detection.api import create_app
 from functions.detection.cameras import CAMERAS, cameras_with_secrets, list_policy_entries
 from functions.detection.queries import Queries
 from hearth.http.app import lambda_handler_for
 from hearth.resource.table import schema_differences
+from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.support.events import FOLDER, load_event
 from tests.support.fakes import LambdaContext
 
@@ -26,8 +26,8 @@ SECRET = "s3cr%40t-horse"
 class Api:
     """The routes of cameras, as the gateway calls them."""
 
-    def __init__(self, stage: Stage) -> None:
-        storage = SimpleNamespace(db=stage.db, store=stage.store, ledger=stage.ledger)
+    def __init__(self, harness: DetectionHarness) -> None:
+        storage = SimpleNamespace(db=harness.db, store=harness.store, ledger=harness.ledger)
         queries = Queries(storage)
         self.service = queries.cameras
         self.app: FastAPI = create_app(queries)
@@ -52,12 +52,12 @@ class Api:
 
 
 @pytest.fixture
-def api(stage: Stage) -> Api:
-    return Api(stage)
+def api(harness: DetectionHarness) -> Api:
+    return Api(harness)
 
 
-def test_the_migration_makes_the_declared_table(stage: Stage) -> None:
-    assert stage.db.read(lambda tx: schema_differences(tx, CAMERAS)) == []
+def test_the_migration_makes_the_declared_table(harness: DetectionHarness) -> None:
+    assert harness.db.read(lambda tx: schema_differences(tx, CAMERAS)) == []
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -70,7 +70,9 @@ def test_an_event_of_each_operation_is_answered(api: Api, name: str) -> None:
     assert "EXAMPLE" not in json.dumps(answer)
 
 
-def test_secrets_of_a_source_are_stored_apart_and_never_answered(api: Api, stage: Stage) -> None:
+def test_secrets_of_a_source_are_stored_apart_and_never_answered(
+    api: Api, harness: DetectionHarness
+) -> None:
     row = api.create(source=f"rtsp://admin:{SECRET}@cam:554/a?token={SECRET}")
     assert row["address"] == "rtsp://cam:554/a"
     changed = f"rtsp://root:{SECRET}@cam2/b"
@@ -86,18 +88,18 @@ def test_secrets_of_a_source_are_stored_apart_and_never_answered(api: Api, stage
     }
     assert api.call("DELETE", f"/{row['id']}")[0] == 200
     assert cameras_with_secrets(api.service) == {"cameras": []}
-    tables = stage.db.read(
+    tables = harness.db.read(
         lambda tx: tx.exec_driver_sql("select count(*) from resource_secrets").scalar()
     )
     assert tables == 0
 
 
 def test_the_list_holds_cameras_with_a_row_and_cameras_that_sent_frames(
-    api: Api, stage: Stage
+    api: Api, harness: DetectionHarness
 ) -> None:
-    stage.upload(0, picture(1), "gate")
-    stage.upload(0, picture(1), "passer-by")
-    stage.drain()
+    harness.upload(0, frame_jpeg(1), "gate")
+    harness.upload(0, frame_jpeg(1), "passer-by")
+    harness.drain()
     api.create("gate", rate=2, region=[[0, 0.3, 1, 1]], policy="dock")
     api.create("attic", source="/media/attic.mp4", enabled=False)
     cameras = {one["camera_id"]: one for one in api.call("GET")[1]["cameras"]}
@@ -160,7 +162,7 @@ def test_who_may_only_read_cannot_write(api: Api) -> None:
     assert (status, answer["error"]["code"]) == (403, "FORBIDDEN")
 
 
-def test_rows_name_entries_of_the_policy(api: Api, stage: Stage) -> None:
+def test_rows_name_entries_of_the_policy(api: Api, harness: DetectionHarness) -> None:
     api.create("gate", policy="dock")
     api.create("yard")
-    assert stage.db.read(list_policy_entries) == {"gate": "dock"}
+    assert harness.db.read(list_policy_entries) == {"gate": "dock"}
