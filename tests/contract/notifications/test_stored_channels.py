@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from functions.notifications.api import create_app
 from functions.notifications.channels import Hook
 from functions.notifications.stored_channels import STORED_CHANNELS, ChannelDirectory
+from hearth.http.app import lambda_handler_for
 from hearth.http.auth import Role
 from hearth.resource.table import schema_differences
 from tests.contract.notifications.conftest import Harness
 from tests.contract.notifications.test_http import call
 from tests.support.callers import caller
+from tests.support.events import load_event
+from tests.support.fakes import LambdaContext
 
 HUSH = "https://hooks.example.org/hush?secret=whsec_aHVzaGh1c2hodXNoaHVzaGh1c2hodXNo"
 
@@ -27,6 +31,13 @@ def add(harness: Harness, name: str = "ops", address: str = HUSH, **fields: Any)
 
 def test_the_table_is_what_the_declaration_says(harness: Harness) -> None:
     assert harness.db.read(lambda tx: schema_differences(tx, STORED_CHANNELS)) == []
+
+
+def test_the_recorded_event_adds_a_channel(harness: Harness) -> None:
+    handler = lambda_handler_for(create_app(harness.service))
+    answer = handler(load_event("notifications/http_api_add_channel"), LambdaContext())
+    assert answer["statusCode"] == 201
+    assert harness.directory.all()["ops"].events == ("safety.*",)
 
 
 def test_a_row_is_a_channel_beside_the_configured_ones(harness: Harness) -> None:
