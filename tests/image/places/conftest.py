@@ -11,12 +11,13 @@ from tests.image.build import missing
 from tests.image.places import images, localemu_lambda, ministack_lambda, rie, runtime, sam
 from tests.image.places.contract import CASES
 from tests.image.places.place import Place
+from tests.image.places.scope import first_of_each_function, needs_every_case
 from tests.image.places.story import Told, live
 
-PROCESS = Place("process", runtime.processes, stage="")
+PROCESS = Place("process", runtime.processes, stage="", whole=True)
 PLACES = (
     PROCESS,
-    Place("container", runtime.containers),
+    Place("container", runtime.containers, whole=True),
     Place("rie", rie.emulated),
     Place("sam-invoke", sam.invoke, "runtime", asks=sam.is_first_of_its_function),
     Place("sam-start-lambda", sam.start_lambda, "runtime"),
@@ -70,7 +71,8 @@ def told(
     if place is PROCESS:
         return reference
     with place.around(open_folder(tmp_path_factory, place.name), database()) as around:
-        return live(place, around, CASES)
+        whole = place.whole or needs_every_case()
+        return live(place, around, CASES if whole else first_of_each_function(CASES))
 
 
 def need(place: Place) -> None:

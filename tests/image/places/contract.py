@@ -15,7 +15,8 @@ capability) and one line into `CASES`:
 
 `expected` is a part of the answer: members that it does not name may be anything, as long as they
 are the same in every place. The body of an HTTP answer is compared decoded. A function of the
-template without a line fails the suite.
+template without a line fails the suite. A function's first case may need first cases of others, and
+no later ones: some places are asked only those (tests/image/places/scope.py).
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ CASES = (
     Case("detection-api", "http_api_equipment_of_frame", OK | {"body": {"Persons": []}}),
     Case("detection-cameras", "invoke_no_arguments", {"cameras": []}),
     Case("reports", "sqs_v1_violation", NOTHING_FAILED),
-    Case("reports", "sqs_v2_no_helmet_in_yard", NOTHING_FAILED),
     Case("reports-api", "http_api_list", OK),
+    Case("reports", "sqs_v2_no_helmet_in_yard", NOTHING_FAILED),
     Case("jobs", "http_api_list_failed", OK),
     Case("analytics", "sqs_no_hint", NOTHING_FAILED),
     Case("analytics-api", "http_api_record", {"statusCode": 201}),

@@ -40,6 +40,7 @@ class Place:
         open: Starts it.
         stage: Stage of the image that it runs; empty where it needs no image.
         around: Makes what the functions need around them.
+        whole: Whether it is asked every case each time (tests/image/places/scope.py).
         asks: Whether it is asked an event, given those that it was asked before. The others are
             handled by a process, so that the database is in the same state everywhere.
     """
@@ -48,6 +49,7 @@ class Place:
     open: Open
     stage: str = "hardened"
     around: Around = backing
+    whole: bool = False
     asks: Callable[[Case, Mapping[str, Any], Sequence[Case]], bool] = lambda case, event, done: True
 
     def wanted(self) -> bool:
