@@ -1,1 +1,1 @@
-"""Counts what happens and tells how all is."""
+"""Counts events and reports the system's health."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Body, FastAPI, Query
 
@@ -22,22 +21,17 @@ from functions.analytics.schemas import (
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 
+if TYPE_CHECKING:
+    from functions.analytics.service import AnalyticsService
+
 Zone = Annotated[
     str | None,
     Query(min_length=1, max_length=64, pattern=NO_NUL, description="IANA name of a time zone."),
 ]
 
 
-class Service(Protocol):
-    def record(self, principal: Principal, events: Sequence[EventIn]) -> list[str]: ...
-    def usage(self, query: UsageQuery) -> UsageOut: ...
-    def errors(self, query: ErrorsQuery) -> ErrorsOut: ...
-    def dashboard(self, timezone: str | None = None) -> DashboardOut: ...
-    def health(self) -> HealthOut: ...
-
-
-def create_app(service: Service) -> FastAPI:
-    """The application that answers with what `service` knows."""
+def create_app(service: AnalyticsService) -> FastAPI:
+    """Build the HTTP application of analytics."""
     router = APIRouter(prefix="/api/v1/analytics", tags=["analytics"])
     may_read = require("analytics:read")
 
@@ -52,11 +46,11 @@ def create_app(service: Service) -> FastAPI:
 
     @router.get("/usage", dependencies=[may_read])
     async def get_usage(query: Annotated[UsageQuery, Query()]) -> UsageOut:
-        return service.usage(query)
+        return service.queries.usage(query)
 
     @router.get("/errors", dependencies=[may_read])
     async def get_errors(query: Annotated[ErrorsQuery, Query()]) -> ErrorsOut:
-        return service.errors(query)
+        return service.queries.errors(query)
 
     @router.get("/health", dependencies=[may_read])
     async def get_health() -> HealthOut:
@@ -64,6 +58,6 @@ def create_app(service: Service) -> FastAPI:
 
     @router.get("/dashboard", dependencies=[may_read])
     async def get_dashboard(timezone: Zone = None) -> DashboardOut:
-        return service.dashboard(timezone)
+        return service.queries.dashboard(timezone)
 
     return create_http_app("Hearth analytics", router)

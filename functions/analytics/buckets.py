@@ -1,7 +1,7 @@
-"""Hours, days, weeks and months as the clock on the wall shows them, in UTC.
+"""Buckets of local hours, days, weeks and months, in UTC.
 
-A day of the site's time zone has 23, 24 or 25 hours, and a month 28 to 31 such days. Buckets touch
-each other and never overlap: each moment is in exactly one, whatever was done to the clock.
+A day of the site's time zone has 23, 24 or 25 hours, and a month 28 to 31 such days. Buckets are
+contiguous and never overlap: each moment is in exactly one, also when daylight saving time changes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hearth.ids import parse_time
 QUARTER: Final = timedelta(minutes=15)
 MAX_BUCKETS: Final = 1000
 EARLIEST: Final = datetime(2020, 1, 1, tzinfo=UTC)
-"""Nothing was counted before. Since then every clock was changed at a full quarter of an hour."""
+"""Since then every change of local time was at a full quarter of an hour."""
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,15 +44,15 @@ class Bucket:
 
 
 def quarter_of(when: datetime) -> datetime:
-    """The quarter of an hour that `when` lies in; UTC."""
+    """Return the start of the quarter of an hour that contains `when`; UTC."""
     return when - (when - _EPOCH) % QUARTER
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """The time zone of an IANA name.
+    """Return the time zone of an IANA name.
 
     Raises:
-        InvalidInput: There is none of that name.
+        InvalidInput: The time zone does not exist.
     """
     try:
         return ZoneInfo(name)
@@ -62,11 +62,12 @@ def zone_named(name: str) -> ZoneInfo:
         ) from error
 
 
-def moment(text: str, zone: ZoneInfo, *, last: bool = False) -> datetime:
-    """A date (its first instant in `zone`; with `last`, that of the next day) or an RFC 3339 time.
+def parse_moment(text: str, zone: ZoneInfo, *, last: bool = False) -> datetime:
+    """Parse a date (its first instant in `zone`; with `last` that of the next day) or RFC 3339
+    time.
 
     Raises:
-        InvalidInput: Neither, or outside 2020 to 2099.
+        InvalidInput: The text is neither, or outside 2020 to 2099.
     """
     if _DATE.fullmatch(text):
         try:
@@ -85,7 +86,7 @@ def moment(text: str, zone: ZoneInfo, *, last: bool = False) -> datetime:
 def buckets(
     begins: datetime, ends: datetime, granularity: Granularity, zone: ZoneInfo
 ) -> list[Bucket]:
-    """The whole buckets that hold some of the time from `begins` to `ends`, in order.
+    """Return the whole buckets that overlap the time from `begins` to `ends`, in order.
 
     Raises:
         InvalidInput: `ends` is not after `begins`, or there would be more than 1,000.
@@ -106,13 +107,13 @@ def buckets(
                 f"{MAX_BUCKETS} buckets of one {granularity}; ask for less time, or a coarser "
                 "granularity"
             )
-    # A day that a country left out (Samoa, 2011) has no length.
+    # A day that a country skipped (Samoa, 2011) has no length.
     return [Bucket(first, second) for first, second in pairwise(edges) if first < second]
 
 
 def _hours(begins: datetime, _: Granularity, zone: ZoneInfo) -> Iterator[datetime]:
-    """An hour begins where the wall clock shows another hour than a quarter before, or the same
-    once more (when it was set back)."""
+    """Return the starts of local hours: where the local time shows another hour than a quarter
+    before, or the same again after the clock was set back."""
 
     def shown(when: datetime) -> tuple[date, int, timedelta | None]:
         local = when.astimezone(zone)
@@ -144,8 +145,8 @@ def _dates(begins: datetime, granularity: Granularity, zone: ZoneInfo) -> Iterat
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a day. Where the clock is set forward at midnight, 00:00 does not exist;
-    read with the offset from before, it is the instant of the change, as it should be."""
+    """Return the first instant of a day. Where the clock is set forward at midnight, 00:00 does not
+    exist; with the offset from before it is the instant of the change, which is right."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 

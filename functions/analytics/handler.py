@@ -1,46 +1,45 @@
-"""Domain events in from the queue; the schedule of the roll-up."""
+"""Queue events in, outcomes out; and the schedule of the roll-up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from functions.analytics.messages import QUEUE, Intake
-from functions.analytics.schemas import RollupReport
+from functions.analytics.worker import QUEUE, EventWorker
 from hearth.errors import InvalidInput
 from hearth.ledger.consumer import Consumer
 from hearth.ledger.ledger import Ledger, NewJob
 from hearth.logging import emit, logger, with_request_id
 
+if TYPE_CHECKING:
+    from functions.analytics.rollup import Rollup
+
 RESERVE_S = 5
-"""Kept back from the deadline: the longest single step."""
+"""Seconds reserved before the deadline for the longest single step."""
 
 
-class Runner(Protocol):
-    def run(self, time_left: Callable[[], float]) -> RollupReport: ...
-
-
-def make_handler(ledger: Ledger, intake: Intake, event_types: Sequence[str]) -> Consumer:
-    """The handler of the analytics queue; `event_types` are those that it subscribes to."""
-    return Consumer(ledger, dict.fromkeys(event_types, intake.work), translate, QUEUE)
+def make_handler(ledger: Ledger, worker: EventWorker, event_types: Sequence[str]) -> Consumer:
+    """Build the Lambda handler of the analytics queue for the events that it subscribes to."""
+    return Consumer(ledger, dict.fromkeys(event_types, worker.work), translate, QUEUE)
 
 
 def translate(record: SQSRecord) -> list[NewJob]:
-    """Nobody else writes to this queue.
+    """Reject a message that is not a job notification.
 
     Raises:
         InvalidInput: Always.
     """
     raise InvalidInput(
-        f"{str(record.body)[:80]!r} is no hint of a job; events go to POST /api/v1/analytics/events"
+        f"{str(record.body)[:80]!r} is not a job notification; "
+        "send events to POST /api/v1/analytics/events"
     )
 
 
-def make_rollup_handler(rollup: Runner) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """The handler of the schedule; the event itself says nothing that matters."""
+def make_rollup_handler(rollup: Rollup) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Build the Lambda handler of the schedule; the event's content is not used."""
 
     @with_request_id
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How the functions, the queues and what they stand on are doing."""
+"""Health of the functions, the queues and the services below them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ T = TypeVar("T")
 
 _HOUR = timedelta(hours=1)
 DEGRADED_RATE = 0.05
-"""Share of invocations that fail, of contracts section 14's alert."""
+"""Share of failed invocations above which a function is degraded."""
 UNHEALTHY_RATE = 0.5
 LATE = timedelta(minutes=5)
-"""Work that could have begun so long ago: the sweep has announced it again in vain."""
+"""Age of due work after which a queue is degraded: the sweep has announced it again in vain."""
 STUCK = timedelta(hours=1)
 WARN_AT = {"cpu": 80, "memory": 85, "disk": 85}
 CRITICAL_AT = {"cpu": 90, "memory": 95, "disk": 95}
 CACHED_S = 20.0
-"""For so long an answer is given again: each question to CloudWatch costs money on AWS."""
+"""Seconds for which a result is cached: each request to CloudWatch costs money on AWS."""
 
 
 class Metrics(Protocol):
@@ -46,16 +46,14 @@ class Gauge(Protocol):
 
 
 class HealthCheck:
-    """Looks at everything; what does not answer is part of the answer.
+    """Checks everything; whatever does not answer is reported as unhealthy.
 
     Args:
-        db: The database, with the ledger.
-        metrics: Gives what knows of functions, made when it is first asked.
-        queues: Likewise what knows how full they are.
-        machine: What this function runs on.
-        functions: Their names.
-        now: The present, timezone-aware.
-        clock: Seconds; for how long an answer is given again.
+        metrics: Returns the client of CloudWatch, built at its first use.
+        queues: Returns the client of the queues, built at its first use.
+        machine: Measures the machine that runs this function.
+        functions: The names of all functions.
+        clock: A monotonic clock, in seconds, for the age of the cached result.
     """
 
     def __init__(
@@ -77,25 +75,25 @@ class HealthCheck:
         self._clock = clock
         self._last: tuple[float, HealthOut] | None = None
 
-    def look(self) -> HealthOut:
-        """How everything is, up to 20 seconds ago. Never raises for what it looks at."""
+    def check(self) -> HealthOut:
+        """Return the health, at most 20 seconds old. Never raises for what it checks."""
         if self._last is not None and self._clock() - self._last[0] < CACHED_S:
             return self._last[1]
-        answer = self._look()
+        answer = self._check()
         self._last = self._clock(), answer
         return answer
 
-    def _look(self) -> HealthOut:
+    def _check(self) -> HealthOut:
         now = self._now()
-        # The running hour alone would say little at its beginning.
+        # Includes the hour before, because the current hour has little data at its beginning.
         since = now.replace(minute=0, second=0, microsecond=0) - _HOUR
-        figures, metrics = _asked(
+        figures, metrics = _measure(
             "metrics",
             lambda: self._metrics().functions(self._functions, since, since + 2 * _HOUR),
         )
-        depths, queues = _asked("queues", lambda: self._queues().depths())
-        jobs, database = _asked("database", lambda: self._db.read(ledger.job_counts))
-        late, _ = _asked("database", lambda: self._db.read(lambda tx: ledger.backlogs(tx, now)))
+        depths, queues = _measure("queues", lambda: self._queues().depths())
+        jobs, database = _measure("database", lambda: self._db.read(ledger.job_counts))
+        late, _ = _measure("database", lambda: self._db.read(lambda tx: ledger.backlogs(tx, now)))
         load = self._machine.load()
         services = [
             *(_function(name, (figures or {}).get(name)) for name in self._functions),
@@ -105,10 +103,10 @@ class HealthCheck:
         ]
         waiting = _queues(depths or {}, late or [], now)
         return HealthOut(
-            status=_worst(
+            status=_worst_of(
                 [service.status for service in services]
                 + [queue.status for queue in waiting]
-                + [_of_machine(load)]
+                + [_machine_state(load)]
             ),
             metrics=MachineOut(cpu=load.cpu, memory=load.memory, disk=load.disk),
             services=services,
@@ -119,8 +117,8 @@ class HealthCheck:
         )
 
 
-def _asked(name: str, question: Callable[[], T]) -> tuple[T | None, ServiceHealth]:
-    """What was answered, and how the one who was asked is."""
+def _measure(name: str, question: Callable[[], T]) -> tuple[T | None, ServiceHealth]:
+    """Return the answer of a service, and the service's health."""
     began = time.perf_counter()
     answer: T | None = None
     message = None
@@ -162,7 +160,7 @@ def _function(name: str, figures: FunctionFigures | None) -> ServiceHealth:
 def _queues(
     depths: Mapping[str, QueueDepth | None], late: Sequence[ledger.Backlog], now: datetime
 ) -> list[QueueHealth]:
-    # The ledger knows since when work waits; a queue holds only hints, which may be lost.
+    # The ledger knows since when work waits; a queue holds notifications, which may be lost.
     waiting = {backlog.queue: backlog for backlog in late}
     answer = []
     for name in sorted({*depths, *waiting}):
@@ -186,7 +184,7 @@ def _queues(
     return answer
 
 
-def _of_machine(load: Load) -> State:
+def _machine_state(load: Load) -> State:
     in_use = {"cpu": load.cpu, "memory": load.memory, "disk": load.disk}
     if any(in_use[name] >= limit for name, limit in CRITICAL_AT.items()):
         return "unhealthy"
@@ -195,7 +193,7 @@ def _of_machine(load: Load) -> State:
     )
 
 
-def _worst(states: Iterable[State]) -> State:
+def _worst_of(states: Iterable[State]) -> State:
     found = set(states)
     if "unhealthy" in found:
         return "unhealthy"

@@ -1,4 +1,4 @@
-"""How much of the machine is in use: of the host at home, of the sandbox on Lambda."""
+"""Utilization of the machine: of the host at home, of the sandbox on Lambda."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Load:
 
 
 class Machine:
-    """Looks at the machine.
+    """Measures the utilization of the machine.
 
     Args:
-        file: Whose disk is looked at; None means that of temporary files, which Lambda has too.
+        file: A file on the disk to measure; None measures the disk of temporary files.
         proc: Linux's process file system.
     """
 
@@ -33,16 +33,16 @@ class Machine:
         self._proc = proc
 
     def load(self) -> Load:
-        """The last minute's load a processor, memory and disk now.
+        """Measure the last minute's load for each processor, and memory and disk in use.
 
-        The disk's figure is `df`'s: what root keeps for itself counts as used.
+        As in `df`, blocks reserved for root count as used.
         """
         disk = shutil.disk_usage(self._folder)
         return Load(self._cpu(), self._memory(), _percent(disk.total - disk.free, disk.total))
 
     def _cpu(self) -> float:
-        """Processes that run or want to, for each processor. Not the time that was busy: that needs
-        two looks, and an answer does not wait for the second."""
+        """Return the load average for each processor. The busy time would need two measurements
+        some time apart."""
         last_minute = float((self._proc / "loadavg").read_text().split()[0])
         lines = (self._proc / "cpuinfo").read_text().splitlines()
         processors = sum(line.startswith("processor") for line in lines)

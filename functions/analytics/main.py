@@ -1,13 +1,13 @@
-"""Builds the real things. The template names `functions.analytics.main.lambda_handler`."""
+"""Composition root: builds the Lambda handler of the analytics queue."""
 
 from __future__ import annotations
 
 from functions.analytics.handler import make_handler
-from functions.analytics.messages import QUEUE, Intake
 from functions.analytics.settings import Settings
+from functions.analytics.worker import QUEUE, EventWorker
 from hearth.bootstrap import connect
 from hearth.declarations import events_for
 
 settings = Settings()
 platform = connect(settings)
-lambda_handler = make_handler(platform.ledger, Intake(), events_for(QUEUE))
+lambda_handler = make_handler(platform.ledger, EventWorker(), events_for(QUEUE))

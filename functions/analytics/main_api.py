@@ -1,4 +1,4 @@
-"""Builds the real things. The template names `functions.analytics.main_api.lambda_handler`."""
+"""Composition root: builds the Lambda handler of `/api/v1/analytics`."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ platform = connect(settings)
 aws = (lambda: platform.cloudwatch, lambda: platform.queues)  # not before they are asked
 names = [f"{settings.function_prefix}{name}" for name in FUNCTIONS]
 health = HealthCheck(platform.db, *aws, Machine(platform.db.file), names)
-service = AnalyticsService(platform.db, settings.timezone, health.look)
+service = AnalyticsService(platform.db, settings.timezone, health.check)
 lambda_handler = lambda_handler_for(create_app(service), platform.limits)

@@ -1,4 +1,4 @@
-"""Builds the real things. The template names `functions.analytics.main_rollup.lambda_handler`."""
+"""Composition root: builds the Lambda handler of the hourly roll-up."""
 
 from __future__ import annotations
 

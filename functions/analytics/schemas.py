@@ -1,4 +1,4 @@
-"""What crosses the border of analytics."""
+"""Request and response models of the analytics API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Day = Annotated[str, Field(min_length=10, max_length=40, pattern=NO_NUL)]
 
 
 class EventIn(BaseModel):
-    """Something that has happened."""
+    """An event to record."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,7 +60,7 @@ class EventIn(BaseModel):
 
 
 class EventBatch(BaseModel):
-    """Several at once: all are kept, or none."""
+    """Several events; all are recorded, or none."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -68,7 +68,7 @@ class EventBatch(BaseModel):
 
 
 class Recorded(BaseModel):
-    """The events are kept."""
+    """The ids of the recorded events."""
 
     success: Literal[True] = True
     event_id: Annotated[str | None, Field(description="Of the event; None after a batch.")]
@@ -80,7 +80,7 @@ def _as_list(value: Any) -> Any:
 
 
 class UsageQuery(BaseModel):
-    """Which counts to give."""
+    """Query of usage counts."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -118,7 +118,7 @@ class UsageQuery(BaseModel):
 
 
 class UsagePoint(BaseModel):
-    """How often something happened in one hour, day, week or month."""
+    """The number of events in one hour, day, week or month."""
 
     timestamp: Annotated[datetime, Field(description="When it begins, with the local offset.")]
     count: int
@@ -137,7 +137,7 @@ class UsageOut(BaseModel):
 
 
 class ErrorsQuery(BaseModel):
-    """Which errors to give."""
+    """Query of errors."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -198,7 +198,7 @@ State = Literal["healthy", "degraded", "unhealthy", "idle", "unknown"]
 
 
 class MachineOut(BaseModel):
-    """Per cent in use of what the function runs on: a machine, or a Lambda sandbox."""
+    """Utilization of the machine or Lambda sandbox, in per cent."""
 
     cpu: float
     memory: float
@@ -206,7 +206,7 @@ class MachineOut(BaseModel):
 
 
 class ServiceHealth(BaseModel):
-    """A function, or something that functions stand on."""
+    """A function, or a service that functions use."""
 
     name: str
     status: State
@@ -221,7 +221,7 @@ class ServiceHealth(BaseModel):
 
 
 class QueueHealth(BaseModel):
-    """What waits in a queue, and the work of the ledger that it announces."""
+    """The messages of a queue, and the due jobs of the ledger."""
 
     name: str
     status: State
@@ -234,7 +234,7 @@ class QueueHealth(BaseModel):
 
 
 class HealthOut(BaseModel):
-    """How the whole system is."""
+    """The health of the system."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
     metrics: MachineOut
@@ -246,7 +246,7 @@ class HealthOut(BaseModel):
 
 
 class TypeCount(BaseModel):
-    """How often one kind of event happened."""
+    """The number of events of one type."""
 
     metric: str
     count: int
@@ -274,7 +274,7 @@ class Trend(BaseModel):
 
 
 class DashboardOut(BaseModel):
-    """Today and where it is going."""
+    """Today and the trend."""
 
     timezone: str
     today: Today
@@ -286,7 +286,7 @@ class RollupReport(BaseModel):
     """Counts of one run; each is also a metric."""
 
     rolled: int = 0
-    """Events that went into roll-ups."""
+    """Events that were rolled up."""
     forgotten: int = 0
     """Events that were deleted; their roll-ups stay."""
     out_of_time: bool = False

@@ -1,4 +1,4 @@
-"""What analytics reads from its environment."""
+"""The environment of analytics."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
-    """Each field is the environment variable of the same name in upper case."""
+    """Core settings, the retention of events and the prefix of function names."""
 
     event_retention_days: int = Field(default=30, ge=1, le=3650)
-    """For how long single events are kept; their roll-ups stay."""
+    """Days after which single events are deleted; their roll-ups stay."""
     function_prefix: str = ""
-    """What the name of each function begins with in CloudWatch, such as `hearth-`."""
+    """The prefix of function names in CloudWatch, such as `hearth-`."""

@@ -31,7 +31,7 @@ from functions.analytics.repository.tables import events_table
 from hearth import migrations
 from hearth.db import Database
 from hearth.ledger.events import Event
-from tests.contract.analytics.conftest import Desk
+from tests.contract.analytics.conftest import Harness
 from tests.support.events import FOLDER
 
 NOW = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
@@ -48,17 +48,17 @@ def main() -> None:
         url = given.url or f"sqlite:///{folder}/hearth.db"
         migrations.upgrade(url)
         db = Database(url)
-        desk = Desk(db)
-        show("in", coming_in(desk))
+        harness = Harness(db)
+        show("in", coming_in(harness))
         began = time.perf_counter()
         fill(db, given.events)
         show("filled_per_s", round(given.events / (time.perf_counter() - began)))
-        show("raw", asked(desk))
+        show("raw", asked(harness))
         began = time.perf_counter()
         with contextlib.redirect_stdout(None):  # a metric of each run
-            desk.rollup.run(lambda: 3600.0)
+            harness.rollup.run(lambda: 3600.0)
         show("rolled_up_per_s", round(given.events / (time.perf_counter() - began)))
-        show("rolled", asked(desk))
+        show("rolled", asked(harness))
         db.close()
         show("cold_start_s", cold(url))
 
@@ -68,33 +68,33 @@ def show(name: str, figures: object) -> None:
     print(json.dumps({name: figures}, indent=2), flush=True)
 
 
-def coming_in(desk: Desk) -> dict[str, Any]:
+def coming_in(harness: Harness) -> dict[str, Any]:
     """Events a second."""
     events = [{"event_type": "page.viewed", "metadata": {"n": n}} for n in range(100)]
 
     def published(number: int) -> None:
-        desk.publish(
+        harness.publish(
             *(Event("task.created", f"{number}:{n}", NOW, "t") for n in range(10)),
         )
 
-    batches = per_second(100, 30, lambda _: desk.record(*events))
-    single = per_second(1, 300, lambda _: desk.record(events[0]))
+    batches = per_second(100, 30, lambda _: harness.record(*events))
+    single = per_second(1, 300, lambda _: harness.record(events[0]))
     for number in range(30):
         published(number)
 
     def deliver(_: int) -> None:
-        hints = desk.queues.sent[:10]
-        del desk.queues.sent[:10]
+        hints = harness.queues.sent[:10]
+        del harness.queues.sent[:10]
         from tests.support.fakes import LambdaContext, sqs_event
 
-        answer = desk.consumer(sqs_event(*(hint.body for hint in hints)), LambdaContext())
+        answer = harness.consumer(sqs_event(*(hint.body for hint in hints)), LambdaContext())
         assert answer == {"batchItemFailures": []}
 
     queue = per_second(10, 30, deliver)
     row = rows(1)[0]
 
     def plain(number: int) -> None:
-        desk.db.write(lambda tx: tx.execute(insert(events_table), [row | {"key": f"p{number}"}]))
+        harness.db.write(lambda tx: tx.execute(insert(events_table), [row | {"key": f"p{number}"}]))
 
     peer = per_second(1, 300, plain)
     return {
@@ -140,19 +140,19 @@ def fill(db: Database, number: int) -> None:
         db.write(lambda tx, some=some: tx.execute(insert(events_table), some))  # type: ignore[misc]
 
 
-def asked(desk: Desk) -> dict[str, Any]:
+def asked(harness: Harness) -> dict[str, Any]:
     """Milliseconds of each question, and of the peer in the same turns."""
     questions: dict[str, Callable[[], object]] = {
-        "usage_30_days": lambda: desk.get("/usage"),
-        "usage_24_hours": lambda: desk.get("/usage", granularity="hour"),
-        "usage_30_days_5_metrics": lambda: desk.get("/usage", metric=TYPES),
-        "usage_12_months": lambda: desk.get("/usage", granularity="month"),
-        "usage_720_hours": lambda: desk.get(
+        "usage_30_days": lambda: harness.get("/usage"),
+        "usage_24_hours": lambda: harness.get("/usage", granularity="hour"),
+        "usage_30_days_5_metrics": lambda: harness.get("/usage", metric=TYPES),
+        "usage_12_months": lambda: harness.get("/usage", granularity="month"),
+        "usage_720_hours": lambda: harness.get(
             "/usage", granularity="hour", start_date="2026-10-04", end_date="2026-11-02"
         ),
-        "errors_30_days": lambda: desk.get("/errors", start_date="2026-10-04"),
-        "dashboard": lambda: desk.get("/dashboard"),
-        "peer_count": lambda: desk.db.read(
+        "errors_30_days": lambda: harness.get("/errors", start_date="2026-10-04"),
+        "dashboard": lambda: harness.get("/dashboard"),
+        "peer_count": lambda: harness.db.read(
             lambda tx: tx.execute(select(func.count()).select_from(events_table)).scalar()
         ),
     }

@@ -1,4 +1,4 @@
-"""What has been counted, in two tables of which each event is in exactly one sum:
+"""The tables of analytics; each event is counted in exactly one of the two:
 
     analytics_events     one row an event; `rolled` tells whether it is in a roll-up
     analytics_rollups    how many of each type, service and severity in a quarter of an hour, UTC

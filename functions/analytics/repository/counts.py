@@ -1,4 +1,4 @@
-"""Counts events: roll-ups and what is not rolled up yet, in one statement (see the package)."""
+"""Counts roll-ups and events that are not rolled up yet, in one statement (see the package)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def count_by_bucket(
     event_types: Sequence[str] = (),
     severities: Sequence[str] = (),
 ) -> dict[tuple[int, str], int]:
-    """How many events of each type are in each bucket; zeros are left out.
+    """Count the events of each type in each bucket; zeros are left out.
 
     Args:
         buckets: Begin and end of each, whole quarters of an hour.
@@ -77,7 +77,7 @@ def count_by_bucket(
 def busiest_types(
     tx: Connection, begins: datetime, ends: datetime, limit: int
 ) -> list[tuple[str, int]]:
-    """The event types of a time with their numbers, the most frequent first."""
+    """Return the most frequent event types of a time range with their numbers."""
     rolled = (
         select(_r.event_type.label("metric"), func.sum(_r.events).label("n"))
         .where(_r.quarter >= begins, _r.quarter < ends)
@@ -106,7 +106,7 @@ def error_groups(
     severities: Sequence[str],
     service: str | None = None,
 ) -> list[ErrorRow]:
-    """Events of `severities` by type, service and severity; whole quarters of an hour."""
+    """Group events by type, service and severity, in whole quarters of an hour."""
     rolled = select(
         _r.event_type, _r.service, _r.severity, _r.events.label("n"), _r.first_at, _r.last_at
     ).where(_r.quarter >= begins, _r.quarter < ends, _r.severity.in_(severities))
@@ -136,7 +136,7 @@ def error_groups(
 
 
 def _spans(buckets: Sequence[tuple[datetime, datetime]]) -> CTE:
-    """The buckets as a table to join with, so that the database adds up each by its index.
+    """Return the buckets as a table to join with, so that the database sums each by its index.
 
     Written out: SQLAlchemy takes 0.2 ms to compile the three parameters of one bucket. These are
     our own numbers and times, of digits and a few signs.

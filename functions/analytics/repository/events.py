@@ -1,4 +1,4 @@
-"""Keeps events, rolls them up and forgets them. Each function works in the caller's transaction."""
+"""The tables of events and roll-ups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _e = events_table.c
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event to be kept.
+    """One event to store.
 
     Attributes:
         key: Who told it and its id: the same fact told again has the same key.
@@ -40,7 +40,7 @@ class EventRow:
 
 
 def add_events(tx: Connection, rows: Sequence[EventRow]) -> None:
-    """Keep those whose key is new; the others are left as they are."""
+    """Insert the events whose key is new."""
     if not rows:
         return
     # One order for all: two transactions that add the same keys cannot wait for each other.
@@ -63,7 +63,7 @@ def add_events(tx: Connection, rows: Sequence[EventRow]) -> None:
 
 
 def roll_up(tx: Connection, limit: int) -> int:
-    """Move up to `limit` events (the oldest) into the roll-ups; how many there were.
+    """Move up to `limit` events, the oldest, into the roll-ups; return how many.
 
     Marking and counting are one transaction, so an event is counted once whenever this dies; of
     two that run at once only one gets each event.
@@ -71,7 +71,7 @@ def roll_up(tx: Connection, limit: int) -> int:
     found = select(_e.key).where(_e.rolled.is_(False)).order_by(_e.at).limit(limit)
     keys = sorted(tx.execute(found).scalars())
     sums: dict[tuple[datetime, str, str, str], list[Any]] = {}
-    moved = 0
+    rolled = 0
     for start in range(0, len(keys), IN_LIST):
         rows = tx.execute(
             update(events_table)
@@ -80,16 +80,16 @@ def roll_up(tx: Connection, limit: int) -> int:
             .returning(_e.at, _e.event_type, _e.service, _e.severity)
         )
         for at, *group in rows:
-            moved += 1
+            rolled += 1
             total = sums.setdefault((quarter_of(at), *group), [0, at, at])
             total[:] = total[0] + 1, min(total[1], at), max(total[2], at)
     if sums:
         _add_sums(tx, sums)
-    return moved
+    return rolled
 
 
-def forget(tx: Connection, before: datetime, limit: int) -> int:
-    """Delete up to `limit` rolled-up events that came in before a time; how many there were."""
+def delete_expired(tx: Connection, before: datetime, limit: int) -> int:
+    """Delete up to `limit` rolled-up events that were received before a time; return how many."""
     found = (
         select(_e.key)
         .where(_e.rolled.is_(True), _e.received_at < before)

@@ -1,4 +1,4 @@
-"""What the ledger of asynchronous work tells about errors and queues."""
+"""Reads errors and backlogs from the ledger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _t = jobs_table.c
 
 @dataclass(frozen=True, slots=True)
 class FailedJob:
-    """A job that nobody works on until a person asks for it."""
+    """A job that has failed."""
 
     kind: str
     queue: str
@@ -26,7 +26,7 @@ class FailedJob:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Work of one queue that could begin now and has not."""
+    """The due jobs of one queue."""
 
     queue: str
     jobs: int
@@ -36,7 +36,7 @@ class Backlog:
 def failed_jobs(
     tx: Connection, begins: datetime, ends: datetime, queue: str | None, limit: int
 ) -> list[FailedJob]:
-    """Jobs that failed in a time and still are, the newest first.
+    """List jobs that failed in a time range and have not been retried, the newest first.
 
     One that a person retried is no error any more, and none that is reported here.
     """
@@ -55,7 +55,7 @@ def failed_jobs(
 
 
 def backlogs(tx: Connection, now: datetime) -> list[Backlog]:
-    """Each queue with jobs that are due, and since when the oldest of them is."""
+    """Return each queue with due jobs, and since when the oldest one is due."""
     oldest = func.min(_t.available_at, type_=UtcDateTime)
     query = (
         select(_t.queue, func.count(), oldest)
@@ -66,6 +66,6 @@ def backlogs(tx: Connection, now: datetime) -> list[Backlog]:
 
 
 def job_counts(tx: Connection) -> dict[str, int]:
-    """State → number of jobs."""
+    """Return the number of jobs in each state."""
     query = select(_t.state, func.count().label("number")).group_by(_t.state)
     return {row.state: row.number for row in tx.execute(query)}

@@ -14,9 +14,9 @@ from functions.analytics.api import create_app
 from functions.analytics.handler import make_handler
 from functions.analytics.health import HealthCheck
 from functions.analytics.machine import Load
-from functions.analytics.messages import QUEUE, Intake
 from functions.analytics.rollup import Rollup
 from functions.analytics.service import AnalyticsService
+from functions.analytics.worker import QUEUE, EventWorker
 from hearth.cloudwatch import FunctionFigures
 from hearth.db import Database
 from hearth.http.app import lambda_handler_for
@@ -68,7 +68,7 @@ class Figures:
         return self.in_use
 
 
-class Desk:
+class Harness:
     """Analytics on a real database, called as API Gateway, SQS and the scheduler call it."""
 
     def __init__(self, db: Database) -> None:
@@ -87,11 +87,11 @@ class Desk:
             self.clock,
             lambda: self.seconds,
         )
-        self.service = AnalyticsService(db, "Europe/Berlin", health.look, self.clock)
+        self.service = AnalyticsService(db, "Europe/Berlin", health.check, self.clock)
         self.app = SharedApp(create_app, self.service)
         self.rollup = Rollup(db, FOREVER, self.clock)
         self.publisher = Publisher("tasks", dict.fromkeys(EVENT_TYPES, (QUEUE,)))
-        self.consumer = make_handler(self.ledger, Intake(self.clock), EVENT_TYPES)
+        self.consumer = make_handler(self.ledger, EventWorker(self.clock), EVENT_TYPES)
         self._handler: Callable[[dict[str, Any], Any], dict[str, Any]] = lambda_handler_for(
             self.app
         )
@@ -150,18 +150,18 @@ class Desk:
 
 
 @pytest.fixture
-def desk(migrated_url: str) -> Iterator[Desk]:
+def harness(migrated_url: str) -> Iterator[Harness]:
     db = Database(migrated_url)
-    yield Desk(db)
+    yield Harness(db)
     db.close()
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Desk]:
+def home(tmp_path: Path) -> Iterator[Harness]:
     """On SQLite alone: for what is refused before any database is asked."""
     url = migrated_sqlite(tmp_path / "home.db")
     db = Database(url)
-    yield Desk(db)
+    yield Harness(db)
     db.close()
 
 

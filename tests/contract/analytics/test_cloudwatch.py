@@ -50,12 +50,12 @@ def figures(url: str, *names: str) -> dict[str, FunctionFigures]:
     )
 
 
-def test_a_function_that_nobody_used_has_no_figures(endpoint: str) -> None:
+def test_an_unused_function_has_no_metrics(endpoint: str) -> None:
     assert figures(endpoint, "h-idle") == {"h-idle": FunctionFigures()}
     assert figures(endpoint) == {}
 
 
-def test_what_functions_did_is_read_as_it_was_told(
+def test_metrics_of_functions_are_read_as_they_were_sent(
     ministack_endpoint: str, logs: LogStream
 ) -> None:
     first, second = Activity(), Activity()
@@ -77,7 +77,7 @@ def test_what_functions_did_is_read_as_it_was_told(
     assert told.p95_ms == pytest.approx(95, abs=2)
 
 
-def test_the_figures_of_many_functions_come_in_one_answer(
+def test_metrics_of_many_functions_come_in_one_response(
     ministack_endpoint: str, logs: LogStream
 ) -> None:
     activities = {f"many-{number}": Activity() for number in range(110)}
@@ -116,7 +116,7 @@ def test_an_endpoint_that_does_not_answer_is_logged_once(logs: LogStream, tmp_pa
         figures("http://127.0.0.1:9", "h-a")
 
 
-def test_queues_tell_how_full_they_are(endpoint: str) -> None:
+def test_queues_report_their_depth(endpoint: str) -> None:
     sqs = client("sqs", AwsSettings(aws_endpoint_url=endpoint))
     url = sqs.create_queue(QueueName="depths-tasks")["QueueUrl"]
     queues = SqsQueues(sqs, "depths-", ("gone", "tasks"))

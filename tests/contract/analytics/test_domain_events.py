@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from functions.analytics.messages import QUEUE
 from functions.analytics.repository.tables import events_table
+from functions.analytics.worker import QUEUE
 from hearth.declarations import events_for
 from hearth.ledger.events import Event
 from hearth.ledger.ledger import JobState, NewJob
@@ -18,45 +18,45 @@ from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
 
 if TYPE_CHECKING:
-    from tests.contract.analytics.conftest import Desk
+    from tests.contract.analytics.conftest import Harness
 
 
 def created(number: int) -> Event:
     return Event("task.created", f"t{number}:1", at(6, number), f"t{number}", {"title": "Ask Ann"})
 
 
-def test_every_subscribed_event_is_counted_with_its_source(desk: Desk) -> None:
-    desk.publish(*(Event(name, "1", at(6), "x") for name in EVENT_TYPES))
-    assert desk.deliver() == {"batchItemFailures": []}
-    found = desk.get("/usage", metric=list(EVENT_TYPES), start_date="2026-11-02")["usage"]
+def test_every_subscribed_event_is_counted_with_its_source(harness: Harness) -> None:
+    harness.publish(*(Event(name, "1", at(6), "x") for name in EVENT_TYPES))
+    assert harness.deliver() == {"batchItemFailures": []}
+    found = harness.get("/usage", metric=list(EVENT_TYPES), start_date="2026-11-02")["usage"]
     assert [point["count"] for point in found] == [1] * len(EVENT_TYPES)
-    assert desk.ledger.summary() == {name: {"done": 1} for name in EVENT_TYPES}
+    assert harness.ledger.summary() == {name: {"done": 1} for name in EVENT_TYPES}
 
 
-def test_the_data_of_an_event_is_not_kept(desk: Desk) -> None:
-    desk.publish(created(1))
-    desk.deliver()
-    row = desk.db.read(lambda tx: tx.execute(select(events_table)).one())
+def test_the_data_of_an_event_is_not_stored(harness: Harness) -> None:
+    harness.publish(created(1))
+    harness.deliver()
+    row = harness.db.read(lambda tx: tx.execute(select(events_table)).one())
     assert (row.service, row.metadata, row.user_id) == ("tasks", {"subject": "t1"}, None)
     assert row.at == at(6, 1)
 
 
-def test_repeated_and_shuffled_messages_count_each_event_once(desk: Desk) -> None:
-    jobs = desk.publish(*map(created, range(8)))
+def test_repeated_and_shuffled_messages_count_each_event_once(harness: Harness) -> None:
+    jobs = harness.publish(*map(created, range(8)))
     hints = [{"job_id": job.id, "kind": job.kind} for job in jobs] * 3
     random.Random(7).shuffle(hints)
-    desk.queues.send("analytics", hints)
-    desk.deliver()
-    desk.deliver()
-    assert desk.get("/usage")["total"] == 8
+    harness.queues.send("analytics", hints)
+    harness.deliver()
+    harness.deliver()
+    assert harness.get("/usage")["total"] == 8
 
 
-def test_the_same_fact_told_by_another_job_is_counted_once(desk: Desk) -> None:
-    (job,) = desk.publish(created(1))
+def test_the_same_event_in_another_job_is_counted_once(harness: Harness) -> None:
+    (job,) = harness.publish(created(1))
     again = NewJob("task.created", "analytics", "another key", job.payload)
-    desk.ledger.announce(desk.db.write(lambda tx: desk.ledger.add(tx, [again])))
-    desk.deliver()
-    assert desk.get("/usage")["total"] == 1
+    harness.ledger.announce(harness.db.write(lambda tx: harness.ledger.add(tx, [again])))
+    harness.deliver()
+    assert harness.get("/usage")["total"] == 1
 
 
 @pytest.mark.parametrize(
@@ -76,23 +76,25 @@ def test_the_same_fact_told_by_another_job_is_counted_once(desk: Desk) -> None:
     ],
     ids=str,
 )
-def test_a_malformed_event_fails_alone_and_shows(desk: Desk, payload: dict[str, object]) -> None:
+def test_a_malformed_event_fails_alone_and_visibly(
+    harness: Harness, payload: dict[str, object]
+) -> None:
     bad = NewJob("task.created", "analytics", "bad", payload)
-    jobs = desk.db.write(lambda tx: desk.ledger.add(tx, [bad]))
-    desk.ledger.announce(jobs)
-    desk.publish(created(1))
-    assert desk.deliver() == {"batchItemFailures": []}
-    assert desk.ledger.get(jobs[0].id).state is JobState.FAILED
-    assert desk.get("/usage")["total"] == 1
-    desk.clock.advance(1)
-    (error,) = desk.get("/errors")["errors"]
+    jobs = harness.db.write(lambda tx: harness.ledger.add(tx, [bad]))
+    harness.ledger.announce(jobs)
+    harness.publish(created(1))
+    assert harness.deliver() == {"batchItemFailures": []}
+    assert harness.ledger.get(jobs[0].id).state is JobState.FAILED
+    assert harness.get("/usage")["total"] == 1
+    harness.clock.advance(1)
+    (error,) = harness.get("/errors")["errors"]
     assert (error["type"], error["job_kind"]) == ("VALIDATION_ERROR", "task.created")
 
 
-def test_a_message_that_is_no_hint_is_recorded_and_let_go(desk: Desk) -> None:
-    answer = desk.consumer(load_event("analytics/sqs_no_hint"), LambdaContext())
+def test_a_message_that_is_not_a_job_notification_is_recorded_and_deleted(harness: Harness) -> None:
+    answer = harness.consumer(load_event("analytics/sqs_no_hint"), LambdaContext())
     assert answer == {"batchItemFailures": []}
-    (job,) = desk.ledger.list().jobs
+    (job,) = harness.ledger.list().jobs
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert "POST /api/v1/analytics/events" in job.error.message

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.analytics import service
+from functions.analytics import queries
 from hearth.errors import HearthError, InvalidInput, ModelFailed, Unavailable
 from hearth.ledger.ledger import Job, NewJob
 
 if TYPE_CHECKING:
-    from tests.contract.analytics.conftest import Desk
+    from tests.contract.analytics.conftest import Harness
 
 
-def fail(desk: Desk, key: str, error: HearthError, kind: str = "reports.incident") -> Job:
+def fail(harness: Harness, key: str, error: HearthError, kind: str = "reports.incident") -> Job:
     new = NewJob(kind, "reports", key, {})
-    (job,) = desk.ledger.claim([], [new], timedelta(minutes=1))
-    return desk.ledger.fail(job, error)
+    (job,) = harness.ledger.claim([], [new], timedelta(minutes=1))
+    return harness.ledger.fail(job, error)
 
 
-def test_without_errors_there_are_none(desk: Desk) -> None:
-    desk.happen("page.viewed", "2026-11-02T07:00:00Z")
-    desk.happen("page.viewed", "2026-11-02T07:00:00Z", severity="info")
-    body = desk.get("/errors")
+def test_without_errors_there_are_none(harness: Harness) -> None:
+    harness.happen("page.viewed", "2026-11-02T07:00:00Z")
+    harness.happen("page.viewed", "2026-11-02T07:00:00Z", severity="info")
+    body = harness.get("/errors")
     assert body == {
         "errors": [],
         "summary": {"total": 0, "groups": 0, "by_severity": {}, "by_service": {}},
@@ -34,13 +34,13 @@ def test_without_errors_there_are_none(desk: Desk) -> None:
     }
 
 
-def test_events_are_grouped_by_type_service_and_severity(desk: Desk) -> None:
+def test_events_are_grouped_by_type_service_and_severity(harness: Harness) -> None:
     for minute, severity in (("00", "error"), ("10", "error"), ("20", "warning")):
-        desk.happen(
+        harness.happen(
             "login.failed", f"2026-11-02T07:{minute}:00Z", severity=severity, service="auth"
         )
-    desk.happen("login.failed", "2026-11-02T07:25:00Z", severity="critical")
-    body = desk.get("/errors")
+    harness.happen("login.failed", "2026-11-02T07:25:00Z", severity="critical")
+    body = harness.get("/errors")
     assert [(e["service"], e["severity"], e["count"]) for e in body["errors"]] == [
         ("", "critical", 1),
         ("auth", "warning", 1),
@@ -65,13 +65,13 @@ def test_events_are_grouped_by_type_service_and_severity(desk: Desk) -> None:
     }
 
 
-def test_a_failed_job_is_an_error_until_a_person_retries_it(desk: Desk) -> None:
-    fail(desk, "a", ModelFailed("the model is broken"))
-    desk.clock.advance(60)
-    job = fail(desk, "b", ModelFailed("the model is missing"))
-    fail(desk, "c", InvalidInput("no picture"))
-    desk.clock.advance(1)
-    body = desk.get("/errors")
+def test_a_failed_job_is_an_error_until_a_person_retries_it(harness: Harness) -> None:
+    fail(harness, "a", ModelFailed("the model is broken"))
+    harness.clock.advance(60)
+    job = fail(harness, "b", ModelFailed("the model is missing"))
+    fail(harness, "c", InvalidInput("no picture"))
+    harness.clock.advance(1)
+    body = harness.get("/errors")
     assert [
         (e["type"], e["job_kind"], e["service"], e["source"], e["count"], e["message"])
         for e in sorted(body["errors"], key=lambda e: str(e["type"]))
@@ -79,13 +79,13 @@ def test_a_failed_job_is_an_error_until_a_person_retries_it(desk: Desk) -> None:
         ("MODEL_FAILED", "reports.incident", "reports", "job", 2, "the model is missing"),
         ("VALIDATION_ERROR", "reports.incident", "reports", "job", 1, "no picture"),
     ]
-    desk.ledger.retry(job.id)
-    assert desk.get("/errors")["summary"]["total"] == 2
+    harness.ledger.retry(job.id)
+    assert harness.get("/errors")["summary"]["total"] == 2
 
 
-def test_a_job_that_will_be_tried_again_is_no_error(desk: Desk) -> None:
-    assert fail(desk, "a", Unavailable("later")).state == "queued"
-    assert desk.get("/errors", end_date="2026-11-03")["summary"]["total"] == 0
+def test_a_job_that_will_be_retried_is_not_an_error(harness: Harness) -> None:
+    assert fail(harness, "a", Unavailable("later")).state == "queued"
+    assert harness.get("/errors", end_date="2026-11-03")["summary"]["total"] == 0
 
 
 @pytest.mark.parametrize(
@@ -106,35 +106,35 @@ def test_a_job_that_will_be_tried_again_is_no_error(desk: Desk) -> None:
     ids=str,
 )
 def test_errors_of_a_time_a_service_or_a_severity(
-    desk: Desk, query: dict[str, str], total: int
+    harness: Harness, query: dict[str, str], total: int
 ) -> None:
-    desk.happen("x", "2026-11-02T07:14:59Z", severity="error", service="auth")
-    desk.happen("x", "2026-11-02T07:16:00Z", severity="critical", service="tasks")
-    desk.clock.advance(-60)
-    fail(desk, "a", InvalidInput("no"))
-    fail(desk, "b", InvalidInput("no"))
-    desk.clock.advance(60)
-    assert desk.get("/errors", **query)["summary"]["total"] == total
-    desk.roll_up()
-    assert desk.get("/errors", **query)["summary"]["total"] == total
+    harness.happen("x", "2026-11-02T07:14:59Z", severity="error", service="auth")
+    harness.happen("x", "2026-11-02T07:16:00Z", severity="critical", service="tasks")
+    harness.clock.advance(-60)
+    fail(harness, "a", InvalidInput("no"))
+    fail(harness, "b", InvalidInput("no"))
+    harness.clock.advance(60)
+    assert harness.get("/errors", **query)["summary"]["total"] == total
+    harness.roll_up()
+    assert harness.get("/errors", **query)["summary"]["total"] == total
 
 
-def test_a_limit_leaves_the_sums_whole(desk: Desk) -> None:
-    desk.record(*({"event_type": f"e{n}", "severity": "error"} for n in range(30)))
-    desk.clock.advance(1)
-    body = desk.get("/errors")
+def test_a_limit_does_not_change_the_sums(harness: Harness) -> None:
+    harness.record(*({"event_type": f"e{n}", "severity": "error"} for n in range(30)))
+    harness.clock.advance(1)
+    body = harness.get("/errors")
     assert (len(body["errors"]), body["summary"]["groups"], body["truncated"]) == (20, 30, True)
-    assert len(desk.get("/errors", limit=100)["errors"]) == 30
+    assert len(harness.get("/errors", limit=100)["errors"]) == 30
 
 
-def test_more_failed_jobs_than_are_read_are_told(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+def test_more_failed_jobs_than_are_read_are_reported_as_truncated(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "FAILED_JOBS", 2)
+    monkeypatch.setattr(queries, "FAILED_JOBS", 2)
     for key in "abc":
-        fail(desk, key, InvalidInput("no"))
-    desk.clock.advance(1)
-    body = desk.get("/errors")
+        fail(harness, key, InvalidInput("no"))
+    harness.clock.advance(1)
+    body = harness.get("/errors")
     assert (body["summary"]["total"], body["truncated"]) == (2, True)
 
 
@@ -154,6 +154,6 @@ def test_more_failed_jobs_than_are_read_are_told(
     ],
     ids=lambda query: str(query)[:40],
 )
-def test_a_bad_question_is_named(home: Desk, query: dict[str, Any]) -> None:
+def test_an_invalid_query_is_named(home: Harness, query: dict[str, Any]) -> None:
     status, body = home.call("GET", "/errors", **query)
     assert (status, body["error"]["code"]) == (400, "VALIDATION_ERROR")

@@ -12,31 +12,31 @@ from hearth.http.auth import Role
 from tests.support.callers import caller
 
 if TYPE_CHECKING:
-    from tests.contract.analytics.conftest import Desk
+    from tests.contract.analytics.conftest import Harness
 
 VIEW = {"event_type": "page.viewed"}
 
 
-def kept(desk: Desk) -> int:
+def kept(harness: Harness) -> int:
     return int(
-        desk.db.read(
+        harness.db.read(
             lambda tx: tx.execute(select(func.count()).select_from(events_table)).scalar_one()
         )
     )
 
 
-def test_one_event_is_kept_and_named(desk: Desk) -> None:
-    status, body = desk.call("POST", "/events", VIEW)
+def test_one_event_is_recorded_and_its_id_returned(harness: Harness) -> None:
+    status, body = harness.call("POST", "/events", VIEW)
     assert status == 201
     assert body["success"] is True
     assert body["event_ids"] == [body["event_id"]]
-    row = desk.db.read(lambda tx: tx.execute(select(events_table)).one())
+    row = harness.db.read(lambda tx: tx.execute(select(events_table)).one())
     assert row.key == f"user/{caller().id}/{body['event_id']}"
-    assert (row.user_id, row.at, row.rolled) == (caller().id, desk.clock(), False)
+    assert (row.user_id, row.at, row.rolled) == (caller().id, harness.clock(), False)
 
 
-def test_the_seed_s_request_is_understood(desk: Desk) -> None:
-    status, _ = desk.call(
+def test_a_request_of_the_predecessor_is_understood(harness: Harness) -> None:
+    status, _ = harness.call(
         "POST",
         "/events",
         {
@@ -47,41 +47,41 @@ def test_the_seed_s_request_is_understood(desk: Desk) -> None:
         },
     )
     assert status == 201
-    row = desk.db.read(lambda tx: tx.execute(select(events_table)).one())
+    row = harness.db.read(lambda tx: tx.execute(select(events_table)).one())
     assert (row.user_id, row.metadata) == ("someone", {"list": ["a", 1, None]})
     assert row.at.isoformat() == "2026-11-02T07:29:00+00:00"
 
 
-def test_a_batch_is_kept_in_its_order(desk: Desk) -> None:
-    ids = desk.record(*({**VIEW, "event_id": f"e-{n}"} for n in range(100)))
+def test_a_batch_is_recorded_in_its_order(harness: Harness) -> None:
+    ids = harness.record(*({**VIEW, "event_id": f"e-{n}"} for n in range(100)))
     assert ids == [f"e-{n}" for n in range(100)]
-    assert kept(desk) == 100
+    assert kept(harness) == 100
 
 
-def test_an_event_sent_again_is_counted_once(desk: Desk) -> None:
+def test_an_event_sent_again_is_counted_once(harness: Harness) -> None:
     event = {**VIEW, "event_id": "mine"}
-    assert desk.record(event, event) == ["mine", "mine"]
-    assert desk.record(event) == ["mine"]
-    desk.roll_up()
-    assert desk.record(event) == ["mine"]
-    desk.roll_up()
-    assert desk.get("/usage")["total"] == 1
+    assert harness.record(event, event) == ["mine", "mine"]
+    assert harness.record(event) == ["mine"]
+    harness.roll_up()
+    assert harness.record(event) == ["mine"]
+    harness.roll_up()
+    assert harness.get("/usage")["total"] == 1
 
 
-def test_the_same_id_of_two_callers_is_two_events(desk: Desk) -> None:
+def test_the_same_id_of_two_callers_is_two_events(harness: Harness) -> None:
     event = {**VIEW, "event_id": "mine"}
     for user in ("ada", "bob"):
-        status, _ = desk.call("POST", "/events", event, caller(Role.USER, user))
+        status, _ = harness.call("POST", "/events", event, caller(Role.USER, user))
         assert status == 201
-    assert kept(desk) == 2
+    assert kept(harness) == 2
 
 
-def test_only_who_may_read_analytics_speaks_for_others(desk: Desk) -> None:
+def test_recording_for_others_needs_the_permission_to_read(harness: Harness) -> None:
     event = {**VIEW, "user_id": "bob"}
-    assert desk.call("POST", "/events", event, caller(Role.USER, "ada"))[0] == 403
-    assert desk.call("POST", "/events", event, caller(Role.USER, "bob"))[0] == 201
-    assert desk.call("POST", "/events", event, caller(Role.DEVELOPER, "ada"))[0] == 201
-    assert kept(desk) == 2
+    assert harness.call("POST", "/events", event, caller(Role.USER, "ada"))[0] == 403
+    assert harness.call("POST", "/events", event, caller(Role.USER, "bob"))[0] == 201
+    assert harness.call("POST", "/events", event, caller(Role.DEVELOPER, "ada"))[0] == 201
+    assert kept(harness) == 2
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_only_who_may_read_analytics_speaks_for_others(desk: Desk) -> None:
         ("GET", "/dashboard"),
     ],
 )
-def test_who_may_do_what(desk: Desk, method: str, path: str) -> None:
+def test_permissions_of_each_role(harness: Harness, method: str, path: str) -> None:
     def status(who: Any) -> int:
-        return desk.call(method, path, VIEW if method == "POST" else None, who)[0]
+        return harness.call(method, path, VIEW if method == "POST" else None, who)[0]
 
     assert status(None) == 401
     assert status(caller(Role.GUEST)) == 403
@@ -153,18 +153,20 @@ def nested(depth: int) -> Any:
     ],
     ids=lambda value: str(value)[:60] if not isinstance(value, int) else "",
 )
-def test_a_bad_event_is_refused_and_nothing_is_kept(desk: Desk, body: Any, status: int) -> None:
-    found, answer = desk.call("POST", "/events", body)
+def test_an_invalid_event_is_refused_and_nothing_is_recorded(
+    harness: Harness, body: Any, status: int
+) -> None:
+    found, answer = harness.call("POST", "/events", body)
     assert found == status, answer
     assert answer["error"]["code"] in {"VALIDATION_ERROR", "TOO_LARGE"} | {"HTTP_ERROR"}
     assert len(str(answer)) < 5000
-    assert kept(desk) == 0
+    assert kept(harness) == 0
 
 
-def test_one_bad_event_keeps_its_whole_batch_out(desk: Desk) -> None:
+def test_an_invalid_event_rejects_its_whole_batch(harness: Harness) -> None:
     late = {**VIEW, "timestamp": "2027-01-01T00:00:00Z"}
-    assert desk.call("POST", "/events", {"events": [VIEW, late]})[0] == 400
-    assert kept(desk) == 0
+    assert harness.call("POST", "/events", {"events": [VIEW, late]})[0] == 400
+    assert kept(harness) == 0
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_one_bad_event_keeps_its_whole_batch_out(desk: Desk) -> None:
     [{}, nested(8), {"a": 2**64, "b": -(2**63) - 1, "c": 1e308}, {"\x00": "\x00"}, {"a": "\ud800"}],
     ids=lambda value: ascii(value)[:30],
 )
-def test_odd_metadata_that_is_json_is_kept_as_it_is(desk: Desk, metadata: dict[str, Any]) -> None:
-    desk.record({**VIEW, "metadata": metadata})
-    found = desk.db.read(lambda tx: tx.execute(select(events_table.c.metadata)).scalar_one())
+def test_unusual_metadata_is_stored_unchanged(harness: Harness, metadata: dict[str, Any]) -> None:
+    harness.record({**VIEW, "metadata": metadata})
+    found = harness.db.read(lambda tx: tx.execute(select(events_table.c.metadata)).scalar_one())
     assert found == metadata

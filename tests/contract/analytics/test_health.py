@@ -14,11 +14,11 @@ from hearth.ledger.ledger import NewJob
 from hearth.ledger.queues import QueueDepth
 
 if TYPE_CHECKING:
-    from tests.contract.analytics.conftest import Desk
+    from tests.contract.analytics.conftest import Harness
 
 
-def test_a_house_that_rests_is_healthy(desk: Desk) -> None:
-    body = desk.get("/health")
+def test_an_idle_system_is_healthy(harness: Harness) -> None:
+    body = harness.get("/health")
     assert body["status"] == "healthy"
     assert body["metrics"] == {"cpu": 5.0, "memory": 40.0, "disk": 60.0}
     assert [(one["name"], one["status"]) for one in body["services"]] == [
@@ -45,8 +45,8 @@ def test_a_house_that_rests_is_healthy(desk: Desk) -> None:
         (FunctionFigures(1, 1, 1, 3.0, 9.0), "unhealthy", "unhealthy"),
     ],
 )
-def test_a_function_is_as_well_as_its_invocations(
-    home: Desk, figures: FunctionFigures, status: str, whole: str
+def test_the_health_of_a_function_follows_its_invocations(
+    home: Harness, figures: FunctionFigures, status: str, whole: str
 ) -> None:
     home.figures.of["hearth-tasks"] = figures
     body = home.get("/health")
@@ -60,13 +60,15 @@ def test_a_function_is_as_well_as_its_invocations(
     ("waited", "status"),
     [(0, "healthy"), (300, "healthy"), (301, "degraded"), (3601, "unhealthy")],
 )
-def test_a_queue_is_as_well_as_its_oldest_work(desk: Desk, waited: int, status: str) -> None:
-    desk.figures.queues = {"tasks": QueueDepth(2, 1), "reports": QueueDepth(0, 0)}
-    desk.db.write(lambda tx: desk.ledger.add(tx, [NewJob("task.created", "tasks", "a", {})]))
-    later = NewJob("tasks.remind", "tasks", "b", {}, desk.clock() + timedelta(days=9))
-    desk.db.write(lambda tx: desk.ledger.add(tx, [later]))
-    desk.clock.advance(waited)
-    body = desk.get("/health")
+def test_the_health_of_a_queue_follows_its_oldest_work(
+    harness: Harness, waited: int, status: str
+) -> None:
+    harness.figures.queues = {"tasks": QueueDepth(2, 1), "reports": QueueDepth(0, 0)}
+    harness.db.write(lambda tx: harness.ledger.add(tx, [NewJob("task.created", "tasks", "a", {})]))
+    later = NewJob("tasks.remind", "tasks", "b", {}, harness.clock() + timedelta(days=9))
+    harness.db.write(lambda tx: harness.ledger.add(tx, [later]))
+    harness.clock.advance(waited)
+    body = harness.get("/health")
     assert body["queues"] == [
         {
             "name": "reports",
@@ -98,13 +100,13 @@ def test_a_queue_is_as_well_as_its_oldest_work(desk: Desk, waited: int, status: 
         (Load(90, 0, 0), "unhealthy"),
     ],
 )
-def test_a_machine_without_room_is_not_well(home: Desk, load: Load, status: str) -> None:
+def test_a_machine_without_space_is_unhealthy(home: Harness, load: Load, status: str) -> None:
     home.figures.in_use = load
     assert home.get("/health")["status"] == status
 
 
 @pytest.mark.parametrize("error", [Unavailable("CloudWatch does not answer"), Forbidden("no")])
-def test_what_does_not_answer_is_part_of_the_answer(home: Desk, error: Exception) -> None:
+def test_a_service_that_does_not_answer_is_reported(home: Harness, error: Exception) -> None:
     home.figures.error = error
     body = home.get("/health")
     assert body["status"] == "unhealthy"
@@ -114,14 +116,14 @@ def test_what_does_not_answer_is_part_of_the_answer(home: Desk, error: Exception
     assert states["database"] == ("healthy", None)
 
 
-def test_a_queue_that_does_not_answer_is_named(home: Desk) -> None:
+def test_a_queue_that_does_not_answer_is_named(home: Harness) -> None:
     home.figures.queues = {"tasks": None}
     (queue,) = home.get("/health")["queues"]
     assert (queue["status"], queue["messages"]) == ("unhealthy", None)
 
 
 def test_a_database_that_does_not_answer_is_named(
-    home: Desk, monkeypatch: pytest.MonkeyPatch
+    home: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(fn: object) -> None:
         raise Unavailable("the database does not answer")
@@ -132,7 +134,7 @@ def test_a_database_that_does_not_answer_is_named(
     assert (body["status"], states["database"]) == ("unhealthy", "unhealthy")
 
 
-def test_cloudwatch_is_asked_at_most_three_times_a_minute(home: Desk) -> None:
+def test_cloudwatch_is_queried_at_most_three_times_a_minute(home: Harness) -> None:
     for home.seconds in range(0, 60, 4):
         home.get("/health")
     assert home.figures.asked == 3

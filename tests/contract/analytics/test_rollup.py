@@ -15,21 +15,21 @@ from sqlalchemy import func, select
 
 from functions.analytics import rollup as rollup_module
 from functions.analytics.handler import make_rollup_handler
-from functions.analytics.repository.events import EventRow, add_events, forget, roll_up
+from functions.analytics.repository.events import EventRow, add_events, delete_expired, roll_up
 from functions.analytics.repository.tables import events_table, rollups_table
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
 
 if TYPE_CHECKING:
-    from tests.contract.analytics.conftest import Desk
+    from tests.contract.analytics.conftest import Harness
 
 NOW = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
 BEGINS = datetime(2026, 10, 24, tzinfo=UTC)
 
 
-def rows(table: Any, desk: Desk) -> int:
+def rows(table: Any, harness: Harness) -> int:
     return int(
-        desk.db.read(lambda tx: tx.execute(select(func.count()).select_from(table)).scalar_one())
+        harness.db.read(lambda tx: tx.execute(select(func.count()).select_from(table)).scalar_one())
     )
 
 
@@ -39,7 +39,7 @@ class Step:
 
     add: tuple[EventRow, ...] = ()
     roll: int = 0
-    forget: int = 0
+    delete_expired: int = 0
     dies: bool = False
 
 
@@ -69,32 +69,32 @@ steps = st.lists(
     st.one_of(
         st.builds(Step, add=st.lists(events, min_size=1, max_size=8).map(tuple)),
         st.builds(Step, roll=st.integers(1, 12), dies=st.booleans()),
-        st.builds(Step, forget=st.integers(1, 12), dies=st.booleans()),
+        st.builds(Step, delete_expired=st.integers(1, 12), dies=st.booleans()),
     ),
     max_size=10,
 )
 
 
 @pytest.fixture
-def answers(desk: Desk) -> Any:
+def answers(harness: Harness) -> Any:
     """What the API says of everything that can be asked for."""
 
     def ask() -> list[Any]:
         return [
-            desk.get(
+            harness.get(
                 "/usage",
                 granularity="hour",
                 start_date="2026-10-24",
                 end_date="2026-10-26",
                 metric=["a", "b"],
             ),
-            desk.get(
+            harness.get(
                 "/usage", granularity="day", start_date="2026-10-24", timezone="Asia/Kathmandu"
             ),
-            desk.get("/usage", granularity="month", start_date="2026-10-24"),
-            desk.get("/errors", start_date="2026-10-24"),
-            desk.get("/errors", start_date="2026-10-24", end_date="2026-10-26", service="tasks"),
-            desk.get("/dashboard"),
+            harness.get("/usage", granularity="month", start_date="2026-10-24"),
+            harness.get("/errors", start_date="2026-10-24"),
+            harness.get("/errors", start_date="2026-10-24", end_date="2026-10-26", service="tasks"),
+            harness.get("/dashboard"),
         ]
 
     return ask
@@ -107,17 +107,17 @@ def answers(desk: Desk) -> Any:
 )
 @given(steps)
 def test_every_answer_is_that_of_a_list_of_events(
-    desk: Desk, answers: Any, story: list[Step]
+    harness: Harness, answers: Any, story: list[Step]
 ) -> None:
-    clear(desk)
+    clear(harness)
     told: dict[str, EventRow] = {}
     forgotten = False
     for step in story:
         before = None if step.add else answers()
         # An id is known for as long as its event is kept, a month; so long nobody waits here.
         new = tuple(row for row in step.add if not (forgotten and row.key in told))
-        happens(desk, replace(step, add=new))
-        forgotten = forgotten or step.forget > 0
+        happens(harness, replace(step, add=new))
+        forgotten = forgotten or step.delete_expired > 0
         for row in new:
             told.setdefault(row.key, row)
         if before is not None:
@@ -160,75 +160,77 @@ def expected(usage: Any, told: dict[str, EventRow], kinds: tuple[str, ...] | Non
     ]
 
 
-def clear(desk: Desk) -> None:
+def clear(harness: Harness) -> None:
     def delete(tx: Any) -> None:
         for table in (events_table, rollups_table):
             tx.execute(table.delete())
 
-    desk.db.write(delete)
+    harness.db.write(delete)
 
 
-def happens(desk: Desk, step: Step) -> None:
+def happens(harness: Harness, step: Step) -> None:
     def work(tx: Any) -> None:
         add_events(tx, step.add)
         if step.roll:
             roll_up(tx, step.roll)
-        if step.forget:
-            forget(tx, NOW, step.forget)
+        if step.delete_expired:
+            delete_expired(tx, NOW, step.delete_expired)
         if step.dies:
             raise Died
 
     try:
-        desk.db.write(work)
+        harness.db.write(work)
     except Died:
         assert step.dies
 
 
-def test_with_nothing_to_do_a_run_does_nothing(desk: Desk) -> None:
-    report = desk.rollup.run(lambda: 60.0)
+def test_with_nothing_to_do_a_run_does_nothing(harness: Harness) -> None:
+    report = harness.rollup.run(lambda: 60.0)
     assert report.model_dump() == {"rolled": 0, "forgotten": 0, "out_of_time": False}
 
 
-def test_single_events_are_forgotten_a_month_after_they_came_and_their_sum_is_not(
-    desk: Desk,
+def test_single_events_are_deleted_after_a_month_and_their_sums_stay(
+    harness: Harness,
 ) -> None:
-    desk.happen("a", "2025-01-01T00:00:00Z", event_id="old")
-    desk.roll_up()
-    assert (rows(events_table, desk), rows(rollups_table, desk)) == (1, 1)  # it came just now
-    desk.clock.advance(30 * 86400 + 1)
-    desk.roll_up()
-    assert (rows(events_table, desk), rows(rollups_table, desk)) == (0, 1)
-    found = desk.usage(granularity="month", start_date="2025-01-01", end_date="2025-01-01")
+    harness.happen("a", "2025-01-01T00:00:00Z", event_id="old")
+    harness.roll_up()
+    assert (rows(events_table, harness), rows(rollups_table, harness)) == (1, 1)  # it came just now
+    harness.clock.advance(30 * 86400 + 1)
+    harness.roll_up()
+    assert (rows(events_table, harness), rows(rollups_table, harness)) == (0, 1)
+    found = harness.usage(granularity="month", start_date="2025-01-01", end_date="2025-01-01")
     assert found == {"2025-01-01T00:00:00+01:00": 1}
 
 
-def test_what_is_not_rolled_up_is_never_forgotten(desk: Desk) -> None:
-    desk.happen("a", "2026-11-02T07:00:00Z")
-    assert desk.db.write(lambda tx: forget(tx, datetime(2099, 1, 1, tzinfo=UTC), 10)) == 0
-    assert rows(events_table, desk) == 1
+def test_events_that_are_not_rolled_up_are_never_deleted(harness: Harness) -> None:
+    harness.happen("a", "2026-11-02T07:00:00Z")
+    assert (
+        harness.db.write(lambda tx: delete_expired(tx, datetime(2099, 1, 1, tzinfo=UTC), 10)) == 0
+    )
+    assert rows(events_table, harness) == 1
 
 
 def test_a_run_out_of_time_leaves_the_rest_to_the_next(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollup_module, "BATCH", 2)
     for n in range(5):
-        desk.happen("a", f"2026-11-02T0{n}:00:00Z")
+        harness.happen("a", f"2026-11-02T0{n}:00:00Z")
     left = iter([1.0, 0.0, 0.0])
-    report = desk.rollup.run(lambda: next(left))
+    report = harness.rollup.run(lambda: next(left))
     assert (report.rolled, report.out_of_time) == (2, True)
-    assert desk.get("/usage")["total"] == 5
-    report = desk.rollup.run(lambda: 60.0)
+    assert harness.get("/usage")["total"] == 5
+    report = harness.rollup.run(lambda: 60.0)
     assert (report.rolled, report.out_of_time) == (3, False)
-    assert desk.get("/usage")["total"] == 5
+    assert harness.get("/usage")["total"] == 5
 
 
-def test_two_runs_at_once_count_each_event_once(desk: Desk) -> None:
+def test_concurrent_runs_count_each_event_once(harness: Harness) -> None:
     for _ in range(4):
-        desk.record(*({"event_type": f"t{n % 7}"} for n in range(100)))
+        harness.record(*({"event_type": f"t{n % 7}"} for n in range(100)))
     workers = [
         threading.Thread(
-            target=lambda: [desk.db.write(partial(roll_up, limit=50)) for _ in range(10)]
+            target=lambda: [harness.db.write(partial(roll_up, limit=50)) for _ in range(10)]
         )
         for _ in range(3)
     ]
@@ -236,14 +238,14 @@ def test_two_runs_at_once_count_each_event_once(desk: Desk) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    desk.roll_up()
-    assert desk.get("/usage")["total"] == 400
+    harness.roll_up()
+    assert harness.get("/usage")["total"] == 400
     total = select(func.sum(rollups_table.c.events))
-    assert desk.db.read(lambda tx: tx.execute(total).scalar_one()) == 400
+    assert harness.db.read(lambda tx: tx.execute(total).scalar_one()) == 400
 
 
-def test_the_schedule_s_event_starts_it(desk: Desk) -> None:
-    desk.happen("a", "2026-11-02T07:00:00Z")
-    handler = make_rollup_handler(desk.rollup)
+def test_the_schedule_s_event_starts_it(harness: Harness) -> None:
+    harness.happen("a", "2026-11-02T07:00:00Z")
+    handler = make_rollup_handler(harness.rollup)
     answer = handler(load_event("analytics/scheduler_every_hour"), LambdaContext(remaining_s=55))
     assert answer == {"rolled": 1, "forgotten": 0, "out_of_time": False}

@@ -10,7 +10,7 @@ import schemathesis
 
 from functions.analytics.api import create_app
 from hearth.db import Database
-from tests.contract.analytics.conftest import Desk
+from tests.contract.analytics.conftest import Harness
 from tests.support.databases import migrated_sqlite
 from tests.support.openapi_contract import Deferred, OpenApiContract, examples
 
@@ -22,11 +22,13 @@ CONTRACT = OpenApiContract(create_app(SERVICE))
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Twenty errors of a morning, rolled up."""
     db = Database(migrated_sqlite(tmp_path_factory.mktemp("analytics") / "hearth.db"))
-    desk = Desk(db)
-    SERVICE.service = desk.service
+    harness = Harness(db)
+    SERVICE.service = harness.service
     for n in range(20):
-        desk.happen(f"e{n % 3}", f"2026-11-02T0{n % 7}:00:00Z", severity="error", service="tasks")
-    desk.roll_up()
+        harness.happen(
+            f"e{n % 3}", f"2026-11-02T0{n % 7}:00:00Z", severity="error", service="tasks"
+        )
+    harness.roll_up()
     yield
     db.close()
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from functions.analytics.handler import make_handler as make_analytics
-from functions.analytics.messages import QUEUE, Intake
+from functions.analytics.worker import QUEUE, EventWorker
 from functions.jobs.api import create_app as create_jobs_app
 from functions.jobs.repository import JobCounts
 from functions.jobs.service import JobsService
@@ -78,7 +78,7 @@ class Town:
         planner = NotificationPlanner(self.db, channels, Rules(), UTC, "Yard", self.clock)
         delivery = MessageDelivery(self.db, channels, {"webhook": self.recorder}.get, self.clock)
         self.functions: dict[str, Consumer] = {
-            "analytics": make_analytics(self.ledger, Intake(self.clock), events_for(QUEUE)),
+            "analytics": make_analytics(self.ledger, EventWorker(self.clock), events_for(QUEUE)),
             "detection": self.stage.handler(),
             "notifications": make_notifications(self.ledger, planner, delivery),
             "reports": make_reports(

@@ -16,7 +16,7 @@ from functions.analytics.buckets import (
     Bucket,
     Granularity,
     buckets,
-    moment,
+    parse_moment,
     quarter_of,
     zone_named,
 )
@@ -84,7 +84,7 @@ def test_a_year_of_days_in_every_zone_is_what_the_calendar_says() -> None:
     dates = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
     for name in ZONES:
         zone = ZoneInfo(name)
-        year = moment("2026-01-01", zone), moment("2026-12-31", zone, last=True)
+        year = parse_moment("2026-01-01", zone), parse_moment("2026-12-31", zone, last=True)
         found = buckets(*year, Granularity.DAY, zone)
         assert [bucket.begins.astimezone(zone).date() for bucket in found] == dates, name
 
@@ -108,12 +108,12 @@ def test_a_year_of_days_in_every_zone_is_what_the_calendar_says() -> None:
 )
 def test_a_day_has_as_many_hours_as_its_clock_shows(zone: str, day: str, hours: int) -> None:
     place = ZoneInfo(zone)
-    begins, ends = moment(day, place), moment(day, place, last=True)
+    begins, ends = parse_moment(day, place), parse_moment(day, place, last=True)
     assert len(buckets(begins, ends, Granularity.HOUR, place)) == hours
 
 
 def test_the_hour_that_comes_twice_is_two_buckets_with_two_offsets() -> None:
-    begins, ends = moment("2026-10-25", BERLIN), moment("2026-10-25", BERLIN, last=True)
+    begins, ends = parse_moment("2026-10-25", BERLIN), parse_moment("2026-10-25", BERLIN, last=True)
     shown = [
         b.begins.astimezone(BERLIN).isoformat()
         for b in buckets(begins, ends, Granularity.HOUR, BERLIN)
@@ -121,17 +121,20 @@ def test_the_hour_that_comes_twice_is_two_buckets_with_two_offsets() -> None:
     assert shown[2:4] == ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"]
 
 
-def test_months_are_as_long_as_they_are() -> None:
+def test_months_have_their_own_lengths() -> None:
     found = buckets(
-        moment("2028-01-31", BERLIN), moment("2028-04-01", BERLIN), Granularity.MONTH, BERLIN
+        parse_moment("2028-01-31", BERLIN),
+        parse_moment("2028-04-01", BERLIN),
+        Granularity.MONTH,
+        BERLIN,
     )
     assert [round((b.ends - b.begins).total_seconds() / 3600) for b in found] == [744, 696, 743]
 
 
 def test_a_week_begins_on_monday() -> None:
     (bucket,) = buckets(
-        moment("2026-11-22", BERLIN),
-        moment("2026-11-22", BERLIN, last=True),
+        parse_moment("2026-11-22", BERLIN),
+        parse_moment("2026-11-22", BERLIN, last=True),
         Granularity.WEEK,
         BERLIN,
     )
@@ -175,7 +178,12 @@ def test_eighty_years_of_hours_are_refused_at_once() -> None:
 def test_an_end_that_is_not_after_the_start_is_refused(ends: str) -> None:
     zone = ZoneInfo("UTC")
     with pytest.raises(InvalidInput, match="must be after start_date"):
-        buckets(moment("2026-11-02T07:30:00Z", zone), moment(ends, zone), Granularity.DAY, zone)
+        buckets(
+            parse_moment("2026-11-02T07:30:00Z", zone),
+            parse_moment(ends, zone),
+            Granularity.DAY,
+            zone,
+        )
 
 
 @pytest.mark.parametrize(
@@ -199,10 +207,10 @@ def test_an_end_that_is_not_after_the_start_is_refused(ends: str) -> None:
     ],
     ids=lambda text: text[:30],
 )
-def test_what_is_no_time_is_named(text: str, reason: str) -> None:
+def test_an_invalid_time_is_named(text: str, reason: str) -> None:
     for last in (False, True):
         with pytest.raises(InvalidInput, match=reason) as caught:
-            moment(text, BERLIN, last=last)
+            parse_moment(text, BERLIN, last=last)
         assert len(caught.value.message) < 300
 
 
@@ -222,6 +230,6 @@ def test_what_is_no_time_is_named(text: str, reason: str) -> None:
     ],
     ids=lambda name: ascii(name)[:20],
 )
-def test_what_is_no_zone_is_named(name: str) -> None:
+def test_an_unknown_zone_is_named(name: str) -> None:
     with pytest.raises(InvalidInput, match="not an IANA time zone"):
         zone_named(name)

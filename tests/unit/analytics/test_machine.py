@@ -17,7 +17,7 @@ def proc(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_load_memory_and_disk_are_shares_of_what_there_is(proc: Path) -> None:
+def test_load_memory_and_disk_are_shares_of_the_total(proc: Path) -> None:
     load = Machine(proc / "hearth.db", proc).load()
     assert (load.cpu, load.memory) == (25.0, 75.0)
     assert 0 < load.disk <= 100
@@ -28,7 +28,7 @@ def test_more_work_than_processors_is_a_hundred_per_cent(proc: Path) -> None:
     assert Machine(None, proc).load().cpu == 100.0
 
 
-def test_this_machine_can_be_looked_at() -> None:
+def test_this_machine_can_be_measured() -> None:
     load = Machine(None).load()
     assert 0 <= load.cpu <= 100
     assert 0 < load.memory < 100

@@ -1,4 +1,4 @@
-"""Domain events as they are counted."""
+"""Queue work: counts domain events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SOURCE = "/hearth/"
 
 
 class CloudEvent(BaseModel):
-    """What is read of an event; its `data` is not, and not kept: it may name people."""
+    """The fields of an event that are read; `data` is not stored, because it may name people."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -34,18 +34,14 @@ class CloudEvent(BaseModel):
     subject: Annotated[str, Field(max_length=1024, pattern=r"^[^\x00]*$")] = ""
 
 
-class Intake:
-    """Counts domain events.
-
-    Args:
-        now: The present, timezone-aware.
-    """
+class EventWorker:
+    """Stores one row for each domain event."""
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now
 
     def work(self, jobs: Sequence[Job], _: Deadline) -> Iterator[tuple[Job, Outcome]]:
-        """A `Work`: one row for each event."""
+        """Record the events of a batch."""
         for job in jobs:
             try:
                 row = self._row(job.payload)
