@@ -1,4 +1,4 @@
-"""`/api/v1/tasks`: tasks over HTTP."""
+"""Routes below `/api/v1/tasks`."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 
-from functions.tasks.changes import Actor
 from functions.tasks.saved_filters import SAVED_FILTERS, apply_saved_filter
 from functions.tasks.schemas import (
     TASK_ID,
-    BulkAnswer,
     BulkIn,
-    CommentAnswer,
     CommentIn,
-    CommentsAnswer,
-    Completion,
-    CreatedAnswer,
-    DeletedAnswer,
-    DependenciesAnswer,
+    CommentPage,
+    CompletionIn,
+    CreatedTaskOut,
+    DeletedOut,
+    DependenciesOut,
     ExportQuery,
-    HistoryAnswer,
-    ImportAnswer,
-    StatsAnswer,
-    SubtasksAnswer,
-    TaskAnswer,
-    TaskChanges,
+    ImportOut,
+    SingleCommentOut,
+    SingleTaskOut,
+    StatsOut,
+    SubtasksOut,
+    TaskBulkOut,
+    TaskChangesIn,
+    TaskHistoryPage,
     TaskIn,
+    TaskPage,
     TaskQuery,
-    TasksAnswer,
 )
+from functions.tasks.task import Actor
 from hearth.errors import InvalidInput
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
@@ -46,45 +46,45 @@ from hearth.http.query import PageQuery
 from hearth.resource.routes import resource_routes
 
 if TYPE_CHECKING:
-    from functions.tasks.service import TaskService
+    from functions.tasks.wiring import Services
 
 TaskId = Annotated[str, Path(pattern=TASK_ID)]
-Sees = Annotated[Principal, require("tasks:read")]
+Reads = Annotated[Principal, require("tasks:read")]
 Writes = Annotated[Principal, require("tasks:write")]
 _MEDIA = {"csv": "text/csv; charset=utf-8", "ics": "text/calendar; charset=utf-8"}
 _KINDS = {"text/csv": "csv", "text/calendar": "ics"}
 _FILE = {"schema": {"type": "string"}}
 
 
-def create_app(service: TaskService) -> FastAPI:
-    """The application that answers with what `service` does and knows."""
+def create_app(services: Services) -> FastAPI:
+    """Build the application."""
     router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
-    saved_filters = resource_routes(SAVED_FILTERS, lambda: service.saved_filters)
+    saved_filters = resource_routes(SAVED_FILTERS, lambda: services.saved_filters)
 
     @router.post("", status_code=201)
     async def create_task(
         who: Writes, new: TaskIn, response: Response, key: IdempotencyKey = None
-    ) -> CreatedAnswer:
-        answer, repeated = service.create(actor(who), new, key)
+    ) -> CreatedTaskOut:
+        answer, replayed = services.tasks.create(actor(who), new, key)
         response.headers["Location"] = f"/api/v1/tasks/{answer.id}"
-        set_headers(response, answer.task.version, repeated)
+        set_headers(response, answer.task.version, replayed)
         return answer
 
     @router.get("")
-    async def list_tasks(who: Sees, query: Annotated[TaskQuery, Query()]) -> TasksAnswer:
-        completed = apply_saved_filter(service.saved_filters, who.id, query)
-        return service.read.list(actor(who), completed)
+    async def list_tasks(who: Reads, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+        completed = apply_saved_filter(services.saved_filters, who.id, query)
+        return services.queries.list(actor(who), completed)
 
     @router.get("/stats")
-    async def task_stats(who: Sees) -> StatsAnswer:
-        return service.read.stats(actor(who))
+    async def task_stats(who: Reads) -> StatsOut:
+        return services.queries.stats(actor(who))
 
     @router.post("/bulk")
     async def change_many(
-        who: Writes, asked: BulkIn, response: Response, key: IdempotencyKey = None
-    ) -> BulkAnswer:
-        answer, repeated = service.bulk(actor(who), asked, key)
-        set_headers(response, replayed=repeated)
+        who: Writes, bulk: BulkIn, response: Response, key: IdempotencyKey = None
+    ) -> TaskBulkOut:
+        answer, replayed = services.bulk.run(actor(who), bulk, key)
+        set_headers(response, replayed=replayed)
         return answer
 
     @router.get(
@@ -92,9 +92,9 @@ def create_app(service: TaskService) -> FastAPI:
         response_class=Response,
         responses={200: {"content": {"text/csv": _FILE, "text/calendar": _FILE}}},
     )
-    async def export_tasks(who: Sees, query: Annotated[ExportQuery, Query()]) -> Response:
-        completed = apply_saved_filter(service.saved_filters, who.id, query)
-        data, cursor = service.export(actor(who), completed)
+    async def export_tasks(who: Reads, query: Annotated[ExportQuery, Query()]) -> Response:
+        completed = apply_saved_filter(services.saved_filters, who.id, query)
+        data, cursor = services.queries.export(actor(who), completed)
         headers = {"Content-Disposition": f'attachment; filename="tasks.{query.format}"'}
         if cursor is not None:
             headers["X-Next-Cursor"] = cursor
@@ -108,60 +108,60 @@ def create_app(service: TaskService) -> FastAPI:
     )
     async def import_tasks(
         who: Writes, request: Request, response: Response, key: IdempotencyKey = None
-    ) -> ImportAnswer:
+    ) -> ImportOut:
         given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if given not in _KINDS:
             raise InvalidInput(
                 f"Content-Type is {given[:80]!r}; send a file as text/csv or text/calendar"
             )
         data = await request.body()
-        answer, repeated = service.import_file(actor(who), _KINDS[given], data, key)
-        set_headers(response, replayed=repeated)
+        answer, replayed = services.bulk.import_file(actor(who), _KINDS[given], data, key)
+        set_headers(response, replayed=replayed)
         return answer
 
     @router.get("/{task_id:ulid}", responses={304: {"description": "Still the version you have."}})
     async def get_task(
-        who: Sees,
+        who: Reads,
         task_id: TaskId,
         response: Response,
         if_none_match: IfNoneMatch = None,
-    ) -> TaskAnswer:
-        task = service.read.get(actor(who), task_id)
+    ) -> SingleTaskOut:
+        task = services.queries.get(actor(who), task_id)
         if same := not_modified(if_none_match, version_tag(task.version)):
             return same  # type: ignore[return-value]  # a response as it is passes the model by
         set_headers(response, task.version)
-        return TaskAnswer(task=task)
+        return SingleTaskOut(task=task)
 
     @router.put("/{task_id:ulid}", operation_id="put_task")
     @router.patch("/{task_id:ulid}", operation_id="patch_task")
     async def update_task(
         who: Writes,
         task_id: TaskId,
-        changes: TaskChanges,
+        changes: TaskChangesIn,
         response: Response,
         if_match: IfMatch = None,
-    ) -> TaskAnswer:
-        answer = service.update(actor(who), task_id, changes, expected_versions(if_match))
+    ) -> SingleTaskOut:
+        answer = services.tasks.update(actor(who), task_id, changes, expected_versions(if_match))
         set_headers(response, answer.task.version)
         return answer
 
     @router.delete("/{task_id:ulid}")
-    async def delete_task(who: Writes, task_id: TaskId, if_match: IfMatch = None) -> DeletedAnswer:
-        return service.delete(actor(who), task_id, expected_versions(if_match))
+    async def delete_task(who: Writes, task_id: TaskId, if_match: IfMatch = None) -> DeletedOut:
+        return services.tasks.delete(actor(who), task_id, expected_versions(if_match))
 
     @router.post("/{task_id:ulid}/complete")
     async def complete_task(
         who: Writes,
         task_id: TaskId,
         response: Response,
-        how: Completion | None = None,
+        completion: CompletionIn | None = None,
         if_match: IfMatch = None,
         key: IdempotencyKey = None,
-    ) -> TaskAnswer:
-        answer, repeated = service.complete(
-            actor(who), task_id, how or Completion(), expected_versions(if_match), key
+    ) -> SingleTaskOut:
+        answer, replayed = services.tasks.complete(
+            actor(who), task_id, completion or CompletionIn(), expected_versions(if_match), key
         )
-        set_headers(response, answer.task.version, repeated)
+        set_headers(response, answer.task.version, replayed)
         return answer
 
     @router.post("/{task_id:ulid}/reopen")
@@ -171,62 +171,64 @@ def create_app(service: TaskService) -> FastAPI:
         response: Response,
         if_match: IfMatch = None,
         key: IdempotencyKey = None,
-    ) -> TaskAnswer:
-        answer, repeated = service.reopen(actor(who), task_id, expected_versions(if_match), key)
-        set_headers(response, answer.task.version, repeated)
+    ) -> SingleTaskOut:
+        answer, replayed = services.tasks.reopen(
+            actor(who), task_id, expected_versions(if_match), key
+        )
+        set_headers(response, answer.task.version, replayed)
         return answer
 
     @router.get("/{task_id:ulid}/comments")
     async def list_comments(
-        who: Sees, task_id: TaskId, query: Annotated[PageQuery, Query()]
-    ) -> CommentsAnswer:
-        return service.read.comments(actor(who), task_id, query.limit, query.cursor)
+        who: Reads, task_id: TaskId, query: Annotated[PageQuery, Query()]
+    ) -> CommentPage:
+        return services.queries.comments(actor(who), task_id, query.limit, query.cursor)
 
     @router.post("/{task_id:ulid}/comments", status_code=201)
     async def add_comment(
         who: Writes, task_id: TaskId, new: CommentIn, response: Response, key: IdempotencyKey = None
-    ) -> CommentAnswer:
-        answer, repeated = service.comment(actor(who), task_id, new, key)
-        set_headers(response, replayed=repeated)
+    ) -> SingleCommentOut:
+        answer, replayed = services.relations.add_comment(actor(who), task_id, new, key)
+        set_headers(response, replayed=replayed)
         return answer
 
     @router.delete("/{task_id:ulid}/comments/{comment_id:ulid}")
-    async def delete_comment(who: Writes, task_id: TaskId, comment_id: TaskId) -> DeletedAnswer:
-        return service.delete_comment(actor(who), task_id, comment_id)
+    async def delete_comment(who: Writes, task_id: TaskId, comment_id: TaskId) -> DeletedOut:
+        return services.relations.delete_comment(actor(who), task_id, comment_id)
 
     @router.get("/{task_id:ulid}/subtasks")
-    async def list_subtasks(who: Sees, task_id: TaskId) -> SubtasksAnswer:
-        return service.read.subtasks(actor(who), task_id)
+    async def list_subtasks(who: Reads, task_id: TaskId) -> SubtasksOut:
+        return services.queries.subtasks(actor(who), task_id)
 
     @router.get("/{task_id:ulid}/dependencies")
-    async def list_dependencies(who: Sees, task_id: TaskId) -> DependenciesAnswer:
-        return service.read.dependencies(actor(who), task_id)
+    async def list_dependencies(who: Reads, task_id: TaskId) -> DependenciesOut:
+        return services.queries.dependencies(actor(who), task_id)
 
     @router.put("/{task_id:ulid}/dependencies/{needs_id:ulid}")
     async def add_dependency(
         who: Writes, task_id: TaskId, needs_id: TaskId, response: Response
-    ) -> TaskAnswer:
-        answer = service.depend(actor(who), task_id, needs_id)
+    ) -> SingleTaskOut:
+        answer = services.relations.add_dependency(actor(who), task_id, needs_id)
         set_headers(response, answer.task.version)
         return answer
 
     @router.delete("/{task_id:ulid}/dependencies/{needs_id:ulid}")
     async def drop_dependency(
         who: Writes, task_id: TaskId, needs_id: TaskId, response: Response
-    ) -> TaskAnswer:
-        answer = service.undepend(actor(who), task_id, needs_id)
+    ) -> SingleTaskOut:
+        answer = services.relations.delete_dependency(actor(who), task_id, needs_id)
         set_headers(response, answer.task.version)
         return answer
 
     @router.get("/{task_id:ulid}/history")
     async def list_history(
-        who: Sees, task_id: TaskId, query: Annotated[PageQuery, Query()]
-    ) -> HistoryAnswer:
-        return service.read.history(actor(who), task_id, query.limit, query.cursor)
+        who: Reads, task_id: TaskId, query: Annotated[PageQuery, Query()]
+    ) -> TaskHistoryPage:
+        return services.queries.history(actor(who), task_id, query.limit, query.cursor)
 
     return create_http_app("Hearth tasks", saved_filters, router)
 
 
 def actor(principal: Principal) -> Actor:
-    """Who acts, as the service knows them."""
+    """Return the actor of a request."""
     return Actor(principal.id, principal.may("tasks:manage"))

@@ -1,4 +1,4 @@
-"""What `tasks` tells its subscribers: `data` of each event, version 1."""
+"""Data of the domain events that `tasks` publishes, version 1."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 from functions.tasks.schemas import PriorityName, SourceOut, Status
 
 
-class _Told(BaseModel):
+class _EventData(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class TaskCreated(_Told):
+class TaskCreated(_EventData):
     """`task.created`: there is a new task."""
 
     task_id: str
@@ -29,7 +29,7 @@ class TaskCreated(_Told):
     created_at: datetime
 
 
-class TaskUpdated(_Told):
+class TaskUpdated(_EventData):
     """`task.updated`: fields of a task changed, and it was not completed by that."""
 
     task_id: str
@@ -39,7 +39,7 @@ class TaskUpdated(_Told):
     updated_at: datetime
 
 
-class TaskCompleted(_Told):
+class TaskCompleted(_EventData):
     """`task.completed`: it is done; `close_incident` asks to close the incident behind it."""
 
     task_id: str
@@ -51,7 +51,7 @@ class TaskCompleted(_Told):
     source: SourceOut | None
 
 
-class TaskReopened(_Told):
+class TaskReopened(_EventData):
     """`task.reopened`: it was completed or cancelled, and is to be done again."""
 
     task_id: str
@@ -61,7 +61,7 @@ class TaskReopened(_Told):
     source: SourceOut | None
 
 
-class TaskDeleted(_Told):
+class TaskDeleted(_EventData):
     """`task.deleted`: it is gone."""
 
     task_id: str
@@ -69,7 +69,7 @@ class TaskDeleted(_Told):
     deleted_at: datetime
 
 
-class TaskDue(_Told):
+class TaskDue(_EventData):
     """`task.due`: a reminder's time has come; `reminder` names it."""
 
     task_id: str

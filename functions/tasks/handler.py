@@ -1,25 +1,30 @@
-"""Queue messages in, outcomes out."""
+"""Queue messages of `tasks`."""
 
 from __future__ import annotations
 
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from typing import TYPE_CHECKING
 
-from functions.tasks.corrective import REPORT_READY, Inbox
-from functions.tasks.writer import REMIND
+from functions.tasks.reminders import REMIND
+from functions.tasks.worker import REPORT_READY
 from hearth.ledger.consumer import Consumer, each
-from hearth.ledger.ledger import Ledger, NewJob
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+    from functions.tasks.worker import TaskWorker
+    from hearth.ledger.ledger import Ledger, NewJob
 
 
-def make_handler(ledger: Ledger, inbox: Inbox) -> Consumer:
-    """The Lambda handler of the tasks queue."""
+def make_handler(ledger: Ledger, worker: TaskWorker) -> Consumer:
+    """Build the Lambda handler of the tasks queue."""
     work = {
-        # First: what cannot be read is filed under `tasks`.
-        REMIND: each(inbox.remind, ledger.now),
-        REPORT_READY: each(inbox.report_ready, ledger.now),
+        # The first kind names the queue under which unreadable messages are filed.
+        REMIND: each(worker.send_reminder, ledger.now),
+        REPORT_READY: each(worker.create_corrective_task, ledger.now),
     }
     return Consumer(ledger, work, translate)
 
 
 def translate(record: SQSRecord) -> list[NewJob] | str:
-    """Nobody but the ledger sends to this queue."""
-    return f"{str(record.body)[:80]!r} is no hint of the ledger"
+    """Ignore every message that is not a job notification: only the ledger sends to this queue."""
+    return f"{str(record.body)[:80]!r} is not a job notification"

@@ -1,4 +1,4 @@
-"""What `tasks` takes and gives over HTTP. Times are RFC 3339 in UTC; hours are decimal."""
+"""Request and response models of the tasks API. Times are RFC 3339 in UTC; hours are decimal."""
 
 from __future__ import annotations
 
@@ -115,13 +115,13 @@ class TaskIn(_Strict):
     parent_id: TaskId | None = Field(None, description="The task that this one is part of.")
     reminders: Annotated[list[Minutes], Field(max_length=MAX_REMINDERS)] = Field(
         default_factory=lambda: [0],
-        description="Minutes before the due date at which `task.due` is told.",
+        description="Minutes before the due date at which `task.due` is published.",
     )
     repeat_rule: RepeatRule | None = None
 
 
-class TaskChanges(_Strict):
-    """What shall be different; a field that is left out stays, null empties it."""
+class TaskChangesIn(_Strict):
+    """Changes of a task; an absent field stays as it is, null clears it."""
 
     # Defaults that no document shows, and that nobody reads: `given` has only what was sent.
     title: Title = Field(default_factory=str)
@@ -142,11 +142,11 @@ class TaskChanges(_Strict):
     repeat_rule: RepeatRule | None = None
 
     def given(self) -> dict[str, Any]:
-        """The fields that the caller named, with their values."""
+        """Return the fields that the request contains."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class Completion(_Strict):
+class CompletionIn(_Strict):
     """How a task is completed."""
 
     force: bool = Field(False, description="Also when tasks that it depends on are open.")
@@ -196,20 +196,20 @@ class TaskOut(BaseModel):
     completed_by: str | None
 
 
-class TaskAnswer(BaseModel):
+class SingleTaskOut(BaseModel):
     """One task."""
 
     task: TaskOut
 
 
-class CreatedAnswer(TaskAnswer):
+class CreatedTaskOut(SingleTaskOut):
     """The new task."""
 
     id: str
 
 
-class DeletedAnswer(BaseModel):
-    """It is gone."""
+class DeletedOut(BaseModel):
+    """The row was deleted."""
 
     success: Literal[True] = True
 
@@ -264,7 +264,7 @@ class ExportQuery(TaskFilter):
     format: Literal["csv", "ics"] = "csv"
 
 
-class TasksAnswer(BaseModel):
+class TaskPage(BaseModel):
     """One page of tasks."""
 
     tasks: list[TaskOut]
@@ -286,7 +286,7 @@ class TasksAnswer(BaseModel):
     ]
 
 
-class StatsAnswer(BaseModel):
+class StatsOut(BaseModel):
     """Counts of the tasks that the caller may see."""
 
     total: int
@@ -319,13 +319,13 @@ class CommentOut(BaseModel):
     created_at: datetime
 
 
-class CommentAnswer(BaseModel):
+class SingleCommentOut(BaseModel):
     """One comment."""
 
     comment: CommentOut
 
 
-class CommentsAnswer(BaseModel):
+class CommentPage(BaseModel):
     """Comments, oldest first."""
 
     comments: list[CommentOut]
@@ -341,7 +341,7 @@ class FieldChange(BaseModel):
 
 
 class HistoryEntry(BaseModel):
-    """What made one version; the first, and that of a copy, has no changes."""
+    """One version of a task; the first has no changes."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -351,23 +351,23 @@ class HistoryEntry(BaseModel):
     changes: list[FieldChange]
 
 
-class HistoryAnswer(BaseModel):
+class TaskHistoryPage(BaseModel):
     """Versions of a task, the latest first."""
 
     history: list[HistoryEntry]
     next_cursor: str | None
 
 
-class DependenciesAnswer(BaseModel):
-    """What a task waits for, and what waits for it, as far as the caller may see."""
+class DependenciesOut(BaseModel):
+    """What a task depends on, and what depends on it, as far as the caller may see."""
 
     depends_on: list[TaskOut]
     needed_by: list[TaskOut]
     hidden: Annotated[int, Field(description="How many more there are that the caller cannot see.")]
 
 
-class SubtasksAnswer(BaseModel):
-    """The parts of a task, oldest first."""
+class SubtasksOut(BaseModel):
+    """The subtasks of a task, oldest first."""
 
     subtasks: list[TaskOut]
 
@@ -381,7 +381,7 @@ class BulkOperation(_Strict):
     op: Literal["create", "update", "complete", "reopen", "delete"]
     id: TaskId | None = Field(None, description="Which task; not for create.")
     task: TaskIn | None = Field(None, description="For create.")
-    changes: TaskChanges | None = Field(None, description="For update.")
+    changes: TaskChangesIn | None = Field(None, description="For update.")
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
         None, description="Only if it still has this version."
     )
@@ -396,14 +396,14 @@ class BulkIn(_Strict):
 
 
 class ItemError(BaseModel):
-    """Why one item was refused."""
+    """Why one item failed."""
 
     code: str
     message: str
 
 
 class BulkItem(BaseModel):
-    """What became of one operation."""
+    """The result of one operation."""
 
     index: int
     op: str
@@ -413,8 +413,8 @@ class BulkItem(BaseModel):
     error: ItemError | None = None
 
 
-class BulkAnswer(BaseModel):
-    """What became of each operation, in their order."""
+class TaskBulkOut(BaseModel):
+    """The results of the operations, in their order."""
 
     succeeded: int
     failed: int
@@ -422,7 +422,7 @@ class BulkAnswer(BaseModel):
 
 
 class ImportItem(BaseModel):
-    """What became of one imported task."""
+    """The result of one imported task."""
 
     index: Annotated[int, Field(description="Place in the file, from 0.")]
     uid: str | None
@@ -431,8 +431,8 @@ class ImportItem(BaseModel):
     error: ItemError | None = None
 
 
-class ImportAnswer(BaseModel):
-    """What became of a file."""
+class ImportOut(BaseModel):
+    """The result of an import."""
 
     created: int
     updated: int
@@ -442,7 +442,7 @@ class ImportAnswer(BaseModel):
 
 
 class SafetyReport(BaseModel):
-    """What `safety.report.ready` tells, as far as a task needs it."""
+    """The fields of `safety.report.ready` that a task needs."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -457,7 +457,7 @@ class SafetyReport(BaseModel):
 
 
 class ImportedTask(_Strict):
-    """One task as a file gives it; checked like one that is sent."""
+    """One task of a file; validated like one of a request."""
 
     uid: Annotated[
         str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")

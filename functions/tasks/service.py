@@ -1,399 +1,355 @@
-"""What callers may do to tasks. Each method is one transaction; of very many tasks, several."""
+"""Writes to one task: create, update, complete, reopen, delete.
+
+Each public method is one transaction, done once for an idempotency key. Those that take a unit of
+work belong to a transaction of their caller: with each task they store its history and emit its
+events. One that raises has stored nothing, so that some changes of a transaction may fail.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
-from functions.tasks.changes import Actor, made, shown
-from functions.tasks.exchange import (
-    import_answer,
-    import_into,
-    read_file,
-    rows_of,
-    write_file,
-)
-from functions.tasks.reading import Reader
-from functions.tasks.repository import graph, notes, rows
-from functions.tasks.saved_filters import SAVED_FILTERS
+from functions.tasks import task_events
+from functions.tasks.reminders import reminder_jobs, reminder_keys
+from functions.tasks.repository import task_dependencies, task_history, tasks
+from functions.tasks.repository.tasks import TaskRow
 from functions.tasks.schemas import (
-    BulkAnswer,
-    BulkIn,
-    BulkItem,
-    BulkOperation,
-    CommentAnswer,
-    CommentIn,
-    CommentOut,
-    Completion,
-    CreatedAnswer,
-    DeletedAnswer,
-    ExportQuery,
-    ImportAnswer,
-    ItemError,
-    TaskAnswer,
-    TaskChanges,
+    CompletionIn,
+    CreatedTaskOut,
+    DeletedOut,
+    SingleTaskOut,
+    TaskChangesIn,
     TaskIn,
 )
-from functions.tasks.writer import Versions, Writer, seen
-from hearth.db import Database
-from hearth.errors import Conflict, Forbidden, HearthError, InvalidInput, NotFound
-from hearth.idempotency import IdempotentRequest, IdempotentRequests, split_by_rows
-from hearth.ids import new_ulid, utc_now
+from functions.tasks.task import (
+    Actor,
+    apply_changes,
+    is_open,
+    new_task,
+    next_occurrence,
+    to_response,
+)
+from hearth.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable
+from hearth.idempotency import IdempotentRequest, IdempotentRequests
 from hearth.ledger.ledger import Ledger, UnitOfWork
 from hearth.resource.service import ResourceService
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-MAX_COMMENTS: Final = 1_000
-MAX_DEPENDENCIES: Final = 50
-_MAX_WALK: Final = 2_000
+MAX_DEPTH: Final = 10
+MAX_SUBTASKS: Final = 100
+_ATTEMPTS: Final = 10
+
+Versions = frozenset[int] | None
+"""The versions that a caller expects; None: any."""
 
 
 class TaskService:
-    """Changes tasks.
+    """Creates, changes and deletes tasks.
 
     Args:
-        db: Where they are.
-        ledger: Where their events and reminders go.
-        writer: Stores them.
-        now: The present, timezone-aware.
+        zone: The site's time zone.
     """
 
-    def __init__(
-        self, db: Database, ledger: Ledger, writer: Writer, now: Callable[[], datetime] = utc_now
-    ) -> None:
-        self._db = db
-        self._ledger = ledger
-        self._writer = writer
-        self._now = now
+    def __init__(self, ledger: Ledger, zone: ZoneInfo) -> None:
+        self.zone = zone
         self._requests = IdempotentRequests(ledger, "tasks")
-        self.read = Reader(db, writer.zone, now)
-        self.saved_filters = ResourceService(SAVED_FILTERS, ledger)
+
+    # ---- one request each ----
 
     def create(
         self, actor: Actor, new: TaskIn, key: str | None = None
-    ) -> tuple[CreatedAnswer, bool]:
-        """A new task; and whether this was said before (so for all that take a key).
+    ) -> tuple[CreatedTaskOut, bool]:
+        """Create a task. The answer also says whether it is a replay (for all that take a key).
 
         Raises:
-            NotFound, Conflict: It cannot be part of that task.
-            InvalidInput: A repeat rule that cannot be.
+            NotFound, Conflict: See `insert`.
+            InvalidInput: The repeat rule is not valid.
         """
 
-        def work(unit: UnitOfWork) -> CreatedAnswer:
-            task = self._create(unit, actor, new)
-            return CreatedAnswer(id=task.id, task=shown(task))
+        def create(work: UnitOfWork) -> CreatedTaskOut:
+            task = new_task(new, actor.id, work.now, self.zone)
+            self.insert(work, actor, task)
+            return CreatedTaskOut(id=task.id, task=to_response(task))
 
-        content = ["create", new.model_dump(mode="json")]
-        return self._requests.run(IdempotentRequest(actor.id, key, content), CreatedAnswer, work)
+        content = ["create", new.model_dump(mode="json")] if key is not None else None
+        return self._requests.run(IdempotentRequest(actor.id, key, content), CreatedTaskOut, create)
 
     def update(
-        self, actor: Actor, task_id: str, changes: TaskChanges, expect: Versions = None
-    ) -> TaskAnswer:
-        """Change some fields; the last one to write wins, unless `expect` says otherwise.
+        self,
+        actor: Actor,
+        task_id: str,
+        changes: TaskChangesIn,
+        expected_versions: Versions = None,
+    ) -> SingleTaskOut:
+        """Change some fields; without `expected_versions` the last write wins.
 
         Raises:
-            NotFound, PreconditionFailed, Conflict, InvalidInput: See Writer.change.
+            NotFound, PreconditionFailed, Conflict, InvalidInput: See `change`.
         """
-        given = changes.given()
 
-        def work(unit: UnitOfWork) -> TaskAnswer:
-            task = self._writer.change(unit, actor, task_id, given, self._now(), expect=expect)
-            return TaskAnswer(task=shown(task))
+        def update(work: UnitOfWork) -> SingleTaskOut:
+            task = self.change(
+                work, actor, task_id, changes.given(), expected_versions=expected_versions
+            )
+            return SingleTaskOut(task=to_response(task))
 
-        return self._requests.run(IdempotentRequest(actor.id), TaskAnswer, work)[0]
+        return self._requests.run(IdempotentRequest(actor.id), SingleTaskOut, update)[0]
 
     def complete(
         self,
         actor: Actor,
         task_id: str,
-        how: Completion,
-        expect: Versions = None,
+        completion: CompletionIn,
+        expected_versions: Versions = None,
         key: str | None = None,
-    ) -> tuple[TaskAnswer, bool]:
+    ) -> tuple[SingleTaskOut, bool]:
         """Complete a task; a repeated one gets its next occurrence. Twice changes nothing.
 
         Raises:
-            NotFound, PreconditionFailed, Conflict: See Writer.change.
+            NotFound, PreconditionFailed, Conflict: See `change`.
         """
 
-        def work(unit: UnitOfWork) -> TaskAnswer:
-            task = self._writer.change(
-                unit,
+        def complete(work: UnitOfWork) -> SingleTaskOut:
+            task = self.change(
+                work,
                 actor,
                 task_id,
                 {"status": "completed"},
-                self._now(),
-                expect=expect,
-                force=how.force,
-                close_incident=how.close_incident,
+                expected_versions=expected_versions,
+                force=completion.force,
+                close_incident=completion.close_incident,
             )
-            return TaskAnswer(task=shown(task))
+            return SingleTaskOut(task=to_response(task))
 
-        content = ["complete", task_id, how.model_dump(mode="json")]
-        return self._requests.run(IdempotentRequest(actor.id, key, content), TaskAnswer, work)
+        content = ["complete", task_id, completion.model_dump(mode="json")]
+        return self._requests.run(
+            IdempotentRequest(actor.id, key, content), SingleTaskOut, complete
+        )
 
     def reopen(
-        self, actor: Actor, task_id: str, expect: Versions = None, key: str | None = None
-    ) -> tuple[TaskAnswer, bool]:
+        self,
+        actor: Actor,
+        task_id: str,
+        expected_versions: Versions = None,
+        key: str | None = None,
+    ) -> tuple[SingleTaskOut, bool]:
         """Make a completed or cancelled task pending; an open one stays as it is.
 
         Raises:
-            NotFound, PreconditionFailed: See Writer.change.
+            NotFound, PreconditionFailed: See `change`.
         """
 
-        def work(unit: UnitOfWork) -> TaskAnswer:
-            return TaskAnswer(task=shown(self._reopen(unit, actor, task_id, expect)))
+        def reopen(work: UnitOfWork) -> SingleTaskOut:
+            task = self.change_to_pending(work, actor, task_id, expected_versions)
+            return SingleTaskOut(task=to_response(task))
 
         return self._requests.run(
-            IdempotentRequest(actor.id, key, ["reopen", task_id]), TaskAnswer, work
+            IdempotentRequest(actor.id, key, ["reopen", task_id]), SingleTaskOut, reopen
         )
 
-    def delete(self, actor: Actor, task_id: str, expect: Versions = None) -> DeletedAnswer:
+    def delete(self, actor: Actor, task_id: str, expected_versions: Versions = None) -> DeletedOut:
         """Delete a task.
 
         Raises:
-            NotFound, PreconditionFailed, Forbidden, Conflict: See Writer.remove.
+            NotFound, PreconditionFailed, Forbidden, Conflict: See `remove`.
         """
 
-        def work(unit: UnitOfWork) -> DeletedAnswer:
-            self._writer.remove(unit, actor, task_id, self._now(), expect)
-            return DeletedAnswer()
+        def delete(work: UnitOfWork) -> DeletedOut:
+            self.remove(work, actor, task_id, expected_versions)
+            return DeletedOut()
 
-        return self._requests.run(IdempotentRequest(actor.id), DeletedAnswer, work)[0]
+        return self._requests.run(IdempotentRequest(actor.id), DeletedOut, delete)[0]
 
-    # ---- comments ----
+    # ---- parts of a transaction ----
 
-    def comment(
-        self, actor: Actor, task_id: str, new: CommentIn, key: str | None = None
-    ) -> tuple[CommentAnswer, bool]:
-        """Add a comment.
+    def insert(self, work: UnitOfWork, actor: Actor, task: TaskRow) -> bool:
+        """Store a new task; False when its id is taken.
 
         Raises:
-            NotFound: No such task that the actor sees.
-            Conflict: It has comments enough.
+            NotFound: The parent task does not exist or is not visible to the actor.
+            Conflict: The parent has too many subtasks, or is nested too deeply.
         """
+        if task.parent_id is not None:
+            task_dependencies.lock_dependency_graph(work.tx)
+            _check_parent(work.tx, actor, task.id, task.parent_id)
+        return self._insert(work, task)
 
-        def work(unit: UnitOfWork) -> CommentAnswer:
-            seen(unit.tx, actor, task_id)
-            if notes.count(unit.tx, task_id) >= MAX_COMMENTS:
-                raise Conflict(f"task {task_id} has {MAX_COMMENTS} comments; there is no room")
-            comment = notes.CommentRow(new_ulid(), task_id, actor.id, new.text, self._now())
-            notes.add(unit.tx, comment)
-            return CommentAnswer(comment=CommentOut.model_validate(comment))
-
-        content = ["comment", task_id, new.model_dump(mode="json")]
-        return self._requests.run(IdempotentRequest(actor.id, key, content), CommentAnswer, work)
-
-    def delete_comment(self, actor: Actor, task_id: str, comment_id: str) -> DeletedAnswer:
-        """Delete one's own comment.
+    def change(
+        self,
+        work: UnitOfWork,
+        actor: Actor,
+        task_id: str,
+        given: Mapping[str, Any],
+        *,
+        expected_versions: Versions = None,
+        force: bool = False,
+        close_incident: bool | None = None,
+    ) -> TaskRow:
+        """Store the next version of a task; the same one when nothing is different.
 
         Raises:
-            NotFound: No such comment, on no such task.
-            Forbidden: It is somebody else's.
+            NotFound: The task does not exist or is not visible to the actor.
+            PreconditionFailed: Its version is not one of `expected_versions`.
+            Conflict: It depends on open tasks, or cannot be a subtask of the new parent.
+            InvalidInput: The new values do not fit together.
         """
+        tx, now = work.tx, work.now
+        if given.get("parent_id") is not None:
+            task_dependencies.lock_dependency_graph(tx)
+        for _ in range(_ATTEMPTS):
+            before = get_visible_task(tx, actor, task_id, expected_versions)
+            after, changes = apply_changes(before, given, actor.id, now, self.zone)
+            if not changes:
+                return before
+            if after.parent_id is not None and after.parent_id != before.parent_id:
+                _check_parent(tx, actor, task_id, after.parent_id)
+            completes = after.status == "completed" and before.status != "completed"
+            following = None
+            if completes:
+                if not force:
+                    _check_dependencies(tx, task_id)
+                if before.next_id is None:
+                    following = next_occurrence(after, now, self.zone)
+                    after = replace(after, next_id=following.id if following else None)
+                    if following:
+                        changes = [*changes, {"field": "next_id", "old": None, "new": following.id}]
+            if not tasks.replace(tx, before, after):
+                continue  # another request was quicker: read the task again
+            task_history.record(tx, task_id, after.version, actor.id, now, changes)
+            _reschedule(work, before, after)
+            if completes:
+                work.emit(task_events.task_completed(after, actor.id, close_incident, now))
+            else:
+                fields = [change["field"] for change in changes]
+                work.emit(task_events.task_updated(after, actor.id, fields, now))
+                if is_open(after) and not is_open(before):
+                    work.emit(task_events.task_reopened(after, actor.id, now))
+            if following is not None:
+                self._insert(work, following)
+            return after
+        raise _contended(task_id)
 
-        def work(tx: Connection) -> DeletedAnswer:
-            seen(tx, actor, task_id)
-            found = notes.get(tx, task_id, comment_id)
-            if found is None:
-                raise NotFound(f"comment {comment_id[:40]} does not exist")
-            if found.author != actor.id and not actor.manages:
-                raise Forbidden("a comment is deleted by who wrote it")
-            notes.remove(tx, comment_id)
-            return DeletedAnswer()
-
-        return self._db.write(work)
-
-    # ---- dependencies ----
-
-    def depend(self, actor: Actor, task_id: str, needs_id: str) -> TaskAnswer:
-        """Let one task wait for another; twice changes nothing.
+    def change_to_pending(
+        self, work: UnitOfWork, actor: Actor, task_id: str, expected_versions: Versions
+    ) -> TaskRow:
+        """Reopen a completed or cancelled task; an open one stays as it is.
 
         Raises:
-            NotFound: The actor does not see both.
-            Conflict: The other waits for this one, or there are too many.
+            NotFound, PreconditionFailed: See `change`.
         """
-
-        def work(unit: UnitOfWork) -> TaskAnswer:
-            graph.take_turn(unit.tx)
-            task = seen(unit.tx, actor, task_id)
-            seen(unit.tx, actor, needs_id)
-            check_no_circle(unit.tx, task_id, needs_id)
-            if graph.add(unit.tx, task_id, needs_id):
-                change = {"field": "depends_on", "old": None, "new": needs_id}
-                task = self._writer.touch(unit, actor, task_id, change, self._now())
-            return TaskAnswer(task=shown(task))
-
-        return self._requests.run(IdempotentRequest(actor.id), TaskAnswer, work)[0]
-
-    def undepend(self, actor: Actor, task_id: str, needs_id: str) -> TaskAnswer:
-        """Let it wait no longer.
-
-        Raises:
-            NotFound: It does not, or the actor does not see it.
-        """
-
-        def work(unit: UnitOfWork) -> TaskAnswer:
-            graph.take_turn(unit.tx)
-            seen(unit.tx, actor, task_id)
-            if not graph.drop(unit.tx, task_id, needs_id):
-                raise NotFound(f"task {task_id} does not depend on {needs_id[:40]}")
-            change = {"field": "depends_on", "old": needs_id, "new": None}
-            task = self._writer.touch(unit, actor, task_id, change, self._now())
-            return TaskAnswer(task=shown(task))
-
-        return self._requests.run(IdempotentRequest(actor.id), TaskAnswer, work)[0]
-
-    # ---- many at once ----
-
-    def bulk(self, actor: Actor, asked: BulkIn, key: str | None = None) -> tuple[BulkAnswer, bool]:
-        """Do up to 100 things; what fails is told, and the rest is done."""
-
-        def work(unit: UnitOfWork, part: range) -> BulkAnswer:
-            items = []
-            for index in part:
-                operation = asked.operations[index]
-                item = BulkItem(index=index, op=operation.op, id=operation.id, status=200)
-                try:
-                    self._one_of_many(unit, actor, operation, item)
-                except HearthError as error:
-                    _refuse(item, error)
-                items.append(item)
-            return _of_bulk(items)
-
-        content = ["bulk", asked.model_dump(mode="json", exclude_unset=True)]
-        said, problem, repeated = self._requests.run_in_parts(
-            IdempotentRequest(actor.id, key, content),
-            BulkAnswer,
-            split_by_rows([_rows_of(operation) for operation in asked.operations]),
-            work,
-        )
-        items = [item for answer in said for item in answer.items]
-        for index, operation in enumerate(asked.operations[len(items) :], len(items)):
-            item = BulkItem(index=index, op=operation.op, id=operation.id, status=503)
-            if problem is not None:
-                _refuse(item, problem)
-            items.append(item)
-        return _of_bulk(items), repeated
-
-    def _one_of_many(
-        self, unit: UnitOfWork, actor: Actor, asked: BulkOperation, item: BulkItem
-    ) -> None:
-        expect = None if asked.version is None else frozenset({asked.version})
-        if asked.op == "create":
-            if asked.task is None or asked.id is not None:
-                raise InvalidInput("create takes a task, and no id")
-            task = self._create(unit, actor, asked.task)
-            item.id, item.status, item.version = task.id, 201, task.version
-            return
-        if asked.id is None or (asked.op == "update") != (asked.changes is not None):
-            raise InvalidInput(f"{asked.op} takes an id, and changes only for update")
-        if asked.op == "delete":
-            self._writer.remove(unit, actor, asked.id, self._now(), expect)
-            return
-        if asked.op == "reopen":
-            item.version = self._reopen(unit, actor, asked.id, expect).version
-            return
-        given: dict[str, Any] = (
-            asked.changes.given() if asked.changes is not None else {"status": "completed"}
-        )
-        item.version = self._writer.change(
-            unit,
-            actor,
-            asked.id,
-            given,
-            self._now(),
-            expect=expect,
-            force=asked.force,
-            close_incident=asked.close_incident,
-        ).version
-
-    def _create(self, unit: UnitOfWork, actor: Actor, new: TaskIn) -> rows.TaskRow:
-        now = self._now()
-        task = made(new, actor.id, now, self._writer.zone)
-        self._writer.add(unit, actor, task, now)
-        return task
-
-    def _reopen(
-        self, unit: UnitOfWork, actor: Actor, task_id: str, expect: Versions
-    ) -> rows.TaskRow:
-        task = seen(unit.tx, actor, task_id, expect)
-        if task.status not in ("completed", "cancelled"):
+        task = get_visible_task(work.tx, actor, task_id, expected_versions)
+        if is_open(task):
             return task
-        return self._writer.change(
-            unit, actor, task_id, {"status": "pending"}, self._now(), expect=expect
+        return self.change(
+            work, actor, task_id, {"status": "pending"}, expected_versions=expected_versions
         )
 
-    # ---- files ----
-
-    def export(self, actor: Actor, query: ExportQuery) -> tuple[bytes, str | None]:
-        """Tasks as a file, and the cursor for the rest (None: that was all).
-
-        Raises:
-            InvalidInput: A cursor of another list.
-        """
-        return write_file(self.read, actor, query, self._now())
-
-    def import_file(
-        self, actor: Actor, kind: str, data: bytes, key: str | None = None
-    ) -> tuple[ImportAnswer, bool]:
-        """Make or change the tasks of a file; those that are there as they are stay.
+    def touch(
+        self, work: UnitOfWork, actor: Actor, task_id: str, change: Mapping[str, Any]
+    ) -> TaskRow:
+        """Store the next version of a task of which something changed in another table.
 
         Raises:
-            InvalidInput: Not such a file, or more than 1,000 tasks.
+            NotFound: The task does not exist or is not visible to the actor.
         """
-        items = read_file(kind, data, self._writer.zone)
+        tx, now = work.tx, work.now
+        for _ in range(_ATTEMPTS):
+            before = get_visible_task(tx, actor, task_id)
+            after = replace(before, version=before.version + 1, updated_at=now)
+            if tasks.replace(tx, before, after):
+                task_history.record(tx, task_id, after.version, actor.id, now, [change])
+                work.emit(task_events.task_updated(after, actor.id, [change["field"]], now))
+                return after
+        raise _contended(task_id)
 
-        def work(unit: UnitOfWork, part: range) -> ImportAnswer:
-            return import_into(unit, self._writer, actor, items, part, self._now())
+    def remove(
+        self, work: UnitOfWork, actor: Actor, task_id: str, expected_versions: Versions = None
+    ) -> None:
+        """Delete a task with its comments, history and dependencies.
 
-        said, problem, repeated = self._requests.run_in_parts(
-            IdempotentRequest(actor.id, key, ["import", kind, data.hex()]),
-            ImportAnswer,
-            split_by_rows([rows_of(item) for item in items]),
-            work,
-        )
-        return import_answer(
-            [of for answer in said for of in answer.items], items, problem
-        ), repeated
+        Raises:
+            NotFound: The task does not exist or is not visible to the actor.
+            PreconditionFailed: Its version is not one of `expected_versions`.
+            Forbidden: Another user created it.
+            Conflict: It has subtasks.
+        """
+        # Locked, so that no other request adds a subtask meanwhile.
+        task_dependencies.lock_dependency_graph(work.tx)
+        for _ in range(_ATTEMPTS):
+            task = get_visible_task(work.tx, actor, task_id, expected_versions)
+            if not actor.manages and task.created_by != actor.id:
+                raise Forbidden("only its creator may delete a task; cancel it instead")
+            if number := tasks.count_subtasks(work.tx, task_id):
+                raise Conflict(f"task {task_id} has {number} subtasks; delete or move them first")
+            if not tasks.remove(work.tx, task):
+                continue
+            work.cancel(*reminder_keys(task))
+            work.emit(task_events.task_deleted(task, actor.id, work.now))
+            return
+        raise _contended(task_id)
+
+    def _insert(self, work: UnitOfWork, task: TaskRow) -> bool:
+        if not tasks.insert(work.tx, task, work.actor, work.now):
+            return False
+        work.add(*reminder_jobs(task, work.now))
+        work.emit(task_events.task_created(task, work.now))
+        return True
 
 
-def _of_bulk(items: list[BulkItem]) -> BulkAnswer:
-    failed = sum(item.error is not None for item in items)
-    return BulkAnswer(succeeded=len(items) - failed, failed=failed, items=items)
-
-
-def _refuse(item: BulkItem, error: HearthError) -> None:
-    item.status = error.status
-    item.error = ItemError(code=error.code, message=error.message)
-
-
-def _rows_of(operation: BulkOperation) -> int:
-    """How many rows an operation writes at most."""
-    if operation.task is not None:
-        return rows.most_rows(operation.task.title, operation.task.description, new=True)
-    given = operation.changes or TaskChanges()
-    return rows.most_rows(given.title, given.description, new=False)
-
-
-def check_no_circle(tx: Connection, task_id: str, needs_id: str) -> None:
-    """Check that `task_id` may wait for `needs_id`.
+def get_visible_task(
+    tx: Connection, actor: Actor, task_id: str, expected_versions: Versions = None
+) -> TaskRow:
+    """Return a task that the actor may see.
 
     Raises:
-        Conflict: It would wait for itself, or for too many.
+        NotFound: It does not exist, or is not visible; the error is the same (IDOR).
+        PreconditionFailed: Its version is not one of `expected_versions`.
     """
-    direct = graph.needs(tx, [task_id]).get(task_id, [])
-    if needs_id not in direct and len(direct) >= MAX_DEPENDENCIES:
-        raise Conflict(f"task {task_id} depends on {MAX_DEPENDENCIES} tasks; there is no room")
-    known = {needs_id}
-    edge = {needs_id}
-    while edge:
-        if task_id in edge:
-            raise Conflict(f"task {needs_id} depends on {task_id} already; that would be a circle")
-        edge = {needed for found in graph.needs(tx, edge).values() for needed in found} - known
-        known |= edge
-        if len(known) > _MAX_WALK:
-            raise Conflict(f"task {needs_id} depends on more than {_MAX_WALK} tasks")
+    task = tasks.get(tx, task_id, actor.viewer)
+    if task is None:
+        raise NotFound(f"task {task_id[:40]} does not exist")
+    if expected_versions is not None and task.version not in expected_versions:
+        raise PreconditionFailed(
+            f"task {task_id} has version {task.version} by now; read it again before changing it"
+        )
+    return task
+
+
+def _check_parent(tx: Connection, actor: Actor, task_id: str, parent_id: str) -> None:
+    if tasks.get(tx, parent_id, actor.viewer) is None:
+        raise NotFound(f"parent task {parent_id} does not exist")
+    if tasks.count_subtasks(tx, parent_id) >= MAX_SUBTASKS:
+        raise Conflict(f"task {parent_id} has {MAX_SUBTASKS} subtasks; there is no room")
+    above: str | None = parent_id
+    for _ in range(MAX_DEPTH):
+        if above is None:
+            return
+        if above == task_id:
+            raise Conflict(f"task {task_id} cannot be a subtask of itself")
+        above = tasks.parent_of(tx, above)
+    raise Conflict(f"tasks are nested at most {MAX_DEPTH} deep")
+
+
+def _check_dependencies(tx: Connection, task_id: str) -> None:
+    if number := task_dependencies.count_open(tx, task_id):
+        raise Conflict(
+            f"task {task_id} depends on {number} open tasks; complete them first, or use force"
+        )
+
+
+def _reschedule(work: UnitOfWork, before: TaskRow, after: TaskRow) -> None:
+    """Bring the reminder jobs in line with the task's due date, reminders and status."""
+    wanted = reminder_jobs(after, work.now)
+    kept = {job.dedupe_key for job in wanted}
+    work.cancel(*(key for key in reminder_keys(before) if key not in kept))
+    if reminder_keys(before) != reminder_keys(after) or is_open(before) != is_open(after):
+        work.add(*wanted)
+
+
+def _contended(task_id: str) -> Unavailable:
+    return Unavailable(f"task {task_id} is being changed by many requests; try again")

@@ -1,4 +1,4 @@
-"""What `tasks` reads from its environment."""
+"""Environment of the functions of `tasks`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from hearth.settings import CoreSettings
 
 
 class Settings(CoreSettings):
-    """The database, the queues, the subscribers and the time zone are all it needs."""
+    """The database, the queues and the site's time zone."""

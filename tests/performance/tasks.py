@@ -31,13 +31,12 @@ from zoneinfo import ZoneInfo
 from starlette.types import ASGIApp
 
 from functions.tasks.api import create_app
-from functions.tasks.changes import Actor, made
-from functions.tasks.reading import Reader
-from functions.tasks.repository.rows import stored
+from functions.tasks.queries import TaskQueries
 from functions.tasks.repository.tables import tasks
+from functions.tasks.repository.tasks import stored
 from functions.tasks.schemas import TaskIn, TaskQuery
-from functions.tasks.service import TaskService
-from functions.tasks.writer import Writer
+from functions.tasks.task import Actor, new_task
+from functions.tasks.wiring import build_services
 from hearth.db import Database
 from hearth.http.auth import PERMISSIONS, Principal, Role
 from hearth.ledger.events import Publisher
@@ -186,7 +185,7 @@ def fill(url: str, count: int) -> list[str]:
                 due_date=start + timedelta(hours=chance.randrange(3_000)) if number % 3 else None,
             )
             made_at = start + timedelta(seconds=number * 60)
-            row = stored(made(new, chance.choice(PEOPLE), made_at, ZoneInfo("UTC")))
+            row = stored(new_task(new, chance.choice(PEOPLE), made_at, ZoneInfo("UTC")))
             row["status"] = chance.choice(STATUSES)
             if row["status"] == "completed":
                 row |= {"completed_at": made_at, "seconds_open": chance.randrange(100_000)}
@@ -212,14 +211,14 @@ def in_database(url: str, requests: int) -> None:
             spent[0] += time.perf_counter() - began
 
     db.read = timed_read  # type: ignore[method-assign]
-    reader = Reader(db, ZoneInfo("UTC"), lambda: datetime.now(UTC))
+    queries = TaskQueries(db, ZoneInfo("UTC"), lambda: datetime.now(UTC))
     for actor in (Actor("local", manages=True), Actor("person3")):
         who = "everybody's" if actor.manages else "one's own"
         by_query: dict[str, list[float]] = {}
         for number in range(requests):
             query = QUERIES[number % len(QUERIES)]
             spent[0] = 0.0
-            reader.list(actor, TaskQuery.model_validate(query | _listed(query)))
+            queries.list(actor, TaskQuery.model_validate(query | _listed(query)))
             by_query.setdefault(json.dumps(query), []).append(spent[0] * 1000)
         show(f"database, lists of {who} tasks", [ms for of in by_query.values() for ms in of])
         slowest = sorted(by_query, key=lambda name: -max(sorted(by_query[name])[:-1] or [0]))[:4]
@@ -228,7 +227,7 @@ def in_database(url: str, requests: int) -> None:
         times = []
         for _ in range(30):
             spent[0] = 0.0
-            reader.stats(actor)
+            queries.stats(actor)
             times.append(spent[0] * 1000)
         show(f"database, stats of {who} tasks", times)
     db.close()
@@ -366,7 +365,7 @@ def peer() -> ASGIApp:
     """What uvicorn serves."""
     db = Database(os.environ["DATABASE_URL"])
     ledger = Ledger(db, MemoryQueues(), publisher=Publisher("tasks", {}))
-    return acting_as(create_app(TaskService(db, ledger, Writer(ZoneInfo("UTC")))), OWNER)
+    return acting_as(create_app(build_services(ledger, ZoneInfo("UTC"))), OWNER)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Everything of `tasks` that touches tables, one module for each thing that is stored.
+"""The tables of `tasks`, a module for each; every function takes the caller's transaction.
 
-`viewer` is whose tasks are seen: those that they created and those assigned to them; None sees all.
-Every function takes the caller's transaction.
+`viewer` is the user whose tasks are visible: those they created and those assigned to them; None
+sees all.
 """
 
 from functions.tasks.repository.tables import metadata

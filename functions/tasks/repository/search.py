@@ -2,7 +2,7 @@
 
 A list walks the index of its sort key; that holds every column that may be filtered by, so rows are
 dropped without being read, and the walk ends when the page is full. A count walks one such index.
-Words and tags have an index of their own (`terms.py`). Where one of them is rare, its tasks are
+Words and tags have an index of their own (`task_terms`). Where one of them is rare, its tasks are
 looked at, and sorted and counted. Where all are common, a walk as above soon fills the page; then
 the count is no more than what it is at least.
 """
@@ -31,9 +31,9 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from functions.tasks.repository import terms
-from functions.tasks.repository.rows import COLUMNS, TaskRow, row_of, visible
+from functions.tasks.repository import task_terms
 from functions.tasks.repository.tables import NEVER, PRIORITIES, tasks
+from functions.tasks.repository.tasks import COLUMNS, TaskRow, row_of, visible
 
 Sort = Literal["created_at", "updated_at", "due_date", "priority"]
 OPEN = ("pending", "in_progress", "blocked")
@@ -104,7 +104,7 @@ def find(
         ids, total = _walk(tx, filters, sort, descending, limit, after, skip, true())
         exact = True
     else:
-        some = terms.candidates(tx, filters.words, filters.tags)
+        some = task_terms.candidates(tx, filters.words, filters.tags)
         among = _t.id.in_(some.ids)
         look = _sort if some.all else _walk
         ids, total = look(tx, filters, sort, descending, limit, after, skip, among)

@@ -132,7 +132,7 @@ task_terms = Table(
     Column("task_id", Text, primary_key=True),
     sqlite_with_rowid=False,
 )
-"""Which tasks have which words and tags; `terms.py` says how."""
+"""Which tasks have which words and tags; `task_terms.py` says how."""
 
 dependencies = Table(
     "task_dependencies",

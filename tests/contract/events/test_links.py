@@ -10,8 +10,8 @@ import pytest
 from functions.detection.queries import Queries
 from functions.detection.schemas import IncidentQuery
 from functions.reports.queries import ReportQueries
-from functions.tasks.changes import Actor
-from functions.tasks.schemas import Completion
+from functions.tasks.schemas import CompletionIn
+from functions.tasks.task import Actor
 from hearth.ids import format_time
 from tests.contract.events.town import Town
 
@@ -38,7 +38,7 @@ def test_a_violation_becomes_a_report_and_a_task_and_the_task_closes_the_inciden
     task_id = report(town).task_id
     assert incident(town).closed_at is None
     town.clock.advance(600)
-    answer, _ = town.tasks.complete(BOSS, task_id, Completion())
+    answer, _ = town.tasks.complete(BOSS, task_id, CompletionIn())
     source = answer.task.source
     assert source is not None
     assert (source.report_id, source.incident_id) == (report(town).id, incident(town).incident_id)
@@ -55,7 +55,7 @@ def test_a_violation_becomes_a_report_and_a_task_and_the_task_closes_the_inciden
 def test_a_task_that_is_completed_without_closing_leaves_the_incident_open(town: Town) -> None:
     town.walk()
     town.work()
-    town.tasks.complete(BOSS, report(town).task_id, Completion(close_incident=False))
+    town.tasks.complete(BOSS, report(town).task_id, CompletionIn(close_incident=False))
     town.work()
     assert incident(town).closed_at is None
     assert town.unfinished() == []
@@ -67,7 +67,7 @@ def test_a_task_created_by_a_user_is_linked_to_no_incident(town: Town) -> None:
     town.walk()
     answer, _ = town.tasks.create(BOSS, TaskIn(title="Sweep the yard"))
     town.work()
-    town.tasks.complete(BOSS, answer.task.id, Completion())
+    town.tasks.complete(BOSS, answer.task.id, CompletionIn())
     town.work()
     assert report(town).task_id != answer.task.id
     assert incident(town).closed_at is None

@@ -22,7 +22,7 @@ from hearth.ledger.ledger import Job
 from scripts import event_schemas
 from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.contract.reports.conftest import Harness
-from tests.contract.tasks.desk import BOSS, Desk
+from tests.contract.tasks.harness import BOSS, Desk
 from tests.support.databases import migrated_sqlite
 
 TYPES = sorted(event_schemas.MODELS)

@@ -19,10 +19,9 @@ from functions.notifications.handler import make_handler as make_notifications
 from functions.notifications.stored_channels import ChannelDirectory
 from functions.notifications.worker import NotificationPlanner, Rules
 from functions.reports.handler import make_handler as make_reports
-from functions.tasks.corrective import Inbox
 from functions.tasks.handler import make_handler as make_tasks
 from functions.tasks.service import TaskService
-from functions.tasks.writer import Writer
+from functions.tasks.worker import TaskWorker
 from hearth.db import Database
 from hearth.declarations import SUBSCRIBERS, events_for
 from hearth.http.app import lambda_handler_for
@@ -71,9 +70,8 @@ class Town:
         bucket = self.stage.store
         store = MemoryStore(bucket.objects, bucket.content_types, bucket.times)
         self.bench = Harness(self.db, clock=self.clock, store=store, subscribers=SUBSCRIBERS)
-        writer = Writer(UTC)
         tasks = self.ledger_of("tasks")
-        self.tasks = TaskService(self.db, tasks, writer, self.clock)
+        self.tasks = TaskService(tasks, UTC)
         channels = ChannelDirectory(parse_channels("http://localhost/a?name=a"), self.ledger)
         planner = NotificationPlanner(self.db, channels, Rules(), UTC, "Yard", self.clock)
         delivery = MessageDelivery(self.db, channels, {"webhook": self.recorder}.get, self.clock)
@@ -84,7 +82,7 @@ class Town:
             "reports": make_reports(
                 self.ledger_of("reports"), self.bench.worker, self.bench.delivery
             ),
-            "tasks": make_tasks(tasks, Inbox(tasks, writer)),
+            "tasks": make_tasks(tasks, TaskWorker(self.tasks)),
         }
 
     def ledger_of(self, source: str) -> Ledger:

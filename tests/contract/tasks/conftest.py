@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from hearth.db import Database
-from tests.contract.tasks.desk import Desk
+from tests.contract.tasks.harness import Harness
 from tests.support.databases import migrated_sqlite
 
 
 @pytest.fixture
-def desk(migrated_url: str) -> Iterator[Desk]:
+def harness(migrated_url: str) -> Iterator[Harness]:
     """On SQLite and on PostgreSQL."""
     db = Database(migrated_url)
-    yield Desk(db)
+    yield Harness(db)
     db.close()
 
 
 @pytest.fixture
-def sqlite_desk(tmp_path: Path) -> Iterator[Desk]:
+def sqlite_harness(tmp_path: Path) -> Iterator[Harness]:
     """Where the engine does not matter."""
     url = migrated_sqlite(tmp_path / "hearth.db")
     db = Database(url)
-    yield Desk(db)
+    yield Harness(db)
     db.close()

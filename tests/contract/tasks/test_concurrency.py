@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.tasks.changes import Actor
-from functions.tasks.schemas import Completion, TaskChanges, TaskIn
+from functions.tasks.schemas import CompletionIn, TaskChangesIn, TaskIn
+from functions.tasks.task import Actor
 from hearth.errors import Conflict, HearthError
-from tests.contract.tasks.desk import ANA, Desk
+from tests.contract.tasks.harness import ANA, Harness
 
 ME = Actor(ANA.id)
 
@@ -39,77 +39,91 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def test_of_concurrent_changes_of_one_version_one_wins(desk: Desk) -> None:
-    task = desk.make()
+def test_of_concurrent_changes_of_one_version_one_wins(harness: Harness) -> None:
+    task = harness.make()
 
     def change(number: int) -> Callable[[], Any]:
-        changes = TaskChanges(title=f"by {number}")
-        return lambda: desk.service.update(ME, task["id"], changes, frozenset({1})).task.title
+        changes = TaskChangesIn(title=f"by {number}")
+        return lambda: (
+            harness.services.tasks.update(ME, task["id"], changes, frozenset({1})).task.title
+        )
 
     results = at_once(*map(change, range(6)))
     assert Counter(results)["PRECONDITION_FAILED"] == 5
     (winner,) = set(results) - {"PRECONDITION_FAILED"}
-    assert (desk.get(task["id"])["title"], desk.get(task["id"])["version"]) == (winner, 2)
+    assert (harness.get(task["id"])["title"], harness.get(task["id"])["version"]) == (winner, 2)
 
 
-def test_concurrent_changes_without_if_match_are_all_made_one_after_the_other(desk: Desk) -> None:
-    task = desk.make()
+def test_concurrent_changes_without_if_match_are_all_made_one_after_the_other(
+    harness: Harness,
+) -> None:
+    task = harness.make()
 
     def change(number: int) -> Callable[[], Any]:
-        changes = TaskChanges(title=f"by {number}")
-        return lambda: desk.service.update(ME, task["id"], changes).task.version
+        changes = TaskChangesIn(title=f"by {number}")
+        return lambda: harness.services.tasks.update(ME, task["id"], changes).task.version
 
     assert sorted(at_once(*map(change, range(6)))) == [2, 3, 4, 5, 6, 7]
-    history = desk.ask("GET", f"/{task['id']}/history").json()["history"]
+    history = harness.ask("GET", f"/{task['id']}/history").json()["history"]
     assert [entry["version"] for entry in history] == [7, 6, 5, 4, 3, 2, 1]
 
 
-def test_a_repeated_task_that_many_complete_at_once_has_one_next_occurrence(desk: Desk) -> None:
-    task = desk.make(due_date="2026-11-02T08:00:00Z", repeat_rule="FREQ=DAILY")
-    calls = [lambda: desk.service.complete(ME, task["id"], Completion())[0].task.next_id] * 6
+def test_a_repeated_task_that_many_complete_at_once_has_one_next_occurrence(
+    harness: Harness,
+) -> None:
+    task = harness.make(due_date="2026-11-02T08:00:00Z", repeat_rule="FREQ=DAILY")
+    calls = [
+        lambda: harness.services.tasks.complete(ME, task["id"], CompletionIn())[0].task.next_id
+    ] * 6
     results = at_once(*calls)
     assert len(set(results)) == 1
-    assert desk.list()["total"] == 2
-    assert len(desk.told("task.completed")) == 1
+    assert harness.list()["total"] == 2
+    assert len(harness.events("task.completed")) == 1
 
 
-def test_a_key_that_is_sent_many_times_at_once_makes_one_task(desk: Desk) -> None:
-    calls = [lambda: desk.service.create(ME, TaskIn(title="x"), "the-key")[0].id] * 6
+def test_a_key_that_is_sent_many_times_at_once_makes_one_task(harness: Harness) -> None:
+    calls = [lambda: harness.services.tasks.create(ME, TaskIn(title="x"), "the-key")[0].id] * 6
     assert len(set(at_once(*calls))) == 1
-    assert desk.list()["total"] == 1
+    assert harness.list()["total"] == 1
 
 
-def test_a_report_that_is_told_many_times_at_once_makes_one_task(desk: Desk) -> None:
-    jobs = desk.report_ready("r1")
-    at_once(*[lambda: desk.deliver(*jobs)] * 4)
-    assert len(desk.told("task.created")) == 1
+def test_a_report_that_is_told_many_times_at_once_makes_one_task(harness: Harness) -> None:
+    jobs = harness.report_ready("r1")
+    at_once(*[lambda: harness.deliver(*jobs)] * 4)
+    assert len(harness.events("task.created")) == 1
 
 
-def test_edges_that_close_a_circle_together_are_not_all_added(desk: Desk) -> None:
-    tasks = [desk.make(str(number)) for number in range(4)]
+def test_edges_that_close_a_circle_together_are_not_all_added(harness: Harness) -> None:
+    tasks = [harness.make(str(number)) for number in range(4)]
     # Each joins two that no other names: without a common lock none would see the circle.
     at_once(
         *[
-            lambda a=a, b=b: desk.service.depend(ME, tasks[a]["id"], tasks[b]["id"])
+            lambda a=a, b=b: harness.services.relations.add_dependency(
+                ME, tasks[a]["id"], tasks[b]["id"]
+            )
             for a, b in ((0, 1), (2, 3))
         ]
     )
     results = at_once(
         *[
-            lambda a=a, b=b: desk.service.depend(ME, tasks[a]["id"], tasks[b]["id"]).task.version
+            lambda a=a, b=b: (
+                harness.services.relations.add_dependency(
+                    ME, tasks[a]["id"], tasks[b]["id"]
+                ).task.version
+            )
             for a, b in ((1, 2), (3, 0))
         ]
     )
     assert Counter(results)["CONFLICT"] == 1
 
 
-def test_an_import_that_runs_twice_at_once_makes_each_task_once(desk: Desk) -> None:
+def test_an_import_that_runs_twice_at_once_makes_each_task_once(harness: Harness) -> None:
     data = b"uid,title\r\n" + b"".join(b"u%d,t%d\r\n" % (n, n) for n in range(10))
     results = at_once(
-        *[lambda: desk.service.import_file(ME, "csv", data)[0].failed] * 3,
+        *[lambda: harness.services.bulk.import_file(ME, "csv", data)[0].failed] * 3,
     )
     assert results == [0, 0, 0]
-    assert desk.list()["total"] == 10
+    assert harness.list()["total"] == 10
 
 
 def reaches(edges: set[tuple[int, int]], start: int, goal: int) -> bool:
@@ -121,8 +135,8 @@ def reaches(edges: set[tuple[int, int]], start: int, goal: int) -> bool:
 
 
 @pytest.fixture
-def six(sqlite_desk: Desk) -> tuple[Desk, list[str]]:
-    return sqlite_desk, [sqlite_desk.make(str(number))["id"] for number in range(6)]
+def six(sqlite_harness: Harness) -> tuple[Harness, list[str]]:
+    return sqlite_harness, [sqlite_harness.make(str(number))["id"] for number in range(6)]
 
 
 @settings(
@@ -134,16 +148,16 @@ def six(sqlite_desk: Desk) -> tuple[Desk, list[str]]:
 )
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=15))
 def test_dependencies_never_form_a_circle(
-    six: tuple[Desk, list[str]], wanted: list[tuple[int, int]]
+    six: tuple[Harness, list[str]], wanted: list[tuple[int, int]]
 ) -> None:
-    desk, ids = six
+    harness, ids = six
     edges: set[tuple[int, int]] = set()
     for a, b in wanted:
         if reaches(edges, b, a):
             with pytest.raises(Conflict):
-                desk.service.depend(ME, ids[a], ids[b])
+                harness.services.relations.add_dependency(ME, ids[a], ids[b])
         else:
-            desk.service.depend(ME, ids[a], ids[b])
+            harness.services.relations.add_dependency(ME, ids[a], ids[b])
             edges.add((a, b))
     for a, b in edges:
-        desk.service.undepend(ME, ids[a], ids[b])
+        harness.services.relations.delete_dependency(ME, ids[a], ids[b])

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.contract.tasks.desk import ANA, BEN, BOSS, Desk
+from tests.contract.tasks.harness import ANA, BEN, BOSS, Harness
 
 CSV = {"content-type": "text/csv; charset=utf-8"}
 ICS = {"content-type": "text/calendar"}
 
 
-def send(desk: Desk, kind: str, data: bytes, who: Any = ANA, **headers: str) -> Any:
+def send(harness: Harness, kind: str, data: bytes, who: Any = ANA, **headers: str) -> Any:
     given = {"csv": CSV, "ics": ICS}[kind] | headers
-    answer = desk.ask("POST", "/import", content=data, headers=given, who=who)
+    answer = harness.ask("POST", "/import", content=data, headers=given, who=who)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -25,17 +25,17 @@ def counts(body: Any) -> tuple[int, int, int, int]:
 
 
 @pytest.fixture
-def filled(desk: Desk) -> Desk:
-    desk.make("=HYPERLINK(1)", description="a\n'b\r\nc", tags=["x", "y"], due_date="2026-12-01")
-    desk.make("water", due_date="2026-11-02T08:00:00Z", repeat_rule="FREQ=WEEKLY", reminders=[5])
-    done = desk.make("done", estimated_hours=1.5, actual_hours=2)
-    desk.ask("POST", f"/{done['id']}/complete")
-    return desk
+def filled(harness: Harness) -> Harness:
+    harness.make("=HYPERLINK(1)", description="a\n'b\r\nc", tags=["x", "y"], due_date="2026-12-01")
+    harness.make("water", due_date="2026-11-02T08:00:00Z", repeat_rule="FREQ=WEEKLY", reminders=[5])
+    done = harness.make("done", estimated_hours=1.5, actual_hours=2)
+    harness.ask("POST", f"/{done['id']}/complete")
+    return harness
 
 
 @pytest.mark.parametrize("kind", ["csv", "ics"])
 def test_an_export_changes_nothing_where_it_came_from_and_makes_copies_elsewhere(
-    filled: Desk, kind: str
+    filled: Harness, kind: str
 ) -> None:
     file = filled.ask("GET", "/export", format=kind)
     assert file.headers["content-type"].startswith({"csv": "text/csv", "ics": "text/cal"}[kind])
@@ -54,57 +54,59 @@ def test_an_export_changes_nothing_where_it_came_from_and_makes_copies_elsewhere
     assert counts(send(filled, kind, file.content, BEN)) == (0, 1, 2, 0)
 
 
-def test_a_formula_is_text_in_the_csv(filled: Desk) -> None:
+def test_a_formula_is_text_in_the_csv(filled: Harness) -> None:
     text = filled.ask("GET", "/export").text
     assert "'=HYPERLINK(1)" in text
     assert ",=HYPERLINK" not in text
 
 
-def test_a_deleted_task_is_made_again_by_its_file(desk: Desk) -> None:
+def test_a_deleted_task_is_made_again_by_its_file(harness: Harness) -> None:
     data = b"uid,title\r\nu-1,from a file\r\n"
-    (item,) = send(desk, "csv", data)["items"]
-    desk.ask("DELETE", f"/{item['id']}")
-    assert counts(send(desk, "csv", data)) == (1, 0, 0, 0)
-    history = desk.ask("GET", f"/{item['id']}/history").json()["history"]
+    (item,) = send(harness, "csv", data)["items"]
+    harness.ask("DELETE", f"/{item['id']}")
+    assert counts(send(harness, "csv", data)) == (1, 0, 0, 0)
+    history = harness.ask("GET", f"/{item['id']}/history").json()["history"]
     assert [entry["version"] for entry in history] == [1]
 
 
-def test_lines_that_are_wrong_fail_by_themselves(desk: Desk) -> None:
+def test_lines_that_are_wrong_fail_by_themselves(harness: Harness) -> None:
     data = (
         b"uid,title,repeat_rule,due_date\r\n1,good,,\r\n2,,,\r\n"
         b"3,never,FREQ=SECONDLY,2026-11-02\r\n1,good again,,\r\n"
     )
-    body = send(desk, "csv", data)
+    body = send(harness, "csv", data)
     assert counts(body) == (1, 1, 0, 2)
     assert [item["outcome"] for item in body["items"]] == ["created", "failed", "failed", "updated"]
-    assert desk.titles() == ["good again"]
+    assert harness.titles() == ["good again"]
 
 
-def test_an_export_goes_on_where_it_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_goes_on_where_it_stopped(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(5):
-        desk.make(f"t{number}")
+        harness.make(f"t{number}")
     monkeypatch.setattr("functions.tasks.exchange.MAX_EXPORT", 2)
     titles: list[str] = []
     cursor: dict[str, str] = {}
     for _ in range(3):
-        answer = desk.ask("GET", "/export", **cursor)
+        answer = harness.ask("GET", "/export", **cursor)
         titles += [line.split(",")[1] for line in answer.text.splitlines()[1:]]
         cursor = {"cursor": answer.headers.get("x-next-cursor", "")}
     assert titles == ["t4", "t3", "t2", "t1", "t0"]
     assert "x-next-cursor" not in answer.headers
 
 
-def test_an_import_with_a_key_is_done_once(desk: Desk) -> None:
+def test_an_import_with_a_key_is_done_once(harness: Harness) -> None:
     key = {"Idempotency-Key": "file-1"}
-    first = send(desk, "csv", b"title\r\nx\r\n", **key)
-    assert send(desk, "csv", b"title\r\nx\r\n", **key) == first
-    again = desk.ask("POST", "/import", content=b"title\r\ny\r\n", headers=CSV | key)
+    first = send(harness, "csv", b"title\r\nx\r\n", **key)
+    assert send(harness, "csv", b"title\r\nx\r\n", **key) == first
+    again = harness.ask("POST", "/import", content=b"title\r\ny\r\n", headers=CSV | key)
     assert again.status_code == 409
 
 
-def test_a_file_of_another_kind_is_refused(sqlite_desk: Desk) -> None:
+def test_a_file_of_another_kind_is_refused(sqlite_harness: Harness) -> None:
     for headers in ({}, {"content-type": "application/json"}, {"content-type": "text/html"}):
-        answer = sqlite_desk.ask("POST", "/import", content=b"title\r\nx\r\n", headers=headers)
+        answer = sqlite_harness.ask("POST", "/import", content=b"title\r\nx\r\n", headers=headers)
         assert answer.status_code == 400
         assert "text/csv" in answer.json()["error"]["message"]
 
@@ -115,13 +117,13 @@ SQL = ["'; DROP TABLE tasks; --", "' OR '1'='1", '" OR ""="', "%", "_", "\\", "%
 
 
 @pytest.mark.parametrize("text", SQL)
-def test_sql_in_a_value_is_a_value(desk: Desk, text: str) -> None:
-    task = desk.make(text, description=text, category=text)
-    desk.make("other")
-    assert desk.get(task["id"])["title"] == text
-    assert [t["id"] for t in desk.list(category=text)["tasks"]] == [task["id"]]
-    assert [t["id"] for t in desk.list(search=text.split()[0])["tasks"]] == [task["id"]]
-    assert desk.list()["total"] == 2
+def test_sql_in_a_value_is_a_value(harness: Harness, text: str) -> None:
+    task = harness.make(text, description=text, category=text)
+    harness.make("other")
+    assert harness.get(task["id"])["title"] == text
+    assert [t["id"] for t in harness.list(category=text)["tasks"]] == [task["id"]]
+    assert [t["id"] for t in harness.list(search=text.split()[0])["tasks"]] == [task["id"]]
+    assert harness.list()["total"] == 2
 
 
 @pytest.mark.parametrize(
@@ -154,8 +156,8 @@ def test_sql_in_a_value_is_a_value(desk: Desk, text: str) -> None:
         "unknown=1",
     ],
 )
-def test_a_query_outside_its_limits_is_a_400(sqlite_desk: Desk, query: str) -> None:
-    answer = sqlite_desk.ask("GET", f"?{query}")
+def test_a_query_outside_its_limits_is_a_400(sqlite_harness: Harness, query: str) -> None:
+    answer = sqlite_harness.ask("GET", f"?{query}")
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
 
@@ -198,45 +200,47 @@ def test_a_query_outside_its_limits_is_a_400(sqlite_desk: Desk, query: str) -> N
     ids=lambda fields: json.dumps(fields)[:50],
 )
 def test_a_field_outside_its_limits_is_a_400_and_stores_nothing(
-    sqlite_desk: Desk, fields: dict[str, Any]
+    sqlite_harness: Harness, fields: dict[str, Any]
 ) -> None:
     body = json.dumps({"title": "x"} | fields).encode()
     headers = {"content-type": "application/json"}
-    answer = sqlite_desk.ask("POST", "", content=body, headers=headers)
+    answer = sqlite_harness.ask("POST", "", content=body, headers=headers)
     assert answer.status_code == 400, answer.text
     assert len(answer.content) < 20_000
-    assert sqlite_desk.list()["total"] == 0
+    assert sqlite_harness.list()["total"] == 0
 
 
-def test_the_ends_of_time_can_be_stored_and_listed(desk: Desk) -> None:
-    first = desk.make("first", due_date="0001-01-01T00:00:00Z")
-    last = desk.make("last", due_date="9999-12-31T23:59:59Z")
+def test_the_ends_of_time_can_be_stored_and_listed(harness: Harness) -> None:
+    first = harness.make("first", due_date="0001-01-01T00:00:00Z")
+    last = harness.make("last", due_date="9999-12-31T23:59:59Z")
     assert first["due_date"] == "0001-01-01T00:00:00Z"
-    assert desk.get(last["id"])["due_date"] == "9999-12-31T23:59:59Z"
-    assert desk.titles(sort="due_date", order="asc", limit=1) == ["first"]
-    assert desk.ask("GET", "/export", format="ics").status_code == 200
-    assert desk.ask("GET", "/export", format="csv").status_code == 200
+    assert harness.get(last["id"])["due_date"] == "9999-12-31T23:59:59Z"
+    assert harness.titles(sort="due_date", order="asc", limit=1) == ["first"]
+    assert harness.ask("GET", "/export", format="ics").status_code == 200
+    assert harness.ask("GET", "/export", format="csv").status_code == 200
 
 
-def test_ten_megabytes_and_deep_json_are_refused_before_they_are_read(sqlite_desk: Desk) -> None:
+def test_ten_megabytes_and_deep_json_are_refused_before_they_are_read(
+    sqlite_harness: Harness,
+) -> None:
     json_type = {"content-type": "application/json"}
     for path, headers in (("", json_type), ("/bulk", json_type), ("/import", CSV)):
-        answer = sqlite_desk.ask("POST", path, content=b"x" * 10_000_000, headers=headers)
+        answer = sqlite_harness.ask("POST", path, content=b"x" * 10_000_000, headers=headers)
         assert answer.status_code == 413
     deep = b'{"title":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
-    answer = sqlite_desk.ask("POST", "", content=deep, headers=json_type)
+    answer = sqlite_harness.ask("POST", "", content=deep, headers=json_type)
     assert answer.status_code == 400
     assert "deep" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("path", ["x", "01kajq6t1m5w8y2z3x4v5b6n7m", "%00", "..", "8" * 26])
-def test_an_id_that_is_none_is_never_looked_for(sqlite_desk: Desk, path: str) -> None:
+def test_an_id_that_is_none_is_never_looked_for(sqlite_harness: Harness, path: str) -> None:
     for method in ("GET", "DELETE"):
-        assert sqlite_desk.ask(method, f"/{path}", who=BOSS).status_code in (400, 404, 405)
+        assert sqlite_harness.ask(method, f"/{path}", who=BOSS).status_code in (400, 404, 405)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "\x7f"])
-def test_a_key_that_is_none_is_refused(sqlite_desk: Desk, key: str) -> None:
-    answer = sqlite_desk.ask("POST", "", {"title": "x"}, headers={"Idempotency-Key": key})
+def test_a_key_that_is_none_is_refused(sqlite_harness: Harness, key: str) -> None:
+    answer = sqlite_harness.ask("POST", "", {"title": "x"}, headers={"Idempotency-Key": key})
     assert answer.status_code == 400
-    assert sqlite_desk.list()["total"] == 0
+    assert sqlite_harness.list()["total"] == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.tasks.desk import ANA, BEN, Desk
+from tests.contract.tasks.harness import ANA, BEN, Harness
 
 Task = dict[str, Any]
 RANK = {"low": 1, "medium": 2, "high": 3, "urgent": 4}
@@ -18,14 +18,14 @@ NEVER = "9999"
 
 
 @pytest.fixture
-def many(desk: Desk) -> tuple[Desk, list[Task]]:
+def many(harness: Harness) -> tuple[Harness, list[Task]]:
     """Sixty tasks with some of everything; some made in the same microsecond."""
     chance = random.Random(7)
     tasks = []
     for number in range(60):
         if number % 3:
-            desk.clock.advance(60)
-        task = desk.make(
+            harness.clock.advance(60)
+        task = harness.make(
             f"Task {number} {chance.choice(['Straße', 'garden', 'roof_50%'])}",
             description=chance.choice(["", "with a ladder", "100% sure"]),
             status=chance.choice(["pending", "in_progress", "blocked"]),
@@ -36,10 +36,10 @@ def many(desk: Desk) -> tuple[Desk, list[Task]]:
             due_date=chance.choice([None, f"2026-11-{1 + number % 9:02}T12:00:00Z"]),
         )
         if number % 5 == 0:
-            task = desk.ask("POST", f"/{task['id']}/complete").json()["task"]
+            task = harness.ask("POST", f"/{task['id']}/complete").json()["task"]
         tasks.append(task)
-    desk.make("of somebody else", BEN)
-    return desk, tasks
+    harness.make("of somebody else", BEN)
+    return harness, tasks
 
 
 def text(task: Task) -> str:
@@ -87,14 +87,14 @@ def key_of(sort: str) -> Callable[[Task], tuple[Any, str]]:
 
 
 def test_every_filter_and_sort_gives_what_the_oracle_gives(
-    many: tuple[Desk, list[Task]],
+    many: tuple[Harness, list[Task]],
 ) -> None:
-    desk, tasks = many
+    harness, tasks = many
     for query, holds in CASES:
         expected = [task["id"] for task in tasks if holds(task)]
         for sort in ("created_at", "updated_at", "due_date", "priority"):
             for order in ("asc", "desc"):
-                page = desk.list(**query, sort=sort, order=order, limit=100)
+                page = harness.list(**query, sort=sort, order=order, limit=100)
                 found = [task["id"] for task in page["tasks"]]
                 wanted = [task for task in tasks if task["id"] in set(expected)]
                 wanted.sort(key=key_of(sort), reverse=order == "desc")
@@ -104,49 +104,49 @@ def test_every_filter_and_sort_gives_what_the_oracle_gives(
 
 @pytest.mark.parametrize("query", [{}, {"search": "task"}, {"status": "pending"}], ids=str)
 def test_pages_by_number_and_by_cursor_are_the_same(
-    many: tuple[Desk, list[Task]], query: dict[str, str]
+    many: tuple[Harness, list[Task]], query: dict[str, str]
 ) -> None:
-    desk, _ = many
+    harness, _ = many
     for sort in ("created_at", "due_date", "priority"):
-        whole = [task["id"] for task in desk.list(**query, sort=sort, limit=100)["tasks"]]
+        whole = [task["id"] for task in harness.list(**query, sort=sort, limit=100)["tasks"]]
         by_number: list[str] = []
         by_cursor: list[str] = []
         cursor: dict[str, str] = {}
         for number in range(1, 10):
-            page = desk.list(**query, sort=sort, limit=7, page=number)
+            page = harness.list(**query, sort=sort, limit=7, page=number)
             by_number += [task["id"] for task in page["tasks"]]
             assert page["total_pages"] == -(-len(whole) // 7)
             assert page["has_prev"] is (number > 1)
             if cursor or number == 1:
-                following = desk.list(**query, sort=sort, limit=7, **cursor)
+                following = harness.list(**query, sort=sort, limit=7, **cursor)
                 by_cursor += [task["id"] for task in following["tasks"]]
                 assert following["page"] == number
                 cursor = {"cursor": following["next_cursor"]} if following["has_next"] else {}
         assert by_number == by_cursor == whole
 
 
-def test_a_cursor_of_another_list_is_refused(desk: Desk) -> None:
+def test_a_cursor_of_another_list_is_refused(harness: Harness) -> None:
     for number in range(3):
-        desk.make(str(number))
-    cursor = desk.list(limit=1)["next_cursor"]
-    assert desk.ask("GET", cursor=cursor, sort="priority").status_code == 400
-    assert desk.ask("GET", cursor=cursor, order="asc").status_code == 400
-    assert desk.ask("GET", cursor=cursor[:-4]).status_code == 400
+        harness.make(str(number))
+    cursor = harness.list(limit=1)["next_cursor"]
+    assert harness.ask("GET", cursor=cursor, sort="priority").status_code == 400
+    assert harness.ask("GET", cursor=cursor, order="asc").status_code == 400
+    assert harness.ask("GET", cursor=cursor[:-4]).status_code == 400
 
 
-def test_stats_are_those_of_an_oracle(many: tuple[Desk, list[Task]]) -> None:
-    desk, tasks = many
-    stats = desk.ask("GET", "/stats").json()
+def test_stats_are_those_of_an_oracle(many: tuple[Harness, list[Task]]) -> None:
+    harness, tasks = many
+    stats = harness.ask("GET", "/stats").json()
     for field, counted in (("status", "by_status"), ("priority", "by_priority")):
         for name, number in stats[counted].items():
             assert number == sum(task[field] == name for task in tasks)
-    late = f"{desk.clock():%Y-%m-%dT%H:%M:%SZ}"
+    late = f"{harness.clock():%Y-%m-%dT%H:%M:%SZ}"
     assert stats["overdue"] == sum(
         task["status"] != "completed" and (task["due_date"] or NEVER) < late for task in tasks
     )
     assert stats["completion_rate"] == pytest.approx(12 / 60)
     assert stats["average_completion_time_hours"] == 0.0
-    assert desk.ask("GET", "/stats", who=BEN).json()["total"] == 1 + sum(
+    assert harness.ask("GET", "/stats", who=BEN).json()["total"] == 1 + sum(
         task["assignee"] == BEN.id for task in tasks
     )
 
@@ -167,38 +167,38 @@ def test_stats_are_those_of_an_oracle(many: tuple[Desk, list[Task]]) -> None:
     limit=st.integers(1, 4),
 )
 def test_no_task_is_missed_or_shown_twice_while_others_come_and_go(
-    sqlite_desk: Desk, steps: list[str], sort: str, order: str, limit: int
+    sqlite_harness: Harness, steps: list[str], sort: str, order: str, limit: int
 ) -> None:
-    desk = sqlite_desk
-    for task in desk.list(limit=100)["tasks"]:
-        desk.ask("DELETE", f"/{task['id']}")
+    harness = sqlite_harness
+    for task in harness.list(limit=100)["tasks"]:
+        harness.ask("DELETE", f"/{task['id']}")
     for number in range(8):
-        desk.make(
+        harness.make(
             str(number), priority=list(RANK)[number % 4], due_date=f"2026-12-0{1 + number % 3}"
         )
-    stay = {task["id"] for task in desk.list(limit=100)["tasks"]}
+    stay = {task["id"] for task in harness.list(limit=100)["tasks"]}
     shown: list[str] = []
     cursor: dict[str, str] = {}
     steps = list(steps)
     while True:
-        page = desk.list(sort=sort, order=order, limit=limit, **cursor)
+        page = harness.list(sort=sort, order=order, limit=limit, **cursor)
         shown += [task["id"] for task in page["tasks"]]
         if not page["has_next"]:
             break
         cursor = {"cursor": page["next_cursor"]}
         match steps.pop() if steps else None:
             case "create":
-                desk.make("new", priority="high")
+                harness.make("new", priority="high")
             case "delete shown":
                 gone = shown[-1]  # the very task that the cursor names
-                desk.ask("DELETE", f"/{gone}")
+                harness.ask("DELETE", f"/{gone}")
                 stay.discard(gone)
             case "delete next":
-                gone = desk.list(sort=sort, order=order, limit=1, **cursor)["tasks"][0]["id"]
-                desk.ask("DELETE", f"/{gone}")
+                gone = harness.list(sort=sort, order=order, limit=1, **cursor)["tasks"][0]["id"]
+                harness.ask("DELETE", f"/{gone}")
                 stay.discard(gone)
             case "change":
-                desk.ask("PUT", f"/{shown[0]}", {"description": "changed"})
+                harness.ask("PUT", f"/{shown[0]}", {"description": "changed"})
     assert len(shown) == len(set(shown))
     assert stay <= set(shown)
-    assert desk.list(ANA)["total"] >= len(stay)
+    assert harness.list(ANA)["total"] >= len(stay)

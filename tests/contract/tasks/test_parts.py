@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from hearth.errors import Unavailable
-from tests.contract.tasks.desk import Desk
+from tests.contract.tasks.harness import Harness
 
 CSV = {"content-type": "text/csv"}
 
@@ -17,9 +17,9 @@ def words(number: int, of: int) -> str:
     return " ".join(f"{of}w{n}" for n in range(number))
 
 
-def test_no_transaction_writes_more_than_dsql_takes(desk: Desk) -> None:
+def test_no_transaction_writes_more_than_dsql_takes(harness: Harness) -> None:
     written: list[int] = []
-    engine = desk.db.engine
+    engine = harness.db.engine
 
     def begun(*_: Any) -> None:
         written.append(0)
@@ -30,7 +30,7 @@ def test_no_transaction_writes_more_than_dsql_takes(desk: Desk) -> None:
 
     event.listen(engine, "begin", begun)
     event.listen(engine, "after_cursor_execute", ran)
-    created = desk.ask(
+    created = harness.ask(
         "POST",
         "/bulk",
         {
@@ -41,7 +41,7 @@ def test_no_transaction_writes_more_than_dsql_takes(desk: Desk) -> None:
         },
     ).json()
     assert created["succeeded"] == 6
-    changed = desk.ask(
+    changed = harness.ask(
         "POST",
         "/bulk",
         {
@@ -65,24 +65,24 @@ def file_of(number: int) -> bytes:
 
 
 def test_a_file_of_a_thousand_tasks_is_imported_and_one_of_more_is_refused(
-    sqlite_desk: Desk,
+    sqlite_harness: Harness,
 ) -> None:
-    desk = sqlite_desk
-    answer = desk.ask("POST", "/import", content=file_of(1_001), headers=CSV)
+    harness = sqlite_harness
+    answer = harness.ask("POST", "/import", content=file_of(1_001), headers=CSV)
     assert answer.status_code == 400
     assert "1000" in answer.json()["error"]["message"]
-    assert desk.list()["total"] == 0
-    answer = desk.ask("POST", "/import", content=file_of(1_000), headers=CSV)
+    assert harness.list()["total"] == 0
+    answer = harness.ask("POST", "/import", content=file_of(1_000), headers=CSV)
     assert (answer.status_code, answer.json()["created"]) == (200, 1_000)
     assert [item["index"] for item in answer.json()["items"]] == list(range(1_000))
-    assert desk.list(search="999")["total"] == 1
+    assert harness.list(search="999")["total"] == 1
 
 
 def test_a_request_that_broke_off_says_so_and_goes_on_when_it_is_repeated(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = CSV | {"Idempotency-Key": "k"}
-    add = desk.ledger.add
+    add = harness.ledger.add
     calls = 0
 
     def breaks(*given: Any) -> Any:
@@ -92,18 +92,18 @@ def test_a_request_that_broke_off_says_so_and_goes_on_when_it_is_repeated(
             raise Unavailable("the database does not answer")
         return add(*given)
 
-    monkeypatch.setattr(desk.ledger, "add", breaks)
-    answer = desk.ask("POST", "/import", content=file_of(10), headers=headers).json()
+    monkeypatch.setattr(harness.ledger, "add", breaks)
+    answer = harness.ask("POST", "/import", content=file_of(10), headers=headers).json()
     monkeypatch.undo()
     first = answer["created"]
     assert 0 < first < 10
     assert answer["failed"] == 10 - first
     assert answer["items"][-1]["error"]["message"] == "the database does not answer"
-    assert desk.list()["total"] == first
-    answer = desk.ask("POST", "/import", content=file_of(10), headers=headers).json()
+    assert harness.list()["total"] == first
+    answer = harness.ask("POST", "/import", content=file_of(10), headers=headers).json()
     assert (answer["created"], answer["failed"]) == (10, 0)
-    assert desk.list()["total"] == 10
-    again = desk.ask("POST", "/import", content=file_of(10), headers=headers)
+    assert harness.list()["total"] == 10
+    again = harness.ask("POST", "/import", content=file_of(10), headers=headers)
     assert again.json() == answer
-    other = desk.ask("POST", "/import", content=file_of(9), headers=headers)
+    other = harness.ask("POST", "/import", content=file_of(9), headers=headers)
     assert other.status_code == 409

@@ -11,17 +11,17 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event, inspect, select
 
-from functions.tasks.changes import Actor
 from functions.tasks.repository import metadata
 from functions.tasks.schemas import TaskQuery
+from functions.tasks.task import Actor
 from hearth import migrations
 from hearth.db import Database
-from tests.contract.tasks.desk import ANA, BOSS, Desk
+from tests.contract.tasks.harness import ANA, BOSS, Harness
 
 OWN_TABLES = frozenset(metadata.tables)
 
 
-def statements_of(desk: Desk, call: Any) -> list[tuple[str, Any]]:
+def statements_of(harness: Harness, call: Any) -> list[tuple[str, Any]]:
     """The SELECTs that a call sends."""
     sent: list[tuple[str, Any]] = []
 
@@ -29,17 +29,17 @@ def statements_of(desk: Desk, call: Any) -> list[tuple[str, Any]]:
         if sql.lstrip().startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
             sent.append((sql, parameters))
 
-    event.listen(desk.db.engine, "before_cursor_execute", note)
+    event.listen(harness.db.engine, "before_cursor_execute", note)
     try:
         call()
     finally:
-        event.remove(desk.db.engine, "before_cursor_execute", note)
+        event.remove(harness.db.engine, "before_cursor_execute", note)
     return sent
 
 
-def plan(desk: Desk, sql: str, parameters: Any) -> str:
+def plan(harness: Harness, sql: str, parameters: Any) -> str:
     def explain(tx: Any) -> str:
-        if desk.db.is_sqlite:
+        if harness.db.is_sqlite:
             found = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)
             return "\n".join(row[-1] for row in found)
         # Small tables are read whole because that is cheaper; here the question is what could be.
@@ -47,7 +47,7 @@ def plan(desk: Desk, sql: str, parameters: Any) -> str:
         tx.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
         return "\n".join(row[0] for row in tx.exec_driver_sql(f"EXPLAIN {sql}", parameters))
 
-    return desk.db.read(explain)
+    return harness.db.read(explain)
 
 
 SORTS = {
@@ -65,17 +65,19 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-def test_a_list_reads_indexes_only_and_sorts_nothing(desk: Desk) -> None:
+def test_a_list_reads_indexes_only_and_sorts_nothing(harness: Harness) -> None:
     for number in range(20):
-        desk.make(str(number), priority="high", category="home")
-    gather_statistics(desk)
+        harness.make(str(number), priority="high", category="home")
+    gather_statistics(harness)
     for viewer in (Actor(ANA.id), Actor(BOSS.id, manages=True)):
         for sort, index in SORTS.items():
             for filters in FILTERS:
                 query = TaskQuery.model_validate({"sort": sort, "limit": 5, **filters})
-                sent = statements_of(desk, lambda q=query, v=viewer: desk.service.read.list(v, q))
-                page, count = (plan(desk, sql, parameters) for sql, parameters in sent[:2])
-                if desk.db.is_sqlite:
+                sent = statements_of(
+                    harness, lambda q=query, v=viewer: harness.services.queries.list(v, q)
+                )
+                page, count = (plan(harness, sql, parameters) for sql, parameters in sent[:2])
+                if harness.db.is_sqlite:
                     assert f"COVERING INDEX {index}" in page
                     assert "TEMP B-TREE" not in page
                     assert "COVERING INDEX" in count
@@ -86,61 +88,65 @@ def test_a_list_reads_indexes_only_and_sorts_nothing(desk: Desk) -> None:
                     assert "Index Only Scan" in count, count
 
 
-def gather_statistics(desk: Desk) -> None:
+def gather_statistics(harness: Harness) -> None:
     """What PostgreSQL does by itself, after a while."""
-    if not desk.db.is_sqlite:
-        with desk.db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as tx:
+    if not harness.db.is_sqlite:
+        with harness.db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as tx:
             tx.exec_driver_sql("VACUUM ANALYZE tasks")
 
 
-def test_words_and_tags_are_looked_up(desk: Desk) -> None:
+def test_words_and_tags_are_looked_up(harness: Harness) -> None:
     for number in range(20):
-        desk.make(f"x{number}", tags=["a"])
+        harness.make(f"x{number}", tags=["a"])
     for query in (TaskQuery(search="x1"), TaskQuery(tags=["a"]), TaskQuery(search="x", tags=["b"])):
-        sent = statements_of(desk, lambda q=query: desk.service.read.list(Actor(ANA.id), q))
-        plans = [plan(desk, sql, parameters) for sql, parameters in sent]
+        sent = statements_of(
+            harness, lambda q=query: harness.services.queries.list(Actor(ANA.id), q)
+        )
+        plans = [plan(harness, sql, parameters) for sql, parameters in sent]
         # Only the words themselves, of which there are few, are looked through.
         assert not any("SCAN tasks" in p or "Seq Scan on tasks" in p for p in plans), plans
         assert not any("SCAN task_terms" in p or "Seq Scan on task_t" in p for p in plans), plans
 
 
-def test_statistics_read_one_index(desk: Desk) -> None:
-    desk.make()
-    gather_statistics(desk)
+def test_statistics_read_one_index(harness: Harness) -> None:
+    harness.make()
+    gather_statistics(harness)
     for viewer in (Actor(ANA.id), Actor(BOSS.id, manages=True)):
-        ((sql, parameters),) = statements_of(desk, lambda v=viewer: desk.service.read.stats(v))
-        steps = plan(desk, sql, parameters)
+        ((sql, parameters),) = statements_of(
+            harness, lambda v=viewer: harness.services.queries.stats(v)
+        )
+        steps = plan(harness, sql, parameters)
         assert "ix_tasks_stats" in steps
-        assert ("COVERING" if desk.db.is_sqlite else "Index Only Scan") in steps
+        assert ("COVERING" if harness.db.is_sqlite else "Index Only Scan") in steps
         assert "TEMP B-TREE" not in steps
 
 
-def test_nothing_else_reads_a_whole_table(desk: Desk) -> None:
-    task = desk.make(due_date="2026-12-01", repeat_rule="FREQ=DAILY")
-    other = desk.make()
+def test_nothing_else_reads_a_whole_table(harness: Harness) -> None:
+    task = harness.make(due_date="2026-12-01", repeat_rule="FREQ=DAILY")
+    other = harness.make()
 
     def everything() -> None:
-        desk.ask("PUT", f"/{task['id']}", {"parent_id": other["id"]})
-        desk.ask("PUT", f"/{task['id']}/dependencies/{other['id']}")
-        desk.ask("GET", f"/{task['id']}/dependencies")
-        desk.ask("GET", f"/{other['id']}/subtasks")
-        desk.ask("POST", f"/{task['id']}/comments", {"text": "c"})
-        desk.ask("GET", f"/{task['id']}/comments")
-        desk.ask("GET", f"/{task['id']}/history")
-        desk.ask("POST", "", {"title": "x"}, headers={"Idempotency-Key": "k"})
-        desk.ask("POST", "", {"title": "x"}, headers={"Idempotency-Key": "k"})
-        desk.ask("POST", "/import", content=b"uid,title\r\n1,x\r\n1,y\r\n",
+        harness.ask("PUT", f"/{task['id']}", {"parent_id": other["id"]})
+        harness.ask("PUT", f"/{task['id']}/dependencies/{other['id']}")
+        harness.ask("GET", f"/{task['id']}/dependencies")
+        harness.ask("GET", f"/{other['id']}/subtasks")
+        harness.ask("POST", f"/{task['id']}/comments", {"text": "c"})
+        harness.ask("GET", f"/{task['id']}/comments")
+        harness.ask("GET", f"/{task['id']}/history")
+        harness.ask("POST", "", {"title": "x"}, headers={"Idempotency-Key": "k"})
+        harness.ask("POST", "", {"title": "x"}, headers={"Idempotency-Key": "k"})
+        harness.ask("POST", "/import", content=b"uid,title\r\n1,x\r\n1,y\r\n",
                  headers={"content-type": "text/csv"})  # fmt: skip
-        desk.ask("POST", f"/{task['id']}/complete", {"force": True})
-        desk.ask("DELETE", f"/{task['id']}")
-        desk.deliver(*desk.report_ready("r1"))
+        harness.ask("POST", f"/{task['id']}/complete", {"force": True})
+        harness.ask("DELETE", f"/{task['id']}")
+        harness.deliver(*harness.report_ready("r1"))
 
-    sent = statements_of(desk, everything)
+    sent = statements_of(harness, everything)
     assert len(sent) > 40
     wrong = {
         sql: steps
         for sql, parameters in sent
-        for steps in [plan(desk, sql, parameters)]
+        for steps in [plan(harness, sql, parameters)]
         for table in OWN_TABLES
         if f"Seq Scan on {table}" in steps or f"SCAN {table}" in steps.split("\n")
     }
@@ -173,12 +179,12 @@ def test_the_tables_are_what_the_code_says(migrated_url: str) -> None:
 
 def test_the_migration_goes_down_and_up_again_with_tasks_there(migrated_url: str) -> None:
     db = Database(migrated_url)
-    desk = Desk(db)
-    desk.make()
+    harness = Harness(db)
+    harness.make()
     downgrade(migrated_url, "0006")
     assert not OWN_TABLES & set(db.read(lambda tx: inspect(tx).get_table_names()))
     migrations.upgrade(migrated_url)
-    assert desk.list()["total"] == 0
+    assert harness.list()["total"] == 0
     db.close()
 
 
@@ -186,10 +192,12 @@ def test_tasks_that_were_there_before_the_index_are_found_as_new_ones_are(
     migrated_url: str,
 ) -> None:
     db = Database(migrated_url)
-    desk = Desk(db)
-    desk.make("Stra\u00dfe und Dach", description="rinne \u2003 tor " * 3, tags=["roof", "Car"])
-    desk.make("\u5c4b\u6839\u3092\u76f4\u3059", description=" ".join(f"w{n}" for n in range(790)))
-    desk.make("x", category="home")
+    harness = Harness(db)
+    harness.make("Stra\u00dfe und Dach", description="rinne \u2003 tor " * 3, tags=["roof", "Car"])
+    harness.make(
+        "\u5c4b\u6839\u3092\u76f4\u3059", description=" ".join(f"w{n}" for n in range(790))
+    )
+    harness.make("x", category="home")
     tables = [metadata.tables[name] for name in ("task_terms", "task_words")]
 
     def indexed(tx: Any) -> list[set[Any]]:
@@ -201,7 +209,7 @@ def test_tasks_that_were_there_before_the_index_are_found_as_new_ones_are(
     downgrade(migrated_url, "0011")
     migrations.upgrade(migrated_url)
     assert db.read(indexed) == expected
-    assert desk.list(search="rinn tor", tags="car")["total"] == 1
+    assert harness.list(search="rinn tor", tags="car")["total"] == 1
     db.close()
 
 

@@ -9,7 +9,7 @@ import schemathesis
 
 from functions.tasks.api import create_app
 from hearth.db import Database
-from tests.contract.tasks.desk import ANA, Desk
+from tests.contract.tasks.harness import ANA, Harness
 from tests.support.databases import migrated_sqlite
 from tests.support.openapi_contract import Deferred, OpenApiContract, examples
 
@@ -27,13 +27,13 @@ CONTRACT = OpenApiContract(
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A few tasks of somebody."""
     db = Database(migrated_sqlite(tmp_path_factory.mktemp("tasks") / "hearth.db"))
-    desk = Desk(db)
-    tasks = [desk.make(str(number), due_date="2026-12-01") for number in range(200)]
+    harness = Harness(db)
+    tasks = [harness.make(str(number), due_date="2026-12-01") for number in range(200)]
     CONTRACT.ids["task_id"] = [task["id"] for task in tasks[:100]]
     CONTRACT.ids["needs_id"] = [task["id"] for task in tasks[100:]]
     for task in tasks[:5]:
-        desk.ask("POST", f"/{task['id']}/comments", {"text": "c"})
-    SERVICE.service = desk.service
+        harness.ask("POST", f"/{task['id']}/comments", {"text": "c"})
+    SERVICE.service = harness.services
     yield
     db.close()
 

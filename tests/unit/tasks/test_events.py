@@ -13,23 +13,23 @@ from hearth.db import Database
 from hearth.http.app import lambda_handler_for
 from hearth.idempotency import metadata as idempotency_metadata
 from hearth.ledger.ledger import metadata as ledger_metadata
-from tests.contract.tasks.desk import ANA, Desk
+from tests.contract.tasks.harness import ANA, Harness
 from tests.support.events import load_event
 from tests.support.fakes import LambdaContext
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def harness(tmp_path: Path) -> Iterator[Harness]:
     db = Database(f"sqlite:///{tmp_path}/hearth.db")
     ledger_metadata.create_all(db.engine)
     metadata.create_all(db.engine)
     idempotency_metadata.create_all(db.engine)
-    yield Desk(db)
+    yield Harness(db)
     db.close()
 
 
-def test_a_task_is_created_listed_and_completed(desk: Desk) -> None:
-    handle = lambda_handler_for(desk.app)
+def test_a_task_is_created_listed_and_completed(harness: Harness) -> None:
+    handle = lambda_handler_for(harness.app)
     created = handle(load_event("tasks-api/http_api_create"), LambdaContext())
     again = handle(load_event("tasks-api/http_api_create"), LambdaContext())
     assert (created["statusCode"], again["body"]) == (201, created["body"])
@@ -45,5 +45,7 @@ def test_a_task_is_created_listed_and_completed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["sqs_hint_report_ready", "sqs_hint_remind"])
-def test_a_hint_of_a_job_that_is_not_there_is_let_go(desk: Desk, name: str) -> None:
-    assert desk.handler(load_event(f"tasks/{name}"), LambdaContext()) == {"batchItemFailures": []}
+def test_a_hint_of_a_job_that_is_not_there_is_let_go(harness: Harness, name: str) -> None:
+    assert harness.handler(load_event(f"tasks/{name}"), LambdaContext()) == {
+        "batchItemFailures": []
+    }

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.tasks import calendar_file, csv_file
-from functions.tasks.changes import made
-from functions.tasks.exchange import read_file
-from functions.tasks.repository.rows import TaskRow
+from functions.tasks.files import calendar_file, csv_file
+from functions.tasks.files.exchange import read_file
+from functions.tasks.repository.tasks import TaskRow
 from functions.tasks.schemas import TaskIn
+from functions.tasks.task import new_task
 from hearth.errors import InvalidInput
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -56,7 +56,7 @@ def stored(draw: st.DrawFn) -> TaskRow:
     )
     status = draw(st.sampled_from(["pending", "in_progress", "blocked", "completed", "cancelled"]))
     done = NOW if status == "completed" else None
-    task = made(new, "ana", NOW - timedelta(days=3), ZONE)
+    task = new_task(new, "ana", NOW - timedelta(days=3), ZONE)
     return replace(task, status=status, completed_at=done, completed_by="ana" if done else None)
 
 
@@ -64,7 +64,7 @@ def check(task: TaskRow, kind: str, data: bytes) -> None:
     (item,) = read_file(kind, data, ZONE)
     assert item.problem == ""
     assert item.task is not None
-    again = made(item.task.task, "ana", NOW, ZONE)
+    again = new_task(item.task.task, "ana", NOW, ZONE)
     for name in (
         *("title", "description", "priority", "category", "tags", "assignee", "due_at"),
         *("estimated_hours", "actual_hours", "progress", "repeat_rule"),
@@ -99,7 +99,7 @@ def test_no_cell_is_a_formula(task: TaskRow) -> None:
 
 @given(st.text(max_size=30))
 def test_an_apostrophe_is_put_in_front_and_taken_off(text: str) -> None:
-    assert csv_file.plain(csv_file.neutral(text)) == text
+    assert csv_file.unescape_formula(csv_file.escape_formula(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_an_apostrophe_is_put_in_front_and_taken_off(text: str) -> None:
     ],
 )
 def test_what_a_spreadsheet_would_compute_is_text(cell: str, safe: str) -> None:
-    assert csv_file.neutral(cell) == safe
+    assert csv_file.escape_formula(cell) == safe
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def todo(*lines: str) -> bytes:
 def test_calendars_of_others_are_understood(lines: list[str], fields: dict[str, Any]) -> None:
     (item,) = read_file("ics", todo("UID:1", "SUMMARY:Mow", *lines), ZONE)
     assert item.task is not None, item.problem
-    task = made(item.task.task, "ana", NOW, ZONE)
+    task = new_task(item.task.task, "ana", NOW, ZONE)
     found = {
         "due": task.due_at and task.due_at.isoformat(),
         "priority": task.priority,
@@ -211,7 +211,7 @@ def test_a_to_do_that_is_wrong_is_refused_by_itself(lines: list[str]) -> None:
     for item in items:
         if item.task is not None:  # a rule is judged with its start, when the task is made
             with pytest.raises(InvalidInput):
-                made(item.task.task, "ana", NOW, ZONE)
+                new_task(item.task.task, "ana", NOW, ZONE)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)

@@ -205,6 +205,14 @@ def rows_of(tx: Connection, jobs: Sequence[NewJob]) -> list[Job]:
     return found
 
 
+def delete_queued(tx: Connection, dedupe_keys: Sequence[str]) -> None:
+    """Delete the jobs that no worker has begun."""
+    if dedupe_keys:
+        tx.execute(
+            delete(jobs_table).where(_t.dedupe_key.in_(dedupe_keys), _t.state == JobState.QUEUED)
+        )
+
+
 def delete_finished(tx: Connection, kind: str, before: datetime, limit: int) -> int:
     """Delete those of the `limit` oldest done jobs of a kind that finished before a time.
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hearth.ledger.table import delete_queued
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -48,6 +50,10 @@ class UnitOfWork:
     def add(self, *jobs: NewJob) -> None:
         """Add jobs; one whose dedupe key exists already is announced again when it is queued."""
         self._pending += jobs
+
+    def cancel(self, *dedupe_keys: str) -> None:
+        """Delete those jobs that are still queued; a notification of one finds nothing to do."""
+        delete_queued(self.tx, dedupe_keys)
 
     def flush(self) -> list[Job]:
         """Insert what was added since the last flush; the answer is every row of this outbox.

@@ -11,10 +11,9 @@ import httpx
 from sqlalchemy import select
 
 from functions.tasks.api import create_app
-from functions.tasks.corrective import Inbox
 from functions.tasks.handler import make_handler
-from functions.tasks.service import TaskService
-from functions.tasks.writer import Writer
+from functions.tasks.wiring import build_services
+from functions.tasks.worker import TaskWorker
 from hearth.db import Database
 from hearth.http.auth import Principal, Role
 from hearth.ledger.events import Event, Publisher
@@ -38,7 +37,7 @@ BOSS = caller(Role.DEVELOPER, "01J0000000000000000000B0SS")
 GUEST = caller(Role.GUEST, "01J000000000000000000GVEST")
 
 
-class Desk:
+class Harness:
     """The API and the queue function of `tasks` on one database."""
 
     def __init__(self, db: Database, zone: str = "UTC") -> None:
@@ -47,10 +46,9 @@ class Desk:
         self.queues = MemoryQueues()
         publisher = Publisher("tasks", SUBSCRIBERS)
         self.ledger = Ledger(db, self.queues, now=self.clock, publisher=publisher)
-        self.writer = Writer(ZoneInfo(zone))
-        self.service = TaskService(db, self.ledger, self.writer, self.clock)
-        self.app = SharedApp(create_app, self.service)
-        self.handler = make_handler(self.ledger, Inbox(self.ledger, self.writer))
+        self.services = build_services(self.ledger, ZoneInfo(zone), self.clock)
+        self.app = SharedApp(create_app, self.services)
+        self.handler = make_handler(self.ledger, TaskWorker(self.services.tasks))
 
     def ask(
         self,

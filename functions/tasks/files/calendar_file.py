@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from functions.tasks.repository.rows import TaskRow
+from functions.tasks.repository.tasks import TaskRow
 from hearth.errors import InvalidInput
 
 if TYPE_CHECKING:

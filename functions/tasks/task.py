@@ -1,4 +1,4 @@
-"""What a task becomes: new ones, and those that somebody changes. Nothing is stored here."""
+"""The rules of a task: new ones, changed ones, the next occurrence. Pure: nothing is stored."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from functions.tasks.recurrence import canonical, check_rule, next_due
-from functions.tasks.repository.rows import TaskRow
+from functions.tasks.repository.tasks import TaskRow
 from functions.tasks.schemas import CLOSED, SourceOut, TaskIn, TaskOut
 from hearth.errors import InvalidInput
 from hearth.ids import format_time, new_ulid
 
 _COLUMN_OF: Final = {"due_date": "due_at"}
-_TOLD: Final = (
+_TRACKED: Final = (
     *("title", "description", "status", "priority", "category", "tags", "assignee", "due_at"),
     *("estimated_hours", "actual_hours", "progress", "parent_id", "reminders", "repeat_rule"),
     *("next_id", "completed_at", "completed_by"),
@@ -25,22 +25,22 @@ _TOLD: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, and whether they see everybody's tasks."""
+    """Who acts, and whether they manage the tasks of all users."""
 
     id: str
     manages: bool = False
 
     @property
     def viewer(self) -> str | None:
-        """Whose tasks they see; None: all."""
+        """The user whose tasks are visible; None: all are."""
         return None if self.manages else self.id
 
 
 def due_at(value: datetime | date | None, zone: ZoneInfo) -> datetime | None:
-    """The moment of a due date; a day is over with its last second at the site.
+    """The time of a due date; a date means the last second of that day at the site.
 
     Raises:
-        InvalidInput: UTC has no name for that moment.
+        InvalidInput: The date is out of range.
     """
     if value is None or isinstance(value, datetime):
         return value
@@ -50,7 +50,7 @@ def due_at(value: datetime | date | None, zone: ZoneInfo) -> datetime | None:
         raise InvalidInput(f"due_date: {value} lies outside what can be stored") from error
 
 
-def made(
+def new_task(
     new: TaskIn,
     by: str,
     now: datetime,
@@ -60,19 +60,17 @@ def made(
     uid: str | None = None,
     source: tuple[str, str] | None = None,
 ) -> TaskRow:
-    """The first version of a task.
+    """Return the first version of a task.
 
     Args:
-        new: What is asked for.
-        by: Who creates it.
-        now: The present.
-        zone: Of the site.
-        task_id: Its id, where that follows from something.
-        uid: Its UID in calendars, where it came from one.
-        source: Report and incident that it was made from.
+        by: Id of its creator.
+        zone: The site's time zone.
+        task_id: Its id, where that is derived from something.
+        uid: Its UID in calendars, where it was imported from one.
+        source: Ids of the report and the incident behind a corrective task.
 
     Raises:
-        InvalidInput: A repeat rule that cannot be, or one without a due date.
+        InvalidInput: The repeat rule is not valid, or has no due date to start from.
     """
     task_id = task_id or new_ulid()
     due = due_at(new.due_date, zone)
@@ -81,7 +79,7 @@ def made(
         version=1,
         uid=uid or f"{task_id}@hearth",
         title=new.title.strip(),
-        description=_lines(new.description),
+        description=_normalize_line_ends(new.description),
         status=new.status,
         priority=new.priority,
         category=new.category.strip(),
@@ -110,13 +108,13 @@ def made(
     return task
 
 
-def changed(
+def apply_changes(
     before: TaskRow, given: Mapping[str, Any], by: str, now: datetime, zone: ZoneInfo
 ) -> tuple[TaskRow, list[dict[str, Any]]]:
-    """The next version, and what is different in it; nothing different: the same version.
+    """Return the next version and its changes; without a difference the same version and none.
 
     Raises:
-        InvalidInput: A repeat rule that cannot be, or one without a due date.
+        InvalidInput: The repeat rule is not valid, or has no due date to start from.
     """
     values: dict[str, Any] = {}
     for name, value in given.items():
@@ -130,14 +128,14 @@ def changed(
             case "title" | "category":
                 values[name] = value.strip()
             case "description":
-                values[name] = _lines(value)
+                values[name] = _normalize_line_ends(value)
             case "repeat_rule":
                 values[name] = canonical(value) if value else None
             case _:
                 values[name] = value
     after = replace(before, **values)
     if after.status != before.status:
-        after = _moved(before, after, by, now)
+        after = _apply_status_change(before, after, by, now)
     if after.repeat_rule != before.repeat_rule:
         start = after.due_at if after.repeat_rule else None
         after = replace(after, repeat_start=start, occurrence=1)
@@ -149,8 +147,8 @@ def changed(
     return after, changes
 
 
-def successor(done: TaskRow, now: datetime, zone: ZoneInfo) -> TaskRow | None:
-    """The next occurrence of a repeated task that has just been completed; None: that was all."""
+def next_occurrence(done: TaskRow, now: datetime, zone: ZoneInfo) -> TaskRow | None:
+    """Return the next occurrence of a completed repeating task; None after the last."""
     if done.repeat_rule is None or done.repeat_start is None or done.due_at is None:
         return None
     due = next_due(
@@ -180,8 +178,8 @@ def successor(done: TaskRow, now: datetime, zone: ZoneInfo) -> TaskRow | None:
     )
 
 
-def shown(task: TaskRow) -> TaskOut:
-    """A task as callers see it."""
+def to_response(task: TaskRow) -> TaskOut:
+    """Return the response model of a task."""
     source = source_of(task)
     values = {name: getattr(task, name) for name in TaskOut.model_fields if hasattr(task, name)}
     values |= {"tags": list(task.tags), "reminders": list(task.reminders)}
@@ -189,14 +187,14 @@ def shown(task: TaskRow) -> TaskOut:
 
 
 def source_of(task: TaskRow) -> SourceOut | None:
-    """What a task was made from."""
+    """Return the report and incident behind a corrective task."""
     if task.source_report_id is None or task.source_incident_id is None:
         return None
     return SourceOut(report_id=task.source_report_id, incident_id=task.source_incident_id)
 
 
 def is_open(task: TaskRow) -> bool:
-    """Whether there is something left to do."""
+    """Whether a task is neither completed nor cancelled."""
     return task.status not in CLOSED
 
 
@@ -209,13 +207,13 @@ def differences(before: TaskRow, after: TaskRow) -> list[dict[str, Any]]:
             "old": _json(getattr(before, column)),
             "new": _json(getattr(after, column)),
         }
-        for column in _TOLD
+        for column in _TRACKED
         if getattr(before, column) != getattr(after, column)
     ]
 
 
-def _moved(before: TaskRow, after: TaskRow, by: str, now: datetime) -> TaskRow:
-    """With what a change of status brings along."""
+def _apply_status_change(before: TaskRow, after: TaskRow, by: str, now: datetime) -> TaskRow:
+    """Set what a change of status implies: progress, completion time and by whom."""
     if after.status == "completed":
         seconds = max(0, int((now - before.created_at).total_seconds()))
         return replace(after, progress=100, completed_at=now, completed_by=by, seconds_open=seconds)
@@ -235,8 +233,8 @@ def _check_repeat(task: TaskRow, zone: ZoneInfo) -> None:
     check_rule(task.repeat_rule, task.due_at, zone)
 
 
-def _lines(text: str) -> str:
-    """With one kind of line end, so that a text is the same after it has been in a file."""
+def _normalize_line_ends(text: str) -> str:
+    """Use LF, so that a text is the same after an export and import."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

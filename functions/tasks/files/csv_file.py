@@ -13,7 +13,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from functions.tasks.repository.rows import TaskRow
+from functions.tasks.repository.tasks import TaskRow
 from hearth.db import encode_json
 from hearth.errors import InvalidInput
 from hearth.ids import format_time
@@ -27,13 +27,13 @@ _LISTS: Final = frozenset({"tags", "reminders"})
 _GUARDED: Final = frozenset("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
 
 
-def neutral(cell: str) -> str:
-    """A cell that no spreadsheet computes."""
+def escape_formula(cell: str) -> str:
+    """Return a cell that no spreadsheet evaluates."""
     return f"'{cell}" if cell[:1] in _GUARDED and cell else cell
 
 
-def plain(cell: str) -> str:
-    """What `neutral` was given."""
+def unescape_formula(cell: str) -> str:
+    """The inverse of `escape_formula`."""
     return cell[1:] if cell[:1] == "'" and cell[1:2] in _GUARDED and cell[1:] else cell
 
 
@@ -54,7 +54,7 @@ def line(task: TaskRow) -> str:
         value = values[name] if name in values else getattr(task, name)
         if name in ("due_date", "created_at", "completed_at") and value is not None:
             value = format_time(value)
-        cells.append("" if value is None else neutral(str(value)))
+        cells.append("" if value is None else escape_formula(str(value)))
     return _line(cells)
 
 
@@ -78,7 +78,7 @@ def items(data: bytes) -> Iterator[Mapping[str, Any]]:
             )
         for cells in reader:
             if cells:
-                yield _fields(dict(zip(names, map(plain, cells), strict=False)))
+                yield _fields(dict(zip(names, map(unescape_formula, cells), strict=False)))
     except csv.Error as error:
         raise InvalidInput(f"the CSV breaks off in line {reader.line_num}: {error}") from error
 

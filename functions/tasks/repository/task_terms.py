@@ -18,18 +18,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, Select, delete, func, select
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import delete as sql_delete
 
 from functions.tasks.repository.tables import task_terms, task_words
 from hearth.db import insert_for
 
 if TYPE_CHECKING:
-    from functions.tasks.repository.rows import TaskRow
+    from functions.tasks.repository.tasks import TaskRow
 
-MOST_WORDS: Final = 700
+MAX_WORDS: Final = 700
 """Of one task. A description of 4,000 characters has about 350 different ones; a change that takes
 all away and brings as many new ones still fits the 3,000 rows of a transaction on Aurora DSQL."""
-ENOUGH: Final = 1_000
+COMMON: Final = 1_000
 """A term that more tasks have is common: a walk through a list meets one of them soon."""
 
 
@@ -44,13 +45,13 @@ class Candidates:
     all: bool
 
 
-def add(tx: Connection, task: TaskRow) -> None:
-    """Let a new task be found."""
+def insert(tx: Connection, task: TaskRow) -> None:
+    """Index a new task."""
     _insert(tx, task.id, _terms(task))
 
 
-def change(tx: Connection, before: TaskRow, after: TaskRow) -> None:
-    """Let a task be found by what it says now."""
+def update(tx: Connection, before: TaskRow, after: TaskRow) -> None:
+    """Index the changed text of a task."""
     if _text(before) == _text(after):
         return
     old, new = _terms(before), _terms(after)
@@ -58,8 +59,8 @@ def change(tx: Connection, before: TaskRow, after: TaskRow) -> None:
     _insert(tx, after.id, {term: word for term, word in new.items() if term not in old})
 
 
-def remove(tx: Connection, task: TaskRow) -> None:
-    """Let a task be found no more. Its words stay: they cost little, and others may have them."""
+def delete(tx: Connection, task: TaskRow) -> None:
+    """Remove a task from the index. Its words stay: others may use them."""
     _delete(tx, task.id, _terms(task).keys())
 
 
@@ -74,10 +75,10 @@ def candidates(tx: Connection, words: Sequence[str], tags: Sequence[str]) -> Can
     chosen: Candidates | None = None
     for terms in _each(tx, words, tags):
         # The limit tells PostgreSQL, too, that these are few.
-        ids = select(task_terms.c.task_id).where(task_terms.c.term.in_(terms)).limit(ENOUGH + 1)
+        ids = select(task_terms.c.task_id).where(task_terms.c.term.in_(terms)).limit(COMMON + 1)
         number = tx.execute(select(func.count()).select_from(ids.subquery())).scalar_one()
         # Of very many words the last ones were not looked at.
-        chosen = Candidates(ids, all=number <= ENOUGH and len(terms) <= ENOUGH)
+        chosen = Candidates(ids, all=number <= COMMON and len(terms) <= COMMON)
         if chosen.all:
             break
     if chosen is None:
@@ -91,7 +92,7 @@ def _each(tx: Connection, words: Sequence[str], tags: Sequence[str]) -> Iterator
     # The longest is likely to be the rarest.
     for word in sorted(words, key=len, reverse=True):
         like = task_words.c.word.contains(word, autoescape=True)
-        yield list(tx.execute(select(task_words.c.term).where(like).limit(ENOUGH + 1)).scalars())
+        yield list(tx.execute(select(task_words.c.term).where(like).limit(COMMON + 1)).scalars())
 
 
 def _text(task: TaskRow) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ def _terms(task: TaskRow) -> dict[int, str | None]:
     """Each term of a task, with the word that it is; None: it is a tag."""
     different = dict.fromkeys("\n".join(_text(task)).casefold().split())
     found: dict[int, str | None] = {
-        _term("word", word): word for word in islice(different, MOST_WORDS)
+        _term("word", word): word for word in islice(different, MAX_WORDS)
     }
     return found | {_term("tag", tag): None for tag in task.tags}
 
@@ -114,17 +115,17 @@ def _term(kind: str, text: str) -> int:
 
 
 def _insert(tx: Connection, task_id: str, terms: dict[int, str | None]) -> None:
-    insert = insert_for(tx.dialect.name)
+    insert_of = insert_for(tx.dialect.name)
     # In the order of the key: two that write the same words wait for each other, once.
     words = [{"term": term, "word": word} for term, word in sorted(terms.items()) if word]
     if words:
-        tx.execute(insert(task_words).on_conflict_do_nothing(), words)
+        tx.execute(insert_of(task_words).on_conflict_do_nothing(), words)
     if terms:
         rows = [{"term": term, "task_id": task_id} for term in sorted(terms)]
-        tx.execute(insert(task_terms).on_conflict_do_nothing(), rows)
+        tx.execute(insert_of(task_terms).on_conflict_do_nothing(), rows)
 
 
 def _delete(tx: Connection, task_id: str, terms: Collection[int]) -> None:
     if terms:
         there = (task_terms.c.term.in_(terms)) & (task_terms.c.task_id == task_id)
-        tx.execute(delete(task_terms).where(there))
+        tx.execute(sql_delete(task_terms).where(there))

@@ -1,11 +1,12 @@
-"""Comments on tasks."""
+"""Rows of `task_comments`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, func, select
+from sqlalchemy import delete as sql_delete
 
 from functions.tasks.repository.tables import comments
 
@@ -23,8 +24,8 @@ class CommentRow:
     created_at: datetime
 
 
-def add(tx: Connection, comment: CommentRow) -> None:
-    """Keep a comment."""
+def insert(tx: Connection, comment: CommentRow) -> None:
+    """Store a comment."""
     tx.execute(comments.insert(), asdict(comment))
 
 
@@ -34,8 +35,8 @@ def count(tx: Connection, task_id: str) -> int:
     return int(tx.execute(query).scalar_one())
 
 
-def page(tx: Connection, task_id: str, after: str | None, limit: int) -> list[CommentRow]:
-    """Comments on a task, oldest first, from behind the id `after`."""
+def list_after(tx: Connection, task_id: str, after: str | None, limit: int) -> list[CommentRow]:
+    """Comments on a task, oldest first, those after the id `after`."""
     query = select(comments).where(_c.task_id == task_id).order_by(_c.id).limit(limit)
     if after is not None:
         query = query.where(_c.id > after)
@@ -49,6 +50,6 @@ def get(tx: Connection, task_id: str, comment_id: str) -> CommentRow | None:
     return None if found is None else CommentRow(*found)
 
 
-def remove(tx: Connection, comment_id: str) -> None:
+def delete(tx: Connection, comment_id: str) -> None:
     """Delete a comment."""
-    tx.execute(delete(comments).where(_c.id == comment_id))
+    tx.execute(sql_delete(comments).where(_c.id == comment_id))

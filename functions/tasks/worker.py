@@ -1,0 +1,80 @@
+"""Queue work: corrective tasks for safety reports, and reminders of due dates."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from functions.tasks.corrective_task import corrective_task
+from functions.tasks.reminders import reminder_name
+from functions.tasks.repository import task_reports, tasks
+from functions.tasks.schemas import EARLIEST, SafetyReport
+from functions.tasks.service import TaskService
+from functions.tasks.task import Actor, is_open, new_task
+from functions.tasks.task_events import task_due
+from hearth.errors import InvalidInput
+from hearth.ids import parse_time, ulid_from
+from hearth.ledger.consumer import Done, Outcome
+from hearth.ledger.events import received
+from hearth.ledger.ledger import Job, UnitOfWork
+from hearth.ledger.unit_of_work import SYSTEM
+from hearth.parsing import parse_model
+
+REPORT_READY: Final = "safety.report.ready"
+HEARTH: Final = Actor(SYSTEM, manages=True)
+
+
+class TaskWorker:
+    """Works on the jobs of the queue.
+
+    Args:
+        tasks: Stores the tasks that it creates.
+    """
+
+    def __init__(self, tasks: TaskService) -> None:
+        self._tasks = tasks
+
+    def create_corrective_task(self, job: Job) -> Outcome:
+        """Create the corrective task of a report, once for each report.
+
+        Raises:
+            InvalidInput: The event is not valid.
+        """
+        report = parse_model(SafetyReport, received(job.payload).data, REPORT_READY)
+        new = corrective_task(report)
+        task_id = ulid_from(EARLIEST, "report", report.report_id)
+
+        def write(work: UnitOfWork) -> None:
+            # The claim outlives the task: a repeated event does not restore a deleted one.
+            if task_reports.claim(work.tx, report.report_id, task_id, work.now):
+                task = new_task(
+                    new,
+                    HEARTH.id,
+                    work.now,
+                    self._tasks.zone,
+                    task_id=task_id,
+                    source=(report.report_id, report.incident_id),
+                )
+                self._tasks.insert(work, HEARTH, task)
+
+        return Done(write)
+
+    def send_reminder(self, job: Job) -> Outcome:
+        """Emit `task.due`, unless the task was closed, or its due date or reminders changed.
+
+        Raises:
+            InvalidInput: The job's payload is not valid.
+        """
+        try:
+            task_id, minutes = str(job.payload["task_id"]), int(job.payload["minutes"])
+            due_at = parse_time(job.payload["due_at"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidInput("tasks.remind needs task_id, due_at and minutes") from error
+
+        def write(work: UnitOfWork) -> None:
+            task = tasks.get(work.tx, task_id, None)
+            if task is None or not is_open(task) or task.due_at != due_at:
+                return
+            if minutes in task.reminders:
+                work.emit(task_due(task, due_at, reminder_name(task_id, due_at, minutes), work.now))
+
+        return Done(write)
