@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydantic import ValidationError
+
 from functions.tasks.corrective_task import corrective_task
 from functions.tasks.reminders import reminder_name
 from functions.tasks.repository import task_reports, tasks
@@ -17,7 +19,7 @@ from hearth.ledger.consumer import Done, Outcome
 from hearth.ledger.events import received
 from hearth.ledger.ledger import Job, UnitOfWork
 from hearth.ledger.unit_of_work import SYSTEM
-from hearth.parsing import parse_model
+from hearth.parsing import invalid_input
 
 REPORT_READY: Final = "safety.report.ready"
 HEARTH: Final = Actor(SYSTEM, manages=True)
@@ -39,7 +41,11 @@ class TaskWorker:
         Raises:
             InvalidInput: The event is not valid.
         """
-        report = parse_model(SafetyReport, received(job.payload).data, REPORT_READY)
+        try:
+            # Not by way of JSON text: half a surrogate pair, which JSON may hold, is cleaned later.
+            report = SafetyReport.model_validate(received(job.payload).data)
+        except ValidationError as error:
+            raise invalid_input(REPORT_READY, error) from error
         new = corrective_task(report)
         task_id = ulid_from(EARLIEST, "report", report.report_id)
 

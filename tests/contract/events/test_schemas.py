@@ -22,7 +22,7 @@ from hearth.ledger.ledger import Job
 from scripts import event_schemas
 from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.contract.reports.conftest import Harness
-from tests.contract.tasks.harness import BOSS, Desk
+from tests.contract.tasks.harness import BOSS, Harness
 from tests.support.databases import migrated_sqlite
 
 TYPES = sorted(event_schemas.MODELS)
@@ -37,7 +37,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, li
     bench = Harness(db)
     bench.add()
     bench.run()
-    _live(Desk(db))
+    _live(Harness(db))
     found: dict[str, list[Job]] = {}
     for name in TYPES:
         jobs = bench.jobs(name.rpartition(".v")[0])
@@ -53,20 +53,20 @@ def _detect(stage: DetectionHarness) -> None:
     stage.drain()
 
 
-def _live(desk: Desk) -> None:
+def _live(tasks: Harness) -> None:
     """Tasks with everything and with nothing, from their beginning to their end."""
-    desk.report_ready("01KASVZEBRY4C1W9T6P0X2K8MD", incident_id="01KASVZEBRY4C1W9T6P0X2K8MD")
-    desk.work()
-    full = desk.make(description="x", priority="high", due_date="2026-11-02T09:00:00Z",
+    tasks.report_ready("01KASVZEBRY4C1W9T6P0X2K8MD", incident_id="01KASVZEBRY4C1W9T6P0X2K8MD")
+    tasks.work()
+    full = tasks.make(description="x", priority="high", due_date="2026-11-02T09:00:00Z",
                      reminders=[60])  # fmt: skip
-    desk.clock.advance(3600)
-    desk.work()
-    desk.ask("PATCH", f"/{full['id']}", {"title": "Sweep it well"})
-    desk.make()
-    for task in desk.list(BOSS)["tasks"]:
-        desk.ask("POST", f"/{task['id']}/complete", {}, who=BOSS)
-        desk.ask("POST", f"/{task['id']}/reopen", who=BOSS)
-    desk.ask("DELETE", f"/{full['id']}")
+    tasks.clock.advance(3600)
+    tasks.work()
+    tasks.ask("PATCH", f"/{full['id']}", {"title": "Sweep it well"})
+    tasks.make()
+    for task in tasks.list(BOSS)["tasks"]:
+        tasks.ask("POST", f"/{task['id']}/complete", {}, who=BOSS)
+        tasks.ask("POST", f"/{task['id']}/reopen", who=BOSS)
+    tasks.ask("DELETE", f"/{full['id']}")
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -100,8 +100,8 @@ class Harness:
         """What the ledger holds, oldest first."""
         return sorted(self.ledger.list(kind=kind, limit=100).jobs, key=lambda job: job.id)
 
-    def told(self, kind: str, queue: str | None = None) -> list[dict[str, Any]]:
-        """`data` of the events of one type, once each."""
+    def events(self, kind: str, queue: str | None = None) -> list[dict[str, Any]]:
+        """Data of the events of one type, once each."""
         found = {
             job.payload["id"]: job.payload["data"]
             for job in self.jobs(kind)

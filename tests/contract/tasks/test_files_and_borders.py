@@ -85,7 +85,7 @@ def test_an_export_goes_on_where_it_stopped(
 ) -> None:
     for number in range(5):
         harness.make(f"t{number}")
-    monkeypatch.setattr("functions.tasks.exchange.MAX_EXPORT", 2)
+    monkeypatch.setattr("functions.tasks.files.exchange.MAX_EXPORT", 2)
     titles: list[str] = []
     cursor: dict[str, str] = {}
     for _ in range(3):
