@@ -35,7 +35,6 @@ from functions.tasks.task import (
 from hearth.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable
 from hearth.idempotency import IdempotentRequest, IdempotentRequests
 from hearth.ledger.ledger import Ledger, UnitOfWork
-from hearth.resource.service import ResourceService
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -22,7 +22,8 @@ from hearth.ledger.ledger import Job
 from scripts import event_schemas
 from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.contract.reports.conftest import Harness
-from tests.contract.tasks.harness import BOSS, Harness
+from tests.contract.tasks.harness import BOSS
+from tests.contract.tasks.harness import Harness as TaskHarness
 from tests.support.databases import migrated_sqlite
 
 TYPES = sorted(event_schemas.MODELS)
@@ -37,7 +38,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, li
     bench = Harness(db)
     bench.add()
     bench.run()
-    _live(Harness(db))
+    _live(TaskHarness(db))
     found: dict[str, list[Job]] = {}
     for name in TYPES:
         jobs = bench.jobs(name.rpartition(".v")[0])
@@ -53,7 +54,7 @@ def _detect(stage: DetectionHarness) -> None:
     stage.drain()
 
 
-def _live(tasks: Harness) -> None:
+def _live(tasks: TaskHarness) -> None:
     """Tasks with everything and with nothing, from their beginning to their end."""
     tasks.report_ready("01KASVZEBRY4C1W9T6P0X2K8MD", incident_id="01KASVZEBRY4C1W9T6P0X2K8MD")
     tasks.work()
