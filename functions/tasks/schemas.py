@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 
 from hearth.errors import InvalidInput
 from hearth.ids import ULID_PATTERN, parse_time
@@ -149,8 +149,8 @@ class TaskChangesIn(_Strict):
 class CompletionIn(_Strict):
     """How a task is completed."""
 
-    force: bool = Field(False, description="Also when tasks that it depends on are open.")
-    close_incident: bool | None = Field(
+    force: StrictBool = Field(False, description="Also when tasks that it depends on are open.")
+    close_incident: StrictBool | None = Field(
         None,
         description="Whether the incident behind it is closed too; left out: yes, if there is one.",
     )
@@ -228,7 +228,7 @@ class TaskCriteria(_Strict):
     assignee: Person | None = None
     due_before: DueDate | None = Field(None, description="Due before this time or day's end.")
     due_after: DueDate | None = Field(None, description="Due at this time, or later.")
-    overdue: bool = Field(False, description="Only open tasks whose due date has passed.")
+    overdue: StrictBool = Field(False, description="Only open tasks whose due date has passed.")
     search: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = Field(
         None,
         description="Words, or parts of words, that are all in title, description, category or "
@@ -242,6 +242,9 @@ class TaskCriteria(_Strict):
 
 class TaskFilter(TaskCriteria):
     """Which tasks, from where on."""
+
+    # In a query every value is text; in JSON only true and false are booleans.
+    overdue: bool = Field(False, description="Only open tasks whose due date has passed.")
 
     saved: TaskId | None = Field(
         None, description="A saved filter, for everything that this query leaves open."
@@ -385,8 +388,8 @@ class BulkOperation(_Strict):
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
         None, description="Only if it still has this version."
     )
-    force: bool = False
-    close_incident: bool | None = None
+    force: StrictBool = False
+    close_incident: StrictBool | None = None
 
 
 class BulkIn(_Strict):
