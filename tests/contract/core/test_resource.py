@@ -18,6 +18,7 @@ from hearth.http.auth import Principal, Role
 from hearth.ledger.events import Publisher
 from hearth.ledger.ledger import Ledger
 from hearth.resource.declaration import Resource
+from hearth.resource.operations import operations_of
 from hearth.resource.routes import resource_routes
 from hearth.resource.service import ResourceService
 from hearth.resource.table import table_of
@@ -567,6 +568,20 @@ def test_the_document_names_every_field_and_never_answers_a_secret(bench: Bench)
     }
     assert len(operations) == 10
     assert operations["Upsert Gadgets"] == ("put", "/api/v1/gadgets/bulk")
+
+
+def test_operations_can_be_read_without_a_service() -> None:
+    kinds = {one.kind: one for one in operations_of(GADGETS)}
+    assert set(kinds) == {
+        *("create", "get", "update", "delete", "list", "history"),
+        *("bulk_create", "bulk_update", "bulk_upsert", "bulk_delete"),
+    }
+    assert all(hasattr(ResourceService, kind) for kind in kinds)
+    assert kinds["create"].takes is not None
+    assert kinds["create"].takes.__name__ == "GadgetIn"
+    assert {one.permission for one in kinds.values()} == {"tasks:read", "tasks:write"}
+    without_key = gadgets(fields=tuple(f for f in GADGETS.fields if not f.unique))
+    assert "bulk_upsert" not in {one.kind for one in operations_of(without_key)}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@
 | `rows` | every statement |
 | `writer` | how a row is checked, stored, recorded and published |
 | `service` | the nine operations, for the routes and for the capability itself |
+| `operations` | what can be done, by whom and with which models, as data |
 | `routes` | the routes |
 
 How a capability gets one; `functions/tasks/saved_filters.py` is the smallest, cameras

@@ -31,13 +31,12 @@ from hearth.http.conditional import (
     set_headers,
     version_tag,
 )
-from hearth.http.query import PageQuery
 from hearth.ids import ULID_PATTERN
 from hearth.resource.declaration import Resource
-from hearth.resource.models import BulkDelete, BulkOut, DeletedOut, HistoryPage, models_of
+from hearth.resource.operations import Operation, operations_of
 from hearth.resource.service import ResourceService
 
-_UNCHANGED = "Still the version you have."
+_UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Still the version you have."}}
 RowId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]
 
 
@@ -51,138 +50,83 @@ def resource_routes(
     Args:
         service: Gives the service when a request comes, so that the document can be written
             without one.
-        without: Operations that the capability answers itself or not at all: `list`, `get`,
-            `history`, `create`, `update`, `delete`, `bulk`.
+        without: Kinds of operations that the capability answers itself or not at all.
     """
-    models = models_of(resource)
     router = APIRouter(prefix=resource.path, tags=[resource.path.split("/")[3]])
+    for operation in operations_of(resource):
+        if operation.kind in without:
+            continue
+        endpoint = _endpoint(operation, resource, service)
+        # FastAPI reads from here the types that only the declaration knows.
+        types: dict[str, Any] = {"who": Annotated[Principal, require(operation.permission)]}
+        if operation.takes is not None:
+            in_query = operation.method == "GET"
+            types["given"] = Annotated[operation.takes, Query()] if in_query else operation.takes
+        endpoint.__annotations__ |= types
+        router.add_api_route(
+            operation.path,
+            endpoint,
+            methods=[operation.method],
+            name=operation.name,
+            response_model=operation.gives,
+            status_code=operation.status,
+            responses=_UNCHANGED if operation.kind == "get" else None,
+        )
+    return router
 
-    async def list_rows(who: Principal, query: Any) -> Any:
-        return service().list(who.id, query)
+
+def _endpoint(
+    operation: Operation, resource: Resource, service: Callable[[], ResourceService]
+) -> Callable[..., Any]:
+    """A new function for an operation: FastAPI reads its parameters."""
+
+    async def list_rows(who: Principal, given: Any) -> Any:
+        return service().list(who.id, given)
 
     async def get_row(
         who: Principal, row_id: RowId, response: Response, if_none_match: IfNoneMatch = None
     ) -> Any:
         row: Any = service().get(who.id, row_id)
-        return not_modified(if_none_match, version_tag(row.version)) or _marked(response, row)
+        return not_modified(if_none_match, version_tag(row.version)) or _tagged(response, row)
 
-    async def list_history(
-        who: Principal, row_id: RowId, query: Annotated[PageQuery, Query()]
-    ) -> HistoryPage:
-        return service().history(who.id, row_id, query.limit, query.cursor)
+    async def list_history(who: Principal, row_id: RowId, given: Any) -> Any:
+        return service().history(who.id, row_id, given.limit, given.cursor)
 
     async def create_row(
-        who: Principal, new: Any, response: Response, key: IdempotencyKey = None
+        who: Principal, given: Any, response: Response, key: IdempotencyKey = None
     ) -> Any:
         row: Any
-        row, replayed = service().create(who.id, new, key)
+        row, replayed = service().create(who.id, given, key)
         response.headers["Location"] = f"{resource.path}/{row.id}"
-        return _marked(response, row, replayed)
+        return _tagged(response, row, replayed)
 
     async def update_row(
-        who: Principal, row_id: RowId, changes: Any, response: Response, if_match: IfMatch = None
+        who: Principal, row_id: RowId, given: Any, response: Response, if_match: IfMatch = None
     ) -> Any:
-        return _marked(
-            response, service().update(who.id, row_id, changes, expected_versions(if_match))
-        )
+        row = service().update(who.id, row_id, given, expected_versions(if_match))
+        return _tagged(response, row)
 
-    async def delete_row(who: Principal, row_id: RowId, if_match: IfMatch = None) -> DeletedOut:
+    async def delete_row(who: Principal, row_id: RowId, if_match: IfMatch = None) -> Any:
         return service().delete(who.id, row_id, expected_versions(if_match))
 
-    async def bulk_create(
-        who: Principal, asked: Any, response: Response, key: IdempotencyKey = None
+    async def change_many(
+        who: Principal, given: Any, response: Response, key: IdempotencyKey = None
     ) -> Any:
-        return _replayed(response, service().bulk_create(who.id, asked, key))
+        answer, replayed = getattr(service(), operation.kind)(who.id, given, key)
+        set_headers(response, replayed=replayed)
+        return answer
 
-    async def bulk_update(
-        who: Principal, asked: Any, response: Response, key: IdempotencyKey = None
-    ) -> Any:
-        return _replayed(response, service().bulk_update(who.id, asked, key))
-
-    async def bulk_upsert(
-        who: Principal, asked: Any, response: Response, key: IdempotencyKey = None
-    ) -> Any:
-        return _replayed(response, service().bulk_upsert(who.id, asked, key))
-
-    async def bulk_delete(
-        who: Principal, asked: Any, response: Response, key: IdempotencyKey = None
-    ) -> Any:
-        return _replayed(response, service().bulk_delete(who.id, asked, key))
-
-    reads = Annotated[Principal, require(resource.read)]
-    writes = Annotated[Principal, require(resource.write)]
-    one, some = resource.name, resource.plural
-
-    def route(
-        operation: str,
-        method: str,
-        path: str,
-        endpoint: Callable[..., Any],
-        name: str,
-        answer: type[Any],
-        status: int = 200,
-        **types: Any,
-    ) -> None:
-        if operation in without:
-            return
-        # FastAPI reads the parameters' types, which only the declaration knows, from here.
-        endpoint.__annotations__ |= types
-        unchanged: dict[int | str, dict[str, Any]] = {304: {"description": _UNCHANGED}}
-        router.add_api_route(
-            path,
-            endpoint,
-            methods=[method],
-            name=name,
-            response_model=answer,
-            status_code=status,
-            responses=unchanged if operation == "get" else None,
-        )
-
-    query: Any = Annotated[models.query, Query()]
-    bulk, changes = models.bulk_create, models.bulk_update
-    of_row = "/{row_id:ulid}"
-    route("list", "GET", "", list_rows, f"list_{some}", models.page, who=reads, query=query)
-    route(
-        *("create", "POST", "", create_row, f"create_{one}", models.out, 201),
-        who=writes,
-        new=models.create,
-    )
-    route("bulk", "POST", "/bulk", bulk_create, f"create_{some}", BulkOut, who=writes, asked=bulk)
-    route(
-        *("bulk", "PATCH", "/bulk", bulk_update, f"update_{some}", BulkOut),
-        who=writes,
-        asked=changes,
-    )
-    if resource.key is not None:
-        route(
-            *("bulk", "PUT", "/bulk", bulk_upsert, f"upsert_{some}", BulkOut),
-            who=writes,
-            asked=bulk,
-        )
-    route(
-        *("bulk", "POST", "/bulk/delete", bulk_delete, f"delete_{some}", BulkOut),
-        who=writes,
-        asked=BulkDelete,
-    )
-    route("get", "GET", of_row, get_row, f"get_{one}", models.out, who=reads)
-    route(
-        *("update", "PATCH", of_row, update_row, f"update_{one}", models.out),
-        who=writes,
-        changes=models.changes,
-    )
-    route("delete", "DELETE", of_row, delete_row, f"delete_{one}", DeletedOut, who=writes)
-    route(
-        *("history", "GET", f"{of_row}/history", list_history, f"list_{one}_history", HistoryPage),
-        who=reads,
-    )
-    return router
+    endpoints: dict[str, Callable[..., Any]] = {
+        "list": list_rows,
+        "get": get_row,
+        "history": list_history,
+        "create": create_row,
+        "update": update_row,
+        "delete": delete_row,
+    }
+    return endpoints.get(operation.kind, change_many)
 
 
-def _marked(response: Response, row: Any, replayed: bool = False) -> Any:
+def _tagged(response: Response, row: Any, replayed: bool = False) -> Any:
     set_headers(response, row.version, replayed)
     return row
-
-
-def _replayed(response: Response, answer: tuple[BulkOut, bool]) -> BulkOut:
-    set_headers(response, replayed=answer[1])
-    return answer[0]
