@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hearth.resource.service import ResourceService
 
-Fraction = Annotated[float, Field(ge=0, le=1, strict=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Part = Annotated[list[Fraction], Field(min_length=4, max_length=4)]
 MIN_PART: Final = 0.05  # of width and height, as in a policy: less shows nobody
 

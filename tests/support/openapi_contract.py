@@ -13,7 +13,7 @@ A module fixture fills a database, points `SERVICE` at the real service and name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -59,6 +59,15 @@ def examples(number: int) -> Callable[[Any], Any]:
 def is_wrong(case: schemathesis.Case, place: ParameterLocation) -> bool:
     """Whether that part of the request is wrong on purpose, and must stay so."""
     return case.meta is not None and case.meta.is_negative_at(place)
+
+
+def objects_of(body: Any) -> Iterator[dict[str, Any]]:
+    """Every JSON object in a body."""
+    for value in body.values() if isinstance(body, dict) else body:
+        if isinstance(value, dict | list):
+            yield from objects_of(value)
+    if isinstance(body, dict):
+        yield body
 
 
 @dataclass

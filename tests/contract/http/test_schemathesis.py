@@ -9,10 +9,12 @@ import asyncio
 import base64
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 import schemathesis
+from schemathesis.core.parameters import ParameterLocation
 
 from functions.detection.api import create_app as detection_app
 from functions.detection.queries import Queries
@@ -28,12 +30,24 @@ from hearth.paging import encode_cursor
 from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.contract.reports.conftest import Harness
 from tests.support.databases import migrated_sqlite
-from tests.support.openapi_contract import TOKEN, Deferred, OpenApiContract, examples
+from tests.support.openapi_contract import (
+    TOKEN,
+    Deferred,
+    OpenApiContract,
+    examples,
+    is_wrong,
+    objects_of,
+)
 from tests.support.report_events import payload
 
 SERVICES = {"detection": Deferred(), "reports": Deferred(), "jobs": Deferred()}
 CURSORS: dict[str, str] = {}
-INCIDENTS = OpenApiContract(detection_app(SERVICES["detection"]), cursor=CURSORS.__getitem__)
+INCIDENTS = OpenApiContract(
+    detection_app(SERVICES["detection"]),
+    # 412: no document can say which version a camera has.
+    accepted=("2xx", "3xx", "401", "403", "404", "409", "412"),
+    cursor=CURSORS.__getitem__,
+)
 REPORTS = OpenApiContract(reports_app(SERVICES["reports"]), cursor=CURSORS.__getitem__)
 JOBS = OpenApiContract(jobs_app(SERVICES["jobs"]), cursor=CURSORS.__getitem__)
 DOCS = OpenApiContract(docs_app(Assets()))
@@ -63,12 +77,17 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     ]
     REPORTS.ids["report_id"] = [payload()["incident_id"]]
     JOBS.ids["job_id"] = [job.id for job in stage.ledger.list(limit=100).jobs]
+    storage = SimpleNamespace(db=db, store=stage.store, ledger=stage.ledger)
+    queries = Queries(storage)
+    create = queries.cameras.models.create
+    cameras = [create(name=name, source="rtsp://user:password@cam/a") for name in ("gate", "attic")]
+    rows: list[Any] = [queries.cameras.create("u", camera)[0] for camera in cameras]
+    INCIDENTS.ids["row_id"] = [row.id for row in rows]
+    CURSORS["/api/v1/cameras/{row_id}/history"] = encode_cursor("2")
     CURSORS["/api/v1/incidents"] = encode_cursor(INCIDENTS.ids["incident_id"][-1])
     CURSORS["/api/v1/jobs"] = encode_cursor(JOBS.ids["job_id"][0])
     CURSORS["/api/v1/reports"] = encode_cursor("2026-11-02T08:00:00Z", REPORTS.ids["report_id"][0])
-    SERVICES["detection"].service = Queries(
-        SimpleNamespace(db=db, store=stage.store, ledger=stage.ledger)
-    )
+    SERVICES["detection"].service = queries
     SERVICES["reports"].service = ReportQueries(db, bench.store)
     SERVICES["jobs"].service = JobsService(stage.ledger, JobCounts(db), stage.clock)
     yield
@@ -78,6 +97,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @INCIDENTS.document().parametrize()
 @examples(60)
 def test_detection_keeps_to_its_document(case: schemathesis.Case) -> None:
+    if isinstance(case.body, dict) and not is_wrong(case, ParameterLocation.BODY):
+        for item in objects_of(case.body):
+            if item.get("region") is not None:
+                item["region"] = [[0, 0.3, 1, 1]]  # no document can say what must be less
+            if "source" in item:
+                item["source"] = "rtsp://cam/a"  # nor which addresses are ones
     INCIDENTS.check(case)
 
 

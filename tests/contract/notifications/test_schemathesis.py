@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import schemathesis
@@ -14,7 +13,13 @@ from hearth.db import Database
 from hearth.paging import encode_cursor
 from tests.contract.notifications.conftest import Harness
 from tests.support.databases import migrated_sqlite
-from tests.support.openapi_contract import Deferred, OpenApiContract, examples, is_wrong
+from tests.support.openapi_contract import (
+    Deferred,
+    OpenApiContract,
+    examples,
+    is_wrong,
+    objects_of,
+)
 
 SERVICE = Deferred()
 CONTRACT = OpenApiContract(
@@ -48,15 +53,7 @@ def test_notifications_keeps_to_its_document(case: schemathesis.Case) -> None:
     if isinstance(case.body, dict) and not wrong:
         if "channel" in case.body:
             case.body["channel"] = "a"  # no document can say which channels there are
-        for item in _objects(case.body):
+        for item in objects_of(case.body):
             if "address" in item:
                 item["address"] = "https://example.org/"  # nor which addresses are ones
     CONTRACT.check(case)
-
-
-def _objects(body: Any) -> Iterator[dict[str, Any]]:
-    for value in body.values() if isinstance(body, dict) else body:
-        if isinstance(value, dict | list):
-            yield from _objects(value)
-    if isinstance(body, dict):
-        yield body
