@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -349,6 +350,43 @@ def test_changes_at_the_same_time_are_all_counted(bench: Bench) -> None:
     assert bench.ask("GET", f"/{row_id}").json()["version"] == 13
     versions = [e["version"] for e in bench.ask("GET", f"/{row_id}/history").json()["items"]]
     assert versions == list(range(13, 0, -1))
+
+
+def test_of_changes_to_one_version_at_the_same_time_one_is_stored(bench: Bench) -> None:
+    row_id = bench.make()["id"]
+
+    def change(n: int) -> int:
+        headers = {"If-Match": '"1"'}
+        return bench.ask("PATCH", f"/{row_id}", {"count": n}, headers=headers).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(change, range(1, 9)))
+    assert sorted(statuses) == [200] + [412] * 7
+    assert bench.ask("GET", f"/{row_id}").json()["version"] == 2
+
+
+def test_requests_with_one_key_at_the_same_time_make_one_row(bench: Bench) -> None:
+    def create(_: int) -> httpx.Response:
+        return bench.ask("POST", "", {"name": "Lamp"}, headers={"Idempotency-Key": "k"})
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(create, range(6)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert bench.names() == ["Lamp"]
+
+
+def test_a_resource_without_a_unique_field_has_all_but_upsert(db: Database) -> None:
+    name, *others = GADGETS.fields
+    bench = Bench(db, gadgets(fields=(replace(name, unique=False), *others), events=None))
+    made = [bench.make("Lamp", password=f"p{n}") for n in range(2)]
+    answer = bench.ask("POST", "/bulk", {"items": [{"name": "Lamp"}] * 3}).json()
+    assert [item["status"] for item in answer["items"]] == [201] * 3
+    assert len(bench.names()) == 5
+    assert bench.ask("PATCH", f"/{made[0]['id']}", {"name": "Torch"}).status_code == 200
+    assert bench.ask("DELETE", f"/{made[1]['id']}").status_code == 200
+    assert bench.ask("PUT", "/bulk", {"items": [{"name": "Lamp"}]}).status_code == 405
+    assert next(row.get("password") for row in bench.service.every()) == "p0"
 
 
 def test_rows_are_bounded(db: Database) -> None:
