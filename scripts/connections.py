@@ -1,12 +1,13 @@
 """Refuse a deployment whose functions may open more connections than the database admits.
 
-    python scripts/connections.py [NAME=VALUE...]
+    python scripts/connections.py [--template FILE] [NAME=VALUE...]
 
-NAME=VALUE are the parameters of template.yaml that the deployment gives; it knows no others.
+NAME=VALUE are the template's parameters that the deployment gives; it knows no others.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -22,9 +23,12 @@ ANY_SERVER = {"DatabaseUrl": "postgresql://hearth@database/hearth"}
 
 def main(arguments: list[str]) -> str | None:
     """What is wrong with a deployment that gives these parameters, if anything."""
-    given = ANY_SERVER | dict(argument.split("=", 1) for argument in arguments)
-    plugins = ROOT / "plugins" if "Plugins" in given else None
-    source = TemplateSource.read(ROOT / "template.yaml", plugins)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--template", type=Path, default=ROOT / "template.yaml")
+    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
+    parsed = parser.parse_args(arguments)
+    given = ANY_SERVER | dict(parameter.split("=", 1) for parameter in parsed.parameters)
+    source = TemplateSource.read(parsed.template)
     held = on_aws(source.resolve(given))
     return excess(held, limit_of(source, given), "ApiConcurrency")
 
