@@ -1,4 +1,4 @@
-"""A set of texts in S3: one JSON value a line, and the names of what becomes of it."""
+"""A set of texts in S3, one JSON value a line, and the keys of its results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SOURCE: Final = (
 
 
 class EmbedRequest(BaseModel):
-    """What a message asks for: `{"source": "texts/notes.jsonl"}`."""
+    """A request: `{"source": "texts/notes.jsonl"}`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -34,36 +34,36 @@ class EmbedRequest(BaseModel):
         Field(
             max_length=64,
             pattern=r"^[A-Za-z0-9_.:-]*$",
-            description="The same one asks once, however often it is sent; another asks anew.",
+            description="A repeated id is the same request; another id repeats the work.",
         ),
     ] = ""
 
     @property
     def dedupe_key(self) -> str:
-        """Names the job."""
+        """The dedupe key of the job."""
         return f"embed:{self.source}:{'unit' if self.normalize else 'mean'}:{self.id}"
 
     @property
     def name(self) -> str:
-        """Of the results: `notes` for `texts/notes.jsonl`."""
+        """The name of the results: `notes` for `texts/notes.jsonl`."""
         return self.source.removeprefix(SOURCE_PREFIX).removesuffix(".jsonl")
 
 
 def read_request(body: Any) -> EmbedRequest:
-    """A message's body.
+    """Validate a message's body.
 
     Raises:
-        InvalidInput: What is wrong with it.
+        InvalidInput: The body is not valid.
     """
     return parse_model(EmbedRequest, body, 'the message (send {"source": "texts/NAME.jsonl"})')
 
 
 def read_texts(data: bytes) -> list[str]:
-    """The texts of JSON lines; each line is a text, or an object with one as `text`.
+    """Read JSON lines; each line is a text, or an object with one as `text`.
 
     Raises:
-        InvalidInput: A line, named by its number from 1, is no such thing.
-        TooLarge: Too many lines.
+        InvalidInput: A line, named by its number from 1, is neither.
+        TooLarge: There are too many lines.
     """
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     if not lines:
@@ -92,12 +92,12 @@ def _text(number: int, line: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Where the vectors of one set go. All of it follows from what is embedded by what, so that a
-    repeat finds what is done, and writes the same again.
+    """The keys of the vectors of one set. They derive from texts, model and options, so that a
+    retry finds what exists, and writes the same bytes.
 
     Attributes:
-        name: Of the set.
-        run: Stands for the bytes of the set, the model and the options.
+        name: The name of the set.
+        run: A fingerprint of the set, the model and the options.
     """
 
     name: str
@@ -105,14 +105,14 @@ class Results:
 
     @property
     def parts(self) -> str:
-        """Prefix of the parts."""
+        """The prefix of the parts."""
         return f"{VECTORS_PREFIX}{self.name}/{self.run}/"
 
     @property
     def manifest(self) -> str:
-        """Key of the description, which is written last."""
+        """The key of the manifest, which is written last."""
         return f"{VECTORS_PREFIX}{self.name}.json"
 
     def part(self, index: int) -> str:
-        """Key of one part, float32 (rows, dimensions) as NumPy writes it."""
+        """Return the key of one part, float32 (rows, dimensions) in NPY format."""
         return f"{self.parts}part-{index:05}.npy"

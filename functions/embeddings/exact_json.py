@@ -1,4 +1,4 @@
-"""What of others goes back as it came must be JSON that everybody reads."""
+"""Checks that foreign values can be returned as valid JSON."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from hearth.errors import InvalidInput
 
 
 def check_json(value: Any, field: str) -> None:
-    """See that `value`, read from JSON, can be written as JSON again.
+    """Check that `value`, read from JSON, can be written as JSON again.
 
-    Python reads NaN, infinity and half of a surrogate pair, which no answer may hold (RFC 8259,
+    Python accepts NaN, infinity and unpaired surrogates, which JSON must not contain (RFC 8259,
     sections 6 and 8.2).
 
     Args:
-        field: Its name in the request, for the caller.
+        field: The name of the field in the request, for the error.
 
     Raises:
-        InvalidInput: It holds one of them.
+        InvalidInput: The value contains one of them.
     """
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -1,16 +1,16 @@
-"""Builds the real things. The template names `functions.embeddings.main.lambda_handler`."""
+"""Composition root: builds the Lambda handler of the embeddings queue."""
 
 from __future__ import annotations
 
-from functions.embeddings.bulk import BulkEmbedding
 from functions.embeddings.handler import make_handler
 from functions.embeddings.settings import Settings
 from functions.embeddings.wiring import Wiring
+from functions.embeddings.worker import EmbeddingWorker
 from hearth.bootstrap import connect
 
 settings = Settings()
 platform = connect(settings)
 encoder = Wiring(settings).embeddings
 ledger = platform.ledger
-bulk = BulkEmbedding(ledger, platform.store, encoder, ledger.now)
-lambda_handler = make_handler(ledger, bulk)
+worker = EmbeddingWorker(ledger, platform.store, encoder, ledger.now)
+lambda_handler = make_handler(ledger, worker)

@@ -1,4 +1,4 @@
-"""Builds the real things. The template names `functions.embeddings.main_api.lambda_handler`."""
+"""Composition root: builds the Lambda handler of `/api/v1/text` and its dialects."""
 
 from __future__ import annotations
 

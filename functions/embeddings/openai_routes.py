@@ -7,20 +7,23 @@ it, works with `base_url=".../v1"`.
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from functions.embeddings.answers import as_numbers, json_response
-from functions.embeddings.routes import PERMISSION, HasEmbeddings
+from functions.embeddings.json_vectors import as_numbers, json_response
+from functions.embeddings.routes import PERMISSION
 from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, MODEL, ModelName, Text, Vector
 from hearth.errors import InvalidInput
 from hearth.http.auth import require
 from hearth_text.models import MINILM
 
+if TYPE_CHECKING:
+    from functions.embeddings.wiring import Wiring
 
-def _no_tokens(value: Any) -> Any:
+
+def _reject_token_arrays(value: Any) -> Any:
     if isinstance(value, list) and value and all(isinstance(item, int | list) for item in value):
         raise ValueError(
             "arrays of tokens are those of OpenAI's own models; send the text (LangChain: "
@@ -30,13 +33,13 @@ def _no_tokens(value: Any) -> Any:
 
 
 class OpenAIEmbeddingsIn(BaseModel):
-    """Text, or texts. Arrays of tokens are those of OpenAI's own models, and refused."""
+    """Text, or texts. Arrays of tokens, which only OpenAI's own models have, are refused."""
 
     model_config = ConfigDict(extra="ignore")
 
     input: Annotated[
         Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)],
-        BeforeValidator(_no_tokens),
+        BeforeValidator(_reject_token_arrays),
         Field(examples=["turn the porch light on"]),
     ]
     model: Annotated[ModelName, Field(examples=[MODEL])]
@@ -48,7 +51,7 @@ class OpenAIEmbeddingsIn(BaseModel):
 
 
 class OpenAIEmbedding(BaseModel):
-    """One vector; in base64 the bytes of its float32 numbers, little-endian."""
+    """One vector; in Base64 the bytes of its float32 numbers, little-endian."""
 
     object: Literal["embedding"] = "embedding"
     index: int
@@ -61,7 +64,7 @@ class OpenAIUsage(BaseModel):
 
 
 class OpenAIEmbeddingsOut(BaseModel):
-    """As OpenAI answers; `truncated`, `model_sha256` and `method` are ours."""
+    """OpenAI's response; `truncated`, `model_sha256` and `method` are additions."""
 
     object: Literal["list"] = "list"
     data: list[OpenAIEmbedding]
@@ -84,8 +87,8 @@ class OpenAIModels(BaseModel):
     data: list[OpenAIModel]
 
 
-def openai_router(services: HasEmbeddings) -> APIRouter:
-    """Routes that `services.embeddings` answers."""
+def openai_router(services: Wiring) -> APIRouter:
+    """Build the router."""
     router = APIRouter(prefix="/v1", tags=["openai"], dependencies=[require(PERMISSION)])
 
     @router.post("/embeddings", response_model=OpenAIEmbeddingsOut)
@@ -98,7 +101,7 @@ def openai_router(services: HasEmbeddings) -> APIRouter:
         found = services.embeddings.encode(texts, model=body.model)
         vectors: list[Any]
         if body.encoding_format == "base64":
-            # The bytes of a row, little-endian whatever this machine is.
+            # Little-endian on every machine.
             rows = found.vectors.astype("<f4", copy=False)
             vectors = [base64.b64encode(row.tobytes()).decode() for row in rows]
         else:

@@ -1,4 +1,4 @@
-"""Models that a person may have installed, and what it means that none is there."""
+"""Models that may be installed, and the reason for a fallback when they are not."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ T = TypeVar("T")
 
 
 class Models(Protocol[T]):
-    """Gives models, loaded when they are first asked for."""
+    """Provides models, loaded at their first use."""
 
     def get(self, name: str) -> Loaded[T]: ...
 
 
 class OptionalModel(Generic[T]):
-    """A model, or the reason why there is none.
+    """A model that may not be installed.
 
     Args:
-        models: Where it would come from.
-        name: Of the model; empty: none is installed.
-        setting: What names it.
+        name: The model's name; empty when none is installed.
+        setting: The setting that names it.
     """
 
     def __init__(self, models: Models[T], name: str, setting: str) -> None:
@@ -31,10 +30,11 @@ class OptionalModel(Generic[T]):
         self._setting = setting
 
     def get(self) -> tuple[Loaded[T], None] | tuple[None, str]:
-        """The model, or why another method has to answer. What a retry would mend is raised.
+        """Return the model, or the reason for a fallback. An error that a retry would fix is
+        raised.
 
         Raises:
-            Unavailable: It is still being loaded.
+            Unavailable: The model is still being loaded.
         """
         if not self.name:
             return None, f"no model is installed for it; {self._setting} names one"

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Response
 
-from functions.embeddings.answers import as_numbers, json_response
+from functions.embeddings.json_vectors import as_numbers, json_response
 from functions.embeddings.schemas import EmbeddingsIn, EmbeddingsOut, HealthOut, ModelsOut
-from functions.embeddings.service import EmbeddingService
 from hearth.http.auth import require
+
+if TYPE_CHECKING:
+    from functions.embeddings.wiring import Wiring
 
 PREFIX = "/api/v1/text"
 PERMISSION = "text:infer"
 
 
-class HasEmbeddings(Protocol):
-    @property
-    def embeddings(self) -> EmbeddingService: ...
-
-
-def embedding_router(services: HasEmbeddings) -> APIRouter:
-    """Routes that `services.embeddings` answers."""
+def embedding_router(services: Wiring) -> APIRouter:
+    """Build the router."""
     router = APIRouter(prefix=PREFIX, tags=["text"], dependencies=[require(PERMISSION)])
 
     @router.post("/embeddings", response_model=EmbeddingsOut)

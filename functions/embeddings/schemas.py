@@ -1,4 +1,4 @@
-"""What crosses the border of the embeddings' own routes."""
+"""Request and response models of Hearth's own routes for embeddings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EmbeddingsOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """What is known of one model."""
+    """The state of one model."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -69,7 +69,7 @@ class ModelOut(BaseModel):
 
 
 class ModelsOut(BaseModel):
-    """The models, and which of them are in memory. A cold one is loaded by its first request."""
+    """The models, and which of them are loaded. A model is loaded by its first request."""
 
     embedding_model: str
     embedding_loaded: bool

@@ -1,4 +1,4 @@
-"""Embeds texts, whatever the dialect in which they were asked for."""
+"""Embeds texts, for every dialect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hearth_text.store import Loaded, ModelState, ModelStatus
 
 
 class Models(Protocol):
-    """Gives models, loaded when they are first asked for."""
+    """Provides models, loaded at their first use."""
 
     def get(self, name: str) -> Loaded[Any]: ...
     def status(self) -> list[ModelStatus]: ...
@@ -26,16 +26,16 @@ class Models(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Texts as vectors, and how they became so.
+    """Embedded texts, and how they were embedded.
 
     Attributes:
         vectors: float32 (texts, dimensions).
-        tokens: Read of each text.
-        truncated: Places of the texts that were not read to their end.
-        model: What encoded them.
-        sha256: Of its network.
-        method: Its variant, and what computed it.
-        seconds: How long it took, loading the model included.
+        tokens: The number of tokens of each text.
+        truncated: Indices of the texts that were truncated.
+        model: The model that encoded them.
+        sha256: Of the model's network.
+        method: The variant of the model, and the backend.
+        seconds: The time it took, loading the model included.
     """
 
     vectors: NDArray[np.float32]
@@ -51,12 +51,12 @@ class EmbeddingService:
     """Embeds texts.
 
     Args:
-        models: Where `SentenceEmbedder`s come from.
-        folder: Of installed models.
-        timeout_s: Of one request.
-        reranker: Name of the cross-encoder, empty for none.
-        classifier: Name of the sequence-to-sequence model, empty for none.
-        clock: Seconds.
+        models: Provides `SentenceEmbedder`s.
+        folder: The folder of installed models.
+        timeout_s: The time limit of one request.
+        reranker: The name of the cross-encoder, empty for none.
+        classifier: The name of the sequence-to-sequence model, empty for none.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -83,24 +83,24 @@ class EmbeddingService:
         model: str | None = None,
         timeout_s: float | None = None,
     ) -> Encoded:
-        """Vectors of `texts`, in their order.
+        """Embed texts, in their order.
 
         Args:
-            normalize: Whether they have unit length.
-            model: Its name; None is the default.
-            timeout_s: None is that of a request.
+            normalize: Whether vectors have unit length.
+            model: The name of the model; None is the default.
+            timeout_s: The time limit; None is that of a request.
 
         Raises:
-            InvalidInput: A text is no Unicode.
-            NotFound: There is no model of that name.
-            ModelUnavailable: It is not installed.
-            ModelFailed: It failed.
-            Unavailable: It is still being loaded.
-            TimedOut: It took too long.
+            InvalidInput: A text is not valid Unicode.
+            NotFound: The model does not exist.
+            ModelUnavailable: The model is not installed.
+            ModelFailed: The model failed.
+            Unavailable: The model is still being loaded.
+            TimedOut: The time limit was exceeded.
         """
         began = self._clock()
         ends = began + (self._timeout_s if timeout_s is None else timeout_s)
-        wanted = model_named(model)
+        wanted = find_model(model)
         loaded = self._models.get(wanted.name)
         answer = loaded.value.encode(
             texts, normalize=normalize, time_left_s=lambda: ends - self._clock()
@@ -116,21 +116,21 @@ class EmbeddingService:
         )
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of unit length, float32 (texts, dimensions); raises as `encode` does."""
+        """Return vectors of unit length, float32 (texts, dimensions); raises as `encode` does."""
         return self.encode(texts).vectors
 
     def fingerprint(self) -> tuple[str, str]:
-        """SHA-256 of the default model's network, and what computes it; raises as `encode` does."""
+        """Return the default model's SHA-256 and its backend; raises as `encode` does."""
         loaded = self._models.get(MINILM.name)
         return loaded.sha256, loaded.detail
 
     def truncated(self, texts: Sequence[str]) -> list[int]:
-        """Places of the texts that the model does not read to their end; raises as `encode`."""
+        """Return the indices of texts that would be truncated; raises as `encode` does."""
         tokens = self._models.get(MINILM.name).value.tokenize(texts)
         return [place for place, text in enumerate(tokens) if text.truncated]
 
     def models(self) -> ModelsOut:
-        """Which models there are; loads none."""
+        """List the models without loading any."""
         found = [ModelOut.model_validate(status) for status in self._models.status()]
         ready = {one.name for one in found if one.state == ModelState.READY}
         return ModelsOut(
@@ -146,23 +146,23 @@ class EmbeddingService:
         )
 
     def health(self) -> HealthOut:
-        """That the model is there; loads nothing.
+        """Check that the model is installed, without loading it.
 
         Raises:
-            ModelUnavailable: It is not installed.
+            ModelUnavailable: The model is not installed.
         """
         check_installed(self._folder, MINILM.name)
         return HealthOut(model_name=MINILM.name)
 
 
-def model_named(name: str | None) -> EmbeddingModel:
-    """The embedding model of a name; None is the default.
+def find_model(name: str | None) -> EmbeddingModel:
+    """Find an embedding model by name; None is the default.
 
     Raises:
-        NotFound: There is none.
+        NotFound: The model does not exist.
     """
     if name is not None and name not in MINILM.names:
         raise NotFound(
-            f"embedding model {name[:MAX_NAME_CHARS]!r} is not known; there is {MINILM.name}"
+            f"embedding model {name[:MAX_NAME_CHARS]!r} does not exist; there is {MINILM.name}"
         )
     return MINILM

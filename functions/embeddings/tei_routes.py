@@ -6,17 +6,20 @@ and LlamaIndex speak it.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.embeddings.answers import as_numbers, json_response
-from functions.embeddings.routes import PERMISSION, HasEmbeddings
+from functions.embeddings.json_vectors import as_numbers, json_response
+from functions.embeddings.routes import PERMISSION
 from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, Text, Vector
 from hearth.errors import InvalidInput, TooLarge
 from hearth.http.auth import require
 from hearth_text.models import MINILM
+
+if TYPE_CHECKING:
+    from functions.embeddings.wiring import Wiring
 
 
 class TeiEmbedIn(BaseModel):
@@ -47,7 +50,7 @@ class TeiModelType(BaseModel):
 
 
 class TeiInfo(BaseModel):
-    """As text-embeddings-inference describes itself."""
+    """The description that text-embeddings-inference gives of itself."""
 
     model_id: str = MINILM.repository
     model_sha: Annotated[str | None, Field(description="None until the model is loaded.")]
@@ -65,8 +68,8 @@ class TeiInfo(BaseModel):
     docker_label: str | None = None
 
 
-def tei_router(services: HasEmbeddings) -> APIRouter:
-    """Routes that `services.embeddings` answers."""
+def tei_router(services: Wiring) -> APIRouter:
+    """Build the router."""
     router = APIRouter(tags=["text-embeddings-inference"], dependencies=[require(PERMISSION)])
 
     @router.post("/embed", response_model=list[Vector])

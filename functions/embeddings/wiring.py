@@ -1,4 +1,4 @@
-"""Puts the parts together; nothing is loaded before it is needed."""
+"""Composition root of the services; nothing is loaded before it is needed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Wiring:
-    """The services of one process, each made when it is first asked for."""
+    """The services of one process, each built at its first use."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @cached_property
     def store(self) -> ModelStore[Any]:
-        """Every model, under one ceiling."""
+        """All models, under one memory limit."""
         return ModelStore(self._loaders(), self._settings.model_memory_mb << 20)
 
     @cached_property
@@ -72,7 +72,7 @@ class Wiring:
 
 
 def _load_minilm(settings: Settings) -> Loaded[Any]:
-    # Imported here: who only asks which models there are needs no OpenVINO.
+    # Imported here, because listing models does not need OpenVINO.
     from hearth_text.loading import load_embedder
 
     return load_embedder(

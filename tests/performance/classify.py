@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from functions.embeddings.classification.keywords import by_keywords
+from functions.embeddings.classification.keywords import classify_by_keywords
 from functions.embeddings.classification.labels import CATEGORIES, PRIORITIES
 from functions.embeddings.classification.service import CATEGORY_TEMPERATURE, PRIORITY_TEMPERATURE
 from functions.embeddings.classification.zero_shot import ZeroShot
@@ -61,7 +61,7 @@ def report(
     right = np.array([names.index(row[column]) for row in rows])
     correct = shares.argmax(axis=1) == right
     confidence = shares.max(axis=1)
-    keywords = [by_keywords(row[0]) for row in rows]
+    keywords = [classify_by_keywords(row[0]) for row in rows]
     said = np.array(
         [found[column - 1] == row[column] for found, row in zip(keywords, rows, strict=True)]
     )

@@ -1,4 +1,4 @@
-"""The last resort: words that stand for a category."""
+"""Classification by keywords, the last fallback."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WORDS: Final[dict[Category, frozenset[str]]] = {
 _ENDINGS: Final = ("ing", "ed", "er", "ity", "s")
 
 
-def by_keywords(text: str) -> tuple[Category, Priority, tuple[str, ...]]:
-    """Category, priority and the words that decided; none: it is the default.
+def classify_by_keywords(text: str) -> tuple[Category, Priority, tuple[str, ...]]:
+    """Return category, priority and the words that decided; without words, the default.
 
-    The category with most words wins; of equals the one that is named first above.
+    The category with most words wins; of equal ones the first.
     """
     stems = [word.stem for word in words_of(text)]
     found = {

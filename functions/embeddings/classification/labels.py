@@ -1,4 +1,4 @@
-"""The categories and priorities of a pattern, and what each means in words."""
+"""The categories and priorities of a pattern, with descriptions of each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CATEGORIES: Final[dict[Category, tuple[str, ...]]] = {
         "reminders and messages about the day",
     ),
 }
-"""Sentences that a text of the category is close to."""
+"""Descriptions that a text of the category is similar to."""
 
 PRIORITIES: Final[dict[Priority, tuple[str, ...]]] = {
     "high": (
@@ -54,4 +54,4 @@ PRIORITIES: Final[dict[Priority, tuple[str, ...]]] = {
         "something that is nice to know",
     ),
 }
-"""Likewise."""
+"""Descriptions that a text of the priority is similar to."""

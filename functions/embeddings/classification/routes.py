@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
 from functions.embeddings.classification.schemas import ClassifyIn, ClassifyOut
-from functions.embeddings.classification.service import ClassificationService
 from functions.embeddings.routes import PERMISSION, PREFIX
 from hearth.http.auth import require
 
-
-class HasClassification(Protocol):
-    @property
-    def classification(self) -> ClassificationService: ...
+if TYPE_CHECKING:
+    from functions.embeddings.wiring import Wiring
 
 
-def classification_router(services: HasClassification) -> APIRouter:
-    """Routes that `services.classification` answers."""
+def classification_router(services: Wiring) -> APIRouter:
+    """Build the router."""
     router = APIRouter(prefix=PREFIX, tags=["text"], dependencies=[require(PERMISSION)])
 
     @router.post("/classify")
     async def classify(body: ClassifyIn) -> ClassifyOut:
-        """What kind of pattern it is."""
+        """Classify a pattern by category and priority."""
         return services.classification.classify(body.pattern_description)
 
     return router

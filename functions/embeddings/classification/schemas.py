@@ -1,4 +1,4 @@
-"""What crosses the border of classification."""
+"""Request and response models of classification."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ClassifyIn(BaseModel):
 
 
 class ClassifyOut(BaseModel):
-    """What kind of pattern it is, and how urgent."""
+    """The category and priority of a pattern."""
 
     category: Category
     priority: Priority

@@ -1,4 +1,4 @@
-"""Tells what kind of pattern a text describes."""
+"""Classifies the pattern that a text describes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from functions.embeddings.classification.keywords import by_keywords
+from functions.embeddings.classification.keywords import classify_by_keywords
 from functions.embeddings.classification.labels import CATEGORIES, PRIORITIES
 from functions.embeddings.classification.schemas import ClassifyOut
 from functions.embeddings.classification.zero_shot import ZeroShot
@@ -33,13 +33,12 @@ _PRIORITY_PROMPT = (
 
 
 class ClassificationService:
-    """Classifies with the best that is installed.
+    """Classifies with the best installed model.
 
     Args:
-        models: Where models come from.
-        classifier: Name of the sequence-to-sequence model, empty for none.
-        embedder: Name of the embedding model.
-        clock: Seconds.
+        classifier: The name of the sequence-to-sequence model, empty for none.
+        embedder: The name of the embedding model.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class ClassificationService:
         self._clock = clock
 
     def classify(self, text: str) -> ClassifyOut:
-        """Category and priority of a text.
+        """Classify a text by category and priority.
 
         Raises:
             InvalidInput: The text is no Unicode.
@@ -65,19 +64,19 @@ class ClassificationService:
         began = self._clock()
         classifier, why = self._classifier.get()
         if classifier is not None:
-            answer = self._asked(classifier, text)
+            answer = self._ask_model(classifier, text)
         else:
             embedder, why_not = self._embedder.get()
             if embedder is not None:
-                answer = self._compared(embedder, text, why)
+                answer = self._compare_descriptions(embedder, text, why)
             else:
-                answer = _looked_up(text, f"{why}; {why_not}")
+                answer = _match_keywords(text, f"{why}; {why_not}")
         return answer.model_copy(update={"processing_time": self._clock() - began})
 
-    def _asked(self, classifier: Loaded[Seq2SeqScorer], text: str) -> ClassifyOut:
+    def _ask_model(self, classifier: Loaded[Seq2SeqScorer], text: str) -> ClassifyOut:
         model = classifier.value
-        category, sure = _likeliest(model, _CATEGORY_PROMPT.format(text=text), CATEGORIES)
-        priority, how_sure = _likeliest(model, _PRIORITY_PROMPT.format(text=text), PRIORITIES)
+        category, sure = _most_probable(model, _CATEGORY_PROMPT.format(text=text), CATEGORIES)
+        priority, how_sure = _most_probable(model, _PRIORITY_PROMPT.format(text=text), PRIORITIES)
         return ClassifyOut(
             category=category,
             priority=priority,
@@ -92,7 +91,9 @@ class ClassificationService:
             processing_time=0,
         )
 
-    def _compared(self, embedder: Loaded[Any], text: str, why: str | None) -> ClassifyOut:
+    def _compare_descriptions(
+        self, embedder: Loaded[Any], text: str, why: str | None
+    ) -> ClassifyOut:
         model = embedder.value
         (vector,) = model.embed([text])
         category = self._categories.guess(vector, model)
@@ -113,8 +114,8 @@ class ClassificationService:
         )
 
 
-def _looked_up(text: str, why: str) -> ClassifyOut:
-    category, priority, words = by_keywords(text)
+def _match_keywords(text: str, why: str) -> ClassifyOut:
+    category, priority, words = classify_by_keywords(text)
     return ClassifyOut(
         category=category,
         priority=priority,
@@ -129,8 +130,10 @@ def _looked_up(text: str, why: str) -> ClassifyOut:
     )
 
 
-def _likeliest(model: Seq2SeqScorer, prompt: str, labels: Mapping[L, object]) -> tuple[L, float]:
-    """The label that the model would rather say, and its share of the probability of all."""
+def _most_probable(
+    model: Seq2SeqScorer, prompt: str, labels: Mapping[L, object]
+) -> tuple[L, float]:
+    """Return the label with the highest probability, and its share of that of all labels."""
     names = list(labels)
     told = model.log_probabilities(prompt, names).astype(np.float64)
     shares = np.exp(told - told.max())

@@ -1,4 +1,4 @@
-"""Which description of a label a text lies closest to, and how sure that is."""
+"""Zero-shot classification: the label whose description is most similar to a text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ L = TypeVar("L", bound=str)
 
 class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors (n, dimensions) of unit length."""
+        """Return vectors (n, dimensions) of unit length."""
         ...
 
 
@@ -24,11 +24,10 @@ class Guess(Generic[L]):
     """The most probable label.
 
     Attributes:
-        label: It.
-        confidence: Its probability, 0..1.
-        description: Of the label, that the text is closest to.
-        cosine: Between text and description.
-        shares: Probability of every label.
+        confidence: The probability of the label, 0..1.
+        description: The label's description that the text is most similar to.
+        cosine: The similarity of text and description.
+        shares: The probability of every label.
     """
 
     label: L
@@ -39,10 +38,10 @@ class Guess(Generic[L]):
 
 
 class ZeroShot(Generic[L]):
-    """Labels by their descriptions.
+    """Classifies by the descriptions of labels.
 
     Args:
-        labels: Label → sentences that texts of it are close to.
+        labels: Each label with its descriptions.
         temperature: Divides the cosines, so that the softmax of them is as often right as it says
             (Guo et al., 2017, https://arxiv.org/abs/1706.04599). tests/performance/classify.py
             prints the one that fits texts written for it.
@@ -58,10 +57,10 @@ class ZeroShot(Generic[L]):
         self._known: NDArray[np.float32] | None = None
 
     def guess(self, vector: NDArray[np.float32], embedder: Embedder) -> Guess[L]:
-        """The label of a text.
+        """Return the most probable label of a text.
 
         Args:
-            vector: Of the text (dimensions,), unit length, by the same embedder.
+            vector: The text's vector (dimensions,), of unit length, from the same embedder.
         """
         cosines = self._vectors(embedder) @ vector
         best = np.maximum.reduceat(cosines, self._starts)

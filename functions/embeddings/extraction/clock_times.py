@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from functions.embeddings.extraction.found import Found
+from functions.embeddings.extraction.finds import Found
 from functions.embeddings.extraction.numerals import Numeral
 from functions.embeddings.extraction.words import Word
 
@@ -35,11 +35,11 @@ class _Clock:
     second: int | None
     confidence: float
     half: str | None = None
-    """am or pm, where it was said; None: the hour stands as it was said."""
+    """am or pm; None when the text has neither."""
 
 
 def clock_times(words: Sequence[Word], numbers: Sequence[Numeral]) -> list[Found]:
-    """Every time of day, as "HH:MM"; without am or pm it is the hour that was said."""
+    """Find every time of day, as "HH:MM"; without am or pm the hour is taken as it is."""
     reader = _Reader(words, {number.first: number for number in numbers})
     times: list[_Clock] = []
     at = 0
@@ -61,7 +61,7 @@ class _Reader:
         self._has_cue = any(word.stem in _CUES for word in words)
 
     def at(self, at: int) -> _Clock | None:
-        """The time that begins with word `at`."""
+        """Return the time that begins with word `at`."""
         time = self._named(at) or self._past(at) or self._digital(at) or self._spoken(at)
         return self._with_half(time) if time and time.half is None else time
 

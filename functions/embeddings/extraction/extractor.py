@@ -1,4 +1,4 @@
-"""Entities of a text: what it names of a home, and its numbers, times and durations."""
+"""Extracts entities of a text: areas and devices of a home, numbers, times and durations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from functions.embeddings.extraction import matching
 from functions.embeddings.extraction.clock_times import LIKELY, clock_times
-from functions.embeddings.extraction.found import Found, without_overlaps
+from functions.embeddings.extraction.finds import Found, without_overlaps
 from functions.embeddings.extraction.matching import Embedder
 from functions.embeddings.extraction.measures import durations, quantities
 from functions.embeddings.extraction.numerals import numerals
 from functions.embeddings.extraction.registry import Registry
-from functions.embeddings.extraction.spelling import mend, mended
+from functions.embeddings.extraction.spelling import correct_spelling, corrected_find
 from functions.embeddings.extraction.words import EMPTY, Word, words_of
 
 KEPT_REGISTRIES = 8
@@ -26,7 +26,7 @@ KEPT_REGISTRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A find with its place in the text, in code points."""
+    """A find with its position in the text, in code points."""
 
     found: Found
     start: int
@@ -35,12 +35,12 @@ class Located:
 
 class LanguageModel(Embedder, Protocol):
     def knows(self, word: str) -> bool:
-        """Whether a folded word is one of the language, not a misspelling."""
+        """Whether a folded word is a word of the language and not a misspelling."""
         ...
 
 
 class Extractor:
-    """Looks for entities; keeps the vectors of the last few registries."""
+    """Extracts entities; caches the vectors of the last few registries."""
 
     def __init__(self) -> None:
         self._names: OrderedDict[tuple[str, ...], NDArray[np.float32]] = OrderedDict()
@@ -49,7 +49,7 @@ class Extractor:
     def extract(
         self, text: str, registry: Registry, model: LanguageModel | None = None
     ) -> list[Located]:
-        """Everything that was found, in the order of the text, whatever its confidence.
+        """Return all finds, in the order of the text, with any confidence.
 
         Args:
             model: Compares meanings, always the same one; None leaves that out, and takes every
@@ -60,32 +60,32 @@ class Extractor:
         """
         is_known = _nothing if model is None else model.knows
         words = words_of(text)
-        read = mend(words, is_known)
+        read = correct_spelling(words, is_known)
         values = _values(read)
         lengths = [len(word.stem) for word in words]
         finds = [
-            *matching.exact(words, registry),
-            *matching.partial(words, registry),
-            *(mended(found, words, read) for found in values),
+            *matching.match_exact(words, registry),
+            *matching.match_last_word(words, registry),
+            *(corrected_find(found, words, read) for found in values),
         ]
         explained = without_overlaps(finds, lengths)
         rest = _unexplained(words, explained)
         if registry.keys and any(rest):
-            finds += matching.fuzzy(words, registry, is_known)
+            finds += matching.match_misspelled(words, registry, is_known)
             explained = without_overlaps(finds, lengths)
             rest = _unexplained(words, explained)
             if model is not None and any(rest):
                 names = self._vectors(registry, model)
-                finds += matching.by_meaning(words, registry, rest, model, names)
+                finds += matching.match_meaning(words, registry, rest, model, names)
                 explained = without_overlaps(finds, lengths)
         mentioned = [found.entry for found in explained if found.entry is not None]
-        settled = [matching.settle(found, registry, mentioned) for found in explained]
+        settled = [matching.resolve_shared_name(found, registry, mentioned) for found in explained]
         return [
             Located(found, words[found.first].start, words[found.last - 1].end) for found in settled
         ]
 
     def _vectors(self, registry: Registry, model: Embedder) -> NDArray[np.float32]:
-        """Of the registry's names (n, dimensions); those of the last few registries are kept."""
+        """Return the vectors of the registry's names (n, dimensions), from a cache."""
         keys = tuple(registry.keys)
         with self._lock:
             if keys in self._names:
@@ -104,7 +104,7 @@ def _nothing(word: str) -> bool:
 
 
 def _values(words: Sequence[Word]) -> list[Found]:
-    """Times, durations and numbers, without the numbers that make up a time which is likely."""
+    """Find times, durations and numbers, without the numbers that are part of a likely time."""
     numbers = numerals(words)
     times = clock_times(words, numbers)
     hands = {

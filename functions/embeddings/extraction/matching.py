@@ -1,4 +1,4 @@
-"""Finds names of the registry in a text: as they are, misspelled, or meant by other words."""
+"""Finds names of the registry in a text: exact, misspelled, or by meaning."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from functions.embeddings.extraction.found import Found, Method
+from functions.embeddings.extraction.finds import Found, Method
 from functions.embeddings.extraction.registry import Entry, Phrase, Registry
 from functions.embeddings.extraction.words import EMPTY, Word, joined, windows
 
 INFLECTED = 0.97
-"""Confidence of a plural, or of words joined or parted otherwise than in the registry."""
+"""Confidence of a plural, or of words joined or separated differently than in the registry."""
 PARTIAL, QUALIFIED = 0.85, 0.6
 """Confidence of the last word of a name alone, and behind a word that is not of the name."""
 SIMILARITY = 0.75
 """Least similarity of a misspelled name: one edit in four letters, two in eight."""
 MAX_GUESSES = 64
-"""Runs of words that are embedded for one text."""
+"""Most runs of words that are embedded for one text."""
 LEAST_GUESS = 0.3
-"""Below, a guess is not one: every word lies closest to something."""
+"""Minimum cosine of a find by meaning: every word is most similar to something."""
 _LONGEST_GUESS = 3
 
 
 class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors (n, dimensions) of unit length."""
+        """Return vectors (n, dimensions) of unit length."""
         ...
 
 
-def exact(words: Sequence[Word], registry: Registry) -> list[Found]:
-    """Names as they stand, but for case, accents, endings and spaces."""
+def match_exact(words: Sequence[Word], registry: Registry) -> list[Found]:
+    """Find names exactly, ignoring case, accents, endings and spaces."""
     found = []
     for first, last in windows(words, registry.longest + 1):
         phrase = registry.phrases.get(joined(words[first:last]))
@@ -47,8 +47,8 @@ def exact(words: Sequence[Word], registry: Registry) -> list[Found]:
     return found
 
 
-def partial(words: Sequence[Word], registry: Registry) -> list[Found]:
-    """Last words of longer names: an English name ends in what the thing is.
+def match_last_word(words: Sequence[Word], registry: Registry) -> list[Found]:
+    """Find last words of longer names: an English name ends in what the thing is.
 
     The word before must not make it another thing: "washing machine" is no coffee machine.
     """
@@ -62,10 +62,10 @@ def partial(words: Sequence[Word], registry: Registry) -> list[Found]:
     return found
 
 
-def fuzzy(
+def match_misspelled(
     words: Sequence[Word], registry: Registry, is_known: Callable[[str], bool]
 ) -> list[Found]:
-    """Misspelled names.
+    """Find misspelled names.
 
     Args:
         is_known: Whether something is a word of the language: "night" is no misspelled "light".
@@ -92,14 +92,14 @@ def fuzzy(
     return found
 
 
-def by_meaning(
+def match_meaning(
     words: Sequence[Word],
     registry: Registry,
     free: Sequence[bool],
     embedder: Embedder,
     names: NDArray[np.float32],
 ) -> list[Found]:
-    """Names that other words mean: "hoover" for the vacuum cleaner.
+    """Find names by meaning: "hoover" for the vacuum cleaner.
 
     Args:
         free: Of each word: whether nothing else has explained it and it carries meaning.
@@ -116,7 +116,7 @@ def by_meaning(
     found = []
     for row, (first, last) in enumerate(guesses):
         phrase = registry.phrases[registry.keys[best[row]]]
-        # "hot coffee" lies close to "coffee machine" for the word they share, and is not it.
+        # "hot coffee" is similar to "coffee machine" because of the shared word, and is not it.
         if phrase.stems.isdisjoint(word.stem for word in words[first:last]):
             confidence = confidence_of_cosine(float(cosines[row, best[row]]))
             if confidence >= LEAST_GUESS:
@@ -125,7 +125,7 @@ def by_meaning(
 
 
 def confidence_of_cosine(cosine: float) -> float:
-    """How sure it is that two short names mean the same, 0..1; 0.8 at a cosine of 0.72.
+    """Return the confidence that two short names mean the same, 0..1; 0.8 at a cosine of 0.72.
 
     Set so that none of the 40 pairs of different things in tests/performance/name_pairs.json
     reaches 0.8; a curve fitted to the pairs would take many of a text's other words for a device.
@@ -133,7 +133,7 @@ def confidence_of_cosine(cosine: float) -> float:
     return 1 / (1 + math.exp(-20 * (cosine - 0.65)))
 
 
-def settle(found: Found, registry: Registry, mentioned: Sequence[Entry]) -> Found:
+def resolve_shared_name(found: Found, registry: Registry, mentioned: Sequence[Entry]) -> Found:
     """Choose among entries that share a name: those of an area that the text mentions.
 
     Who is left shares the confidence: of four lamps each is meant with a quarter of it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from functions.embeddings.extraction.found import Found
+from functions.embeddings.extraction.finds import Found
 from functions.embeddings.extraction.numerals import Numeral
 from functions.embeddings.extraction.words import Word
 
@@ -44,7 +44,7 @@ SURE, BARE, PRONOUN = 0.98, 0.9, 0.4
 
 
 def durations(words: Sequence[Word], numbers: Sequence[Numeral]) -> list[Found]:
-    """Every length of time, in seconds."""
+    """Find every duration, in seconds."""
     starts = {number.first: number for number in numbers}
     found = []
     at = 0
@@ -63,7 +63,7 @@ def durations(words: Sequence[Word], numbers: Sequence[Numeral]) -> list[Found]:
 
 
 def quantities(words: Sequence[Word], numbers: Sequence[Numeral]) -> list[Found]:
-    """Every number, with the unit that follows it."""
+    """Find every number, with the unit that follows it."""
     return [_quantity(words, number) for number in numbers]
 
 

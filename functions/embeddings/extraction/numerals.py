@@ -19,7 +19,7 @@ _SCALES = {"thousand": 1_000, "million": 1_000_000}
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _PLAIN = re.compile(r"\d+(?:[.,]\d+)?")
 MAX_DIGITS = 15
-"""More are an identifier, and no float holds them."""
+"""Longer ones are identifiers, and do not fit into a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Numeral:
 
     @property
     def whole(self) -> int | None:
-        """The value, where it is a whole number."""
+        """The value if it is a whole number."""
         return int(self.value) if self.value == int(self.value) else None
 
 
 def numerals(words: Sequence[Word]) -> list[Numeral]:
-    """Every number, without sign; "twenty one" is one, "seven thirty" are two."""
+    """Find every number, without sign; "twenty one" is one, "seven thirty" are two."""
     found = []
     at = 0
     while at < len(words):
@@ -69,7 +69,7 @@ def _digits(words: Sequence[Word], at: int) -> Numeral | None:
 
 
 def _spoken(words: Sequence[Word], at: int) -> Numeral | None:
-    """The longest number that is said from word `at` on."""
+    """Return the longest spoken number that begins with word `at`."""
     first, total, seen = at, 0, False
     largest = 10**9
     while True:

@@ -1,4 +1,4 @@
-"""The areas and devices of a home, made ready for looking words up in them."""
+"""An index of the areas and devices of a home by their names."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Phrase:
 
 
 class Registry:
-    """Entries by every name that they go by.
+    """Indexes entries by all their names.
 
     A device called "Kitchen Lamp" in the area "Kitchen" is also known as "Lamp": who stands in the
     kitchen says so.
@@ -78,10 +78,10 @@ class Registry:
         """Stem of the last word of longer names → the name, where it is no name itself."""
         self.keys: Sequence[str] = tuple(self.phrases)
         self.longest = max((phrase.words for phrase in self.phrases.values()), default=0)
-        """Words of the longest name."""
+        """The number of words of the longest name."""
 
     def area_of(self, entry: Entry) -> Entry | None:
-        """The area in which a device is, where the registry has it."""
+        """Return a device's area, if the registry contains it."""
         return self._area_of.get(entry)
 
     def _names(self, entry: Entry) -> Iterable[str]:

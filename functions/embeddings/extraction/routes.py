@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
 from functions.embeddings.extraction.schemas import ExtractIn, ExtractOut
-from functions.embeddings.extraction.service import ExtractionService
 from functions.embeddings.routes import PERMISSION, PREFIX
 from hearth.http.auth import require
 
-
-class HasExtraction(Protocol):
-    @property
-    def extraction(self) -> ExtractionService: ...
+if TYPE_CHECKING:
+    from functions.embeddings.wiring import Wiring
 
 
-def extraction_router(services: HasExtraction) -> APIRouter:
-    """Routes that `services.extraction` answers."""
+def extraction_router(services: Wiring) -> APIRouter:
+    """Build the router."""
     router = APIRouter(prefix=PREFIX, tags=["text"], dependencies=[require(PERMISSION)])
 
     @router.post("/extract")
     async def extract(body: ExtractIn) -> ExtractOut:
-        """What the text names of the home, and its numbers, times and durations."""
+        """Extract areas, devices, numbers, times and durations from a text."""
         return services.extraction.extract(body)
 
     return router

@@ -1,4 +1,4 @@
-"""What crosses the border of extraction."""
+"""Request and response models of extraction."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.embeddings.extraction.found import Method
+from functions.embeddings.extraction.finds import Method
 
 MAX_QUERY_CHARS = 2000
 MAX_ENTRIES = 1000
 MAX_ALIASES = 20
 MAX_NAMES = 2000
-"""Names and aliases of a registry, all together: each is compared with each run of words."""
+"""Most names and aliases of a registry: each is compared with each run of words."""
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Id = Annotated[str, Field(max_length=255)]
@@ -45,7 +45,7 @@ class DeviceIn(BaseModel):
 
 
 class RegistryIn(BaseModel):
-    """What a text can name."""
+    """The areas and devices that a text can name."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -54,7 +54,7 @@ class RegistryIn(BaseModel):
 
 
 class ExtractIn(BaseModel):
-    """A text, and the home that it speaks of."""
+    """A text, and the home that it refers to."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -83,7 +83,7 @@ class AlternativeOut(BaseModel):
 
 
 class EntityOut(BaseModel):
-    """Something that the text names."""
+    """An entity in the text."""
 
     name: Annotated[str, Field(description="As the registry has it; of a value its words.")]
     type: Literal["area", "device", "number", "time", "duration"]
@@ -115,7 +115,7 @@ class EntityOut(BaseModel):
 
 
 class ExtractOut(BaseModel):
-    """What was found, in the order of the text. No two finds overlap."""
+    """The entities in the order of the text; no two overlap."""
 
     entities: list[EntityOut]
     confidence_scores: Annotated[

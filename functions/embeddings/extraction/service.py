@@ -1,4 +1,4 @@
-"""Finds what a text names of a home."""
+"""Extracts entities of a home from a text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from functions.embeddings.extraction.extractor import Extractor, Located
-from functions.embeddings.extraction.found import Method
+from functions.embeddings.extraction.finds import Method
 from functions.embeddings.extraction.registry import Entry, Registry
 from functions.embeddings.extraction.schemas import (
     MAX_ENTRIES,
@@ -31,10 +31,9 @@ class ExtractionService:
     """Extracts entities.
 
     Args:
-        models: Where models come from.
         embedder: Name of the embedding model, which compares meanings and knows words.
-        timeout_s: Of one request.
-        clock: Seconds.
+        timeout_s: The time limit of one request.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -50,13 +49,13 @@ class ExtractionService:
         self._clock = clock
 
     def extract(self, asked: ExtractIn) -> ExtractOut:
-        """What `asked` names.
+        """Extract the entities of a request.
 
         Raises:
             TooLarge: The registry has too many names.
-            InvalidInput: A text is no Unicode.
+            InvalidInput: A text is not valid Unicode.
             Unavailable: The model is still being loaded.
-            TimedOut: It took too long.
+            TimedOut: The time limit was exceeded.
         """
         began = self._clock()
         registry = _registry(asked.registry)
@@ -85,7 +84,7 @@ class ExtractionService:
 
 
 class _Language:
-    """The model within the time of one request."""
+    """The embedding model within the time limit of one request."""
 
     def __init__(self, model: Any, ends: float, clock: Callable[[], float]) -> None:
         self.knows: Callable[[str], bool] = model.knows

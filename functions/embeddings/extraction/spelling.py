@@ -1,4 +1,4 @@
-"""Mends misspelled words of numbers and times: "seveen", "minuts"."""
+"""Corrects misspelled words of numbers and times: "seveen", "minuts"."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rapidfuzz.distance import OSA
 
-from functions.embeddings.extraction.found import Found
+from functions.embeddings.extraction.finds import Found
 from functions.embeddings.extraction.words import Word, stem
 
 _TEXT = """
@@ -18,30 +18,30 @@ week weeks percent degree degrees celsius fahrenheit morning afternoon evening
 """
 _WORDS = tuple(word for word in _TEXT.split() if len(word) >= 4)
 MENDED = 0.88
-"""Factor on the confidence of what was read from a mended word."""
+"""Factor on the confidence of a find with a corrected word."""
 
 
-def mend(words: Sequence[Word], is_known: Callable[[str], bool]) -> list[Word]:
-    """The same words, with those one edit away from a word of numbers or times replaced by it.
+def correct_spelling(words: Sequence[Word], is_known: Callable[[str], bool]) -> list[Word]:
+    """Correct words that are one edit away from a word of numbers or times.
 
     Args:
         is_known: Whether something is a word of the language: it stays as it is.
     """
     return [
         replace(word, folded=better, stem=stem(better))
-        if (better := _meant(word.folded, is_known)) is not None
+        if (better := _correction(word.folded, is_known)) is not None
         else word
         for word in words
     ]
 
 
-def mended(found: Found, words: Sequence[Word], read: Sequence[Word]) -> Found:
-    """`found` among the words `read`, less sure where they are not the `words` of the text."""
+def corrected_find(found: Found, words: Sequence[Word], read: Sequence[Word]) -> Found:
+    """Lower the confidence of a find among corrected words that differ from those of the text."""
     same = words[found.first : found.last] == read[found.first : found.last]
     return found if same else replace(found, confidence=found.confidence * MENDED)
 
 
-def _meant(word: str, is_known: Callable[[str], bool]) -> str | None:
+def _correction(word: str, is_known: Callable[[str], bool]) -> str | None:
     if len(word) < 4 or not word.isalpha() or is_known(word) or word in _WORDS:
         return None
     near = {

@@ -1,4 +1,4 @@
-"""Cuts a text into words that know where they were, and folds them for comparing."""
+"""Splits a text into words with their positions, and normalizes them for comparison."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-# Scripts without spaces between words: each sign is a word, and phrases are found by joining them.
+# Scripts without spaces between words: each character is a word, and phrases are joined characters.
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _LETTER = rf"(?:(?![{_UNSPACED}])[^\W\d_][\u0300-\u036f]*)"
 _WORD = re.compile(
@@ -27,7 +27,7 @@ then there these they this those to too turn turned until up us very want was we
 where which while who why will with would yes yet you your
 """
 EMPTY = frozenset(_EMPTY_WORDS.split())
-"""What commands say beside their things; nobody's device is called so."""
+"""Stop words of commands, which are never the name of a device."""
 FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75}
 
 
@@ -49,7 +49,7 @@ class Word:
 
 
 def words_of(text: str) -> list[Word]:
-    """The words of `text`, in order; "5pm" is two, "7:30" one."""
+    """Split a text into words; "5pm" is two, "7:30" one."""
     return [
         Word(folded, stem(folded), match.start(), match.end())
         for match in _WORD.finditer(text)
@@ -59,7 +59,7 @@ def words_of(text: str) -> list[Word]:
 
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
-    """Without case, accents and compatibility forms; "a.m." is "am"."""
+    """Remove case, accents and compatibility forms; "a.m." is "am"."""
     if text in FRACTIONS:
         return text
     decomposed = unicodedata.normalize("NFKD", text.casefold().replace("\u2019", "'"))
@@ -69,7 +69,7 @@ def fold(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def stem(word: str) -> str:
-    """Without a plural or possessive ending.
+    """Remove a plural or possessive ending.
 
     Both sides of a comparison pass through here, so what it does to words that are no plurals
     ("bus") or not English harms nothing.
@@ -85,12 +85,12 @@ def stem(word: str) -> str:
 
 
 def joined(words: Sequence[Word]) -> str:
-    """The stems of `words` without spaces: "living room" and "livingroom" are one."""
+    """Join the stems of words without spaces: "living room" and "livingroom" are equal."""
     return "".join(word.stem for word in words)
 
 
 def windows(words: Sequence[Word], longest: int) -> Iterator[tuple[int, int]]:
-    """(first, last + 1) of each run of one to `longest` words."""
+    """Iterate over (first, last + 1) of each run of one to `longest` words."""
     for first in range(len(words)):
         for last in range(first + 1, min(first + longest, len(words)) + 1):
             yield first, last

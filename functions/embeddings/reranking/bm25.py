@@ -18,10 +18,10 @@ B: Final = 0.75
 
 
 def bm25(query: str, texts: Sequence[str]) -> NDArray[np.float64]:
-    """Score of each text, (texts,), zero or more.
+    """Score each text, (texts,), zero or more.
 
-    Robertson and Zaragoza, 2009, with the inverse document frequency of Lucene, which is never
-    negative: in few texts a word is often in more than half of them.
+    Robertson and Zaragoza, 2009, with Lucene's inverse document frequency, which is never
+    negative: among few texts a word is often in more than half of them.
     """
     bags = [Counter(word.stem for word in words_of(text)) for text in texts]
     lengths = np.array([bag.total() for bag in bags], np.float64)

@@ -1,8 +1,8 @@
-"""`POST /api/v1/text/rerank`, and `POST /rerank` as text-embeddings-inference has it."""
+"""`POST /api/v1/text/rerank`, and `POST /rerank` of text-embeddings-inference."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
@@ -14,24 +14,22 @@ from functions.embeddings.reranking.schemas import (
     TeiRank,
     TeiRerankIn,
 )
-from functions.embeddings.reranking.service import DEFAULT_TOP_K, RerankService
+from functions.embeddings.reranking.service import DEFAULT_TOP_K
 from functions.embeddings.routes import PERMISSION, PREFIX
 from hearth.errors import InvalidInput, TooLarge
 from hearth.http.auth import require
 
-
-class HasReranking(Protocol):
-    @property
-    def reranking(self) -> RerankService: ...
+if TYPE_CHECKING:
+    from functions.embeddings.wiring import Wiring
 
 
-def reranking_router(services: HasReranking) -> APIRouter:
-    """Routes that `services.reranking` answers."""
+def reranking_router(services: Wiring) -> APIRouter:
+    """Build the router."""
     router = APIRouter(dependencies=[require(PERMISSION)])
 
     @router.post(f"{PREFIX}/rerank", tags=["text"])
     async def rerank(body: RerankIn) -> RerankOut:
-        """The candidates that answer the query best."""
+        """Return the candidates that answer the query best."""
         count = len(body.candidates)
         if body.top_k is not None and body.top_k > count:
             message = f"must be at most the number of candidates, {count}"
@@ -55,7 +53,7 @@ def reranking_router(services: HasReranking) -> APIRouter:
 
     @router.post("/rerank", tags=["text-embeddings-inference"], response_model_exclude_none=True)
     async def tei_rerank(body: TeiRerankIn) -> list[TeiRank]:
-        """All texts, the best first."""
+        """Return all texts, the best first."""
         found = services.reranking.rank(body.query, body.texts)
         if body.truncate is False and found.truncated:
             raise TooLarge(

@@ -1,4 +1,4 @@
-"""What crosses the border of reranking."""
+"""Request and response models of reranking."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
 Method = Literal["cross-encoder", "hybrid", "bm25"]
 
 
-def _whole(value: Any) -> Any:
-    """10.0 is an integer to JSON Schema, as to JavaScript."""
+def _accept_whole_float(value: Any) -> Any:
+    """Accept 10.0, which is an integer in JSON Schema."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K), BeforeValidator(_whole)]
+TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K), BeforeValidator(_accept_whole_float)]
 
 
 class Candidate(BaseModel):
-    """Anything with a description; the rest of it comes back as it was sent."""
+    """Anything with a description; other fields are returned unchanged."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -33,7 +33,7 @@ class Candidate(BaseModel):
 
 
 class RerankIn(BaseModel):
-    """What is looked for, and where."""
+    """A query and its candidates."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -49,14 +49,14 @@ class RerankIn(BaseModel):
 
 
 class Ranked(BaseModel):
-    """Where a candidate stood, and how well it answers."""
+    """A candidate's index and score."""
 
     index: Annotated[int, Field(description="In the request, from 0.")]
     score: Annotated[float, Field(description="0..1; comparable within one answer.")]
 
 
 class RerankOut(BaseModel):
-    """The best candidates, the best first; of equals the earlier one."""
+    """The best candidates, the best first; of equal ones the earlier."""
 
     ranked_candidates: Annotated[list[Candidate], Field(description="As they were sent.")]
     results: Annotated[list[Ranked], Field(description="Of each of them, in the same order.")]
@@ -82,7 +82,7 @@ class RerankOut(BaseModel):
 
 
 class TeiRerankIn(BaseModel):
-    """As text-embeddings-inference is asked."""
+    """The request of text-embeddings-inference."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -100,7 +100,7 @@ class TeiRerankIn(BaseModel):
 
 
 class TeiRank(BaseModel):
-    """One text; `text` only where it was asked for."""
+    """One text; `text` only where it was requested."""
 
     index: int
     score: float

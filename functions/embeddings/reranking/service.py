@@ -1,4 +1,4 @@
-"""Puts candidates in the order in which they answer a query."""
+"""Ranks candidates by how well they answer a query."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from functions.embeddings.reranking.bm25 import bm25
 from functions.embeddings.reranking.schemas import Method
 
 COSINE, BM25 = 0.6, 0.4
-"""Shares of meaning and of words in a hybrid score (contracts.md, section 12)."""
+"""Weights of cosine similarity and BM25 in a hybrid score."""
 DEFAULT_TOP_K: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Texts in their new order.
+    """Ranked texts.
 
     Attributes:
-        order: Their places in the request, the best first; of equals the earlier one.
-        scores: float64 (texts,) of each place in the request, 0..1.
-        logits: Likewise of a cross-encoder; None of other methods.
-        fallback: Why it was no cross-encoder that answered.
-        model: What took part; None: no model.
-        truncated: Places of the texts that the model did not read to their end.
-        seconds: How long it took, loading the model included.
+        order: Indices in the request, the best first; of equal ones the earlier.
+        scores: float64 (texts,) by index in the request, 0..1.
+        logits: Those of a cross-encoder; None for other methods.
+        fallback: Why no cross-encoder answered.
+        model: The model that took part; None without a model.
+        truncated: Indices of the texts that were truncated.
+        seconds: The time it took, loading the model included.
     """
 
     order: tuple[int, ...]
@@ -45,14 +45,13 @@ class Ranking:
 
 
 class RerankService:
-    """Ranks texts with the best that is installed.
+    """Ranks texts with the best installed model.
 
     Args:
-        models: Where models come from.
-        reranker: Name of the cross-encoder, empty for none.
-        embedder: Name of the embedding model.
-        timeout_s: Of one request.
-        clock: Seconds.
+        reranker: The name of the cross-encoder, empty for none.
+        embedder: The name of the embedding model.
+        timeout_s: The time limit of one request.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -69,12 +68,12 @@ class RerankService:
         self._clock = clock
 
     def rank(self, query: str, texts: Sequence[str]) -> Ranking:
-        """All of `texts` by how well they answer `query`.
+        """Rank texts by how well they answer a query.
 
         Raises:
-            InvalidInput: A text is no Unicode.
+            InvalidInput: A text is not valid Unicode.
             Unavailable: A model is still being loaded.
-            TimedOut: It took too long.
+            TimedOut: The time limit was exceeded.
         """
         began = self._clock()
 
@@ -100,7 +99,7 @@ class RerankService:
         if reranker is not None:
             read = reranker.value.score(query, texts, time_left_s=time_left_s)
             return ranking(
-                # The sigmoid, which as 1 / (1 + exp(-x)) would overflow.
+                # The sigmoid; 1 / (1 + exp(-x)) would overflow.
                 0.5 + 0.5 * np.tanh(0.5 * read.logits.astype(np.float64)),
                 "cross-encoder",
                 read.logits,

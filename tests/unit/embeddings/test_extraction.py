@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from functions.embeddings.extraction.extractor import Extractor
-from functions.embeddings.extraction.found import Found, without_overlaps
+from functions.embeddings.extraction.finds import Found, without_overlaps
 from functions.embeddings.extraction.registry import Entry, Registry
 
 HOME = Registry(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from functions.embeddings.classification.keywords import by_keywords
+from functions.embeddings.classification.keywords import classify_by_keywords
 from functions.embeddings.classification.zero_shot import ZeroShot
 
 AXES = {"north": (1, 0, 0), "up": (0.8, 0.6, 0), "east": (0, 0, 1)}
@@ -71,4 +71,4 @@ def test_shares_are_a_distribution(x: float, y: float, temperature: float) -> No
 def test_the_category_with_most_words_wins(
     text: str, category: str, words: tuple[str, ...]
 ) -> None:
-    assert by_keywords(text) == (category, "medium", words)
+    assert classify_by_keywords(text) == (category, "medium", words)

@@ -1,4 +1,4 @@
-"""Vectors as JSON."""
+"""Writes vectors as JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pydantic_core import to_json
 
 
 def as_numbers(vectors: NDArray[np.float32]) -> list[list[float]]:
-    """Each vector as a list. Eight decimals hold all of a float32 of a unit vector, in half the
-    bytes of the double that it would be written as."""
+    """Convert vectors to lists. Eight decimals are exact for float32 unit vectors, in half the
+    bytes of a double."""
     rows: list[list[float]] = vectors.astype(np.float64).round(8).tolist()
     return rows
 
 
 def json_response(body: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer whose tens of thousands of numbers are not validated one by one."""
+    """Build a response without validating its tens of thousands of numbers one by one."""
     return Response(to_json(body), media_type="application/json", headers=dict(headers or {}))

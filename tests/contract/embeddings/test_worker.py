@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functions.embeddings import bulk
-from functions.embeddings.bulk import BulkEmbedding
+from functions.embeddings import worker as worker_module
 from functions.embeddings.handler import EMBED, make_handler
 from functions.embeddings.service import EmbeddingService, Encoded
+from functions.embeddings.worker import EmbeddingWorker
 from hearth.db import Database
 from hearth.errors import Unavailable
 from hearth.ledger.ledger import Job, JobState, Ledger
@@ -59,7 +59,7 @@ class Desk:
             ModelStore({MINILM.name: minilm}, 1 << 30), installed(), timeout_s=60
         )
         self.encoder = Counting(service)
-        work = BulkEmbedding(self.ledger, self.store, self.encoder, self.clock)
+        work = EmbeddingWorker(self.ledger, self.store, self.encoder, self.clock)
         self._handler = make_handler(self.ledger, work)
 
     def put(self, texts: Sequence[object], name: str = "notes") -> None:
@@ -89,7 +89,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(bulk, "PART", 4)
+    monkeypatch.setattr(worker_module, "PART", 4)
     url = migrated_sqlite(tmp_path / "home.db")
     db = Database(url)
     yield Desk(db)

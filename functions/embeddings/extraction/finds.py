@@ -1,4 +1,4 @@
-"""What was found in a text, and which finds stay where they overlap."""
+"""Finds in a text, and the choice among those that overlap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functions.embeddings.extraction.registry import Entry
 
 Method = Literal["exact", "partial", "fuzzy", "embedding", "rule"]
 ValueType = Literal["number", "time", "duration"]
-# A guess by meaning never outbids what was read.
+# A find by meaning never wins over one by spelling.
 _WEIGHTS: dict[Method, float] = {
     "exact": 1,
     "rule": 1,
@@ -47,7 +47,7 @@ class Found:
 
 
 def without_overlaps(finds: Iterable[Found], lengths: Sequence[int]) -> list[Found]:
-    """The best finds of which no two share a word, in the order of the text.
+    """Return the best finds of which no two share a word, in the order of the text.
 
     Args:
         lengths: Of each word, folded, as similarity counts them; what explains more is better.

@@ -1,4 +1,4 @@
-"""Large sets: JSON lines in S3 to vectors in S3, part by part.
+"""Queue work: embeds large sets, JSON lines in S3, into vectors in S3, part by part.
 
 Parts are .npy: NumPy reads them without another package, from a file also without reading it
 (mmap), and writing them costs no more than their bytes. Rejected: Parquet, whose library is larger
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from functions.embeddings.corpus import MAX_BYTES, EmbedRequest, Results, read_request, read_texts
-from functions.embeddings.service import Encoded, model_named
+from functions.embeddings.service import Encoded, find_model
 from hearth.errors import HearthError, TimedOut
 from hearth.ledger.consumer import Crashed, Deadline, Done, Failed, Outcome, Postpone
 from hearth.ledger.ledger import Job
@@ -25,9 +25,9 @@ from hearth.logging import logger
 from hearth.storage import ObjectStore
 
 PART: Final = 2000
-"""Texts of a part: seconds of work, which are lost when it is cut off, and 3 MB."""
+"""Texts of a part: 3 MB, and the seconds of work that an interruption loses."""
 MAX_TRUNCATED_ROWS: Final = 10_000
-_FIRST_GUESS_S: Final = 30.0
+_FIRST_ESTIMATE_S: Final = 30.0
 
 
 class Progress(Protocol):
@@ -47,13 +47,10 @@ class Encoder(Protocol):
     def truncated(self, texts: Sequence[str]) -> list[int]: ...
 
 
-class BulkEmbedding:
-    """Works on `embed` jobs.
+class EmbeddingWorker:
+    """Embeds sets of texts.
 
     Args:
-        ledger: Shows how far a job is.
-        store: Of the sets and the vectors.
-        encoder: Makes the vectors.
         now: The present, timezone-aware.
     """
 
@@ -66,7 +63,7 @@ class BulkEmbedding:
         self._now = now
 
     def work(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
-        """A `Work` of the queue."""
+        """Run the jobs of a batch."""
         for job in jobs:
             try:
                 outcome = self._embed(job, deadline)
@@ -83,14 +80,14 @@ class BulkEmbedding:
         texts = read_texts(data)
         sha256, method = self._encoder.fingerprint()
         source_sha256 = hashlib.sha256(data).hexdigest()
-        results = Results(request.name, _run(source_sha256, sha256, request))
-        made = {entry.key for entry in self._store.list(results.parts)}
+        results = Results(request.name, _fingerprint(source_sha256, sha256, request))
+        existing = {entry.key for entry in self._store.list(results.parts)}
         parts = [texts[begin : begin + PART] for begin in range(0, len(texts), PART)]
         longest = 0.0
         for index, part in enumerate(parts):
-            if results.part(index) in made:
+            if results.part(index) in existing:
                 continue
-            if not deadline.allows(longest or min(_FIRST_GUESS_S, deadline.remaining() / 2)):
+            if not deadline.allows(longest or min(_FIRST_ESTIMATE_S, deadline.remaining() / 2)):
                 return Postpone(self._now())
             began = time.monotonic()
             try:
@@ -99,7 +96,7 @@ class BulkEmbedding:
                 ).vectors
             except TimedOut:
                 return Postpone(self._now())
-            self._store.put(results.part(index), _npy(vectors), "application/octet-stream")
+            self._store.put(results.part(index), _to_npy(vectors), "application/octet-stream")
             longest = max(longest, time.monotonic() - began)
             self._ledger.progress(job, (index + 1) / len(parts))
         truncated = self._encoder.truncated(texts)
@@ -107,10 +104,10 @@ class BulkEmbedding:
             "source": request.source,
             "source_sha256": source_sha256,
             "rows": len(texts),
-            "dimensions": model_named(None).dimensions,
+            "dimensions": find_model(None).dimensions,
             "dtype": "float32",
             "normalized": request.normalize,
-            "model_name": model_named(None).name,
+            "model_name": find_model(None).name,
             "model_sha256": sha256,
             "method": method,
             "parts": [
@@ -124,12 +121,12 @@ class BulkEmbedding:
         return Done()
 
 
-def _run(source_sha256: str, model_sha256: str, request: EmbedRequest) -> str:
+def _fingerprint(source_sha256: str, model_sha256: str, request: EmbedRequest) -> str:
     options = f"{source_sha256} {model_sha256} {request.normalize} {PART}"
     return hashlib.sha256(options.encode()).hexdigest()[:16]
 
 
-def _npy(vectors: Any) -> bytes:
+def _to_npy(vectors: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
     return buffer.getvalue()
