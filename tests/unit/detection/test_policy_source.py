@@ -64,3 +64,21 @@ def test_a_policy_over_the_size_limit_is_rejected_without_reading_it(tmp_path: P
     path.write_bytes(b"#" * 300_000)
     with pytest.raises(TooLarge):
         PolicySource(str(path), "hearth", MemoryStore).current()
+
+
+def test_a_camera_may_have_the_entry_of_another_name(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "unknown_cameras: reject\ncameras: {dock: {restricted: true}, gate: {required: [vest]}}"
+    )
+    entries = {"cam-7": "dock", "gate": "dock", "cam-8": "nowhere"}
+    ticks = Ticks()
+    source = PolicySource(str(path), "hearth", MemoryStore, ticks, entries=lambda: entries)
+    assert source.current().rules("cam-7").restricted
+    # An entry of its own goes before, and one that does not exist is none.
+    assert source.current().rules("gate").required == (Item.VEST,)
+    with pytest.raises(InvalidInput, match="not in the policy"):
+        source.current().rules("cam-8")
+    entries["cam-8"] = "dock"
+    ticks.time += REFRESH_S
+    assert source.current().rules("cam-8").restricted
