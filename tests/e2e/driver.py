@@ -112,12 +112,12 @@ class Stack:
     def put(self, key: str, body: bytes) -> None:
         self.client("s3").put_object(Bucket=self.state.bucket, Key=key, Body=body)
 
-    def put_frames(self, camera: str, pictures: Sequence[bytes]) -> list[str]:
+    def put_frames(self, camera: str, images: Sequence[bytes]) -> list[str]:
         """Frames a second apart and the marker that ends the stream; gives all of their keys."""
-        keys = [key_of(camera, second) for second in range(len(pictures))]
-        for key, picture in zip(keys, pictures, strict=True):
-            self.put(key, picture)
-        return [*keys, self.put_end(camera, len(pictures))]
+        keys = [key_of(camera, second) for second in range(len(images))]
+        for key, image in zip(keys, images, strict=True):
+            self.put(key, image)
+        return [*keys, self.put_end(camera, len(images))]
 
     def put_end(self, camera: str, second: float) -> str:
         key = key_of(camera, second, "end")
@@ -244,13 +244,13 @@ def photograph(name: str = "astronaut.png", side: int = 256) -> Image.Image:
     origin = find_spec("skimage")
     assert origin is not None
     assert origin.origin is not None
-    with Image.open(Path(origin.origin).parent / "data" / name) as picture:
-        return picture.convert("RGB").resize((side, side))
+    with Image.open(Path(origin.origin).parent / "data" / name) as image:
+        return image.convert("RGB").resize((side, side))
 
 
-def encoded(picture: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
+def encoded(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

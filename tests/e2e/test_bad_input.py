@@ -1,4 +1,4 @@
-"""Bad input through the whole stack: told clearly, tried once, and its neighbours unharmed."""
+"""Bad input through the whole stack: a clear error, one attempt, and other input unaffected."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def test_broken_images_fail_and_the_frames_around_them_are_assessed(
     shared_stack: Stack, camera: str
 ) -> None:
     names = [None, *BROKEN, None, *UNUSUAL, None]
-    pictures = [
+    images = [
         person() if name is None else BROKEN[name][0]() if name in BROKEN else UNUSUAL[name]()
         for name in names
     ]
-    keys = shared_stack.put_frames(camera, pictures)
+    keys = shared_stack.put_frames(camera, images)
     jobs = shared_stack.settle(keys)
 
     for name, key in zip(names, keys, strict=False):
@@ -200,10 +200,10 @@ def test_a_video_without_an_index_is_rejected(
     whole = video(path, "mp4v")  # its index is at the end
     path.write_bytes(whole[: len(whole) * 6 // 10])
 
-    code, _, told = watched(shared_stack, path, camera)
+    code, _, output = watched(shared_stack, path, camera)
 
     assert code == 2
-    assert str(path) in told
+    assert str(path) in output
     assert shared_stack.of_camera(camera) == {}
 
 
@@ -212,12 +212,12 @@ def test_a_video_without_an_index_is_rejected(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three pictures of a person."""
-    pictures = tmp_path / "gate"
-    pictures.mkdir()
+    """Three images of a person."""
+    images = tmp_path / "gate"
+    images.mkdir()
     for number in range(3):
-        (pictures / f"{number}.jpg").write_bytes(person())
-    return pictures
+        (images / f"{number}.jpg").write_bytes(person())
+    return images
 
 
 def run(folder: Path, *options: object) -> tuple[int, dict[str, Any], str]:
@@ -239,9 +239,9 @@ def assert_all_frames_failed(code: int, facts: dict[str, Any], message: str) -> 
 @pytest.mark.slow
 def test_a_policy_with_an_unknown_class_is_rejected_by_name(folder: Path, tmp_path: Path) -> None:
     policy = policy_file(tmp_path / "policy.yaml", [], defaults={"required": ["helmet", "cape"]})
-    code, facts, told = run(folder, "--policy", policy)
+    code, facts, output = run(folder, "--policy", policy)
     assert code != 0
-    assert "cape" in (told or json.dumps(facts))
+    assert "cape" in (output or json.dumps(facts))
     assert_all_frames_failed(code, facts, "cape")
 
 
@@ -272,7 +272,7 @@ def test_a_model_with_a_different_number_of_classes_is_rejected(folder: Path, sh
 def test_a_missing_model_file_is_reported_before_anything_starts(
     folder: Path, tmp_path: Path
 ) -> None:
-    code, facts, told = run(folder, "--model", tmp_path / "none.onnx")
+    code, facts, output = run(folder, "--model", tmp_path / "none.onnx")
     assert (code, facts) == (2, {})
-    assert "none.onnx" in told
+    assert "none.onnx" in output
     assert not (tmp_path / "data").exists()

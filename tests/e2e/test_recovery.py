@@ -53,8 +53,8 @@ def test_a_failed_frame_can_be_retried_by_hand(shared_stack: Stack, camera: str)
 
     shared_stack.put(keys[1], person())
     data = shared_stack.data
-    told = hearth("jobs", "retry", job["id"], data=data)
-    assert told.code == 0, told.err
+    retried = hearth("jobs", "retry", job["id"], data=data)
+    assert retried.code == 0, retried.err
     jobs = shared_stack.settle(keys)
 
     assert jobs[keys[1]]["state"] == "done"

@@ -120,18 +120,18 @@ def test_a_second_run_of_the_same_clip_adds_no_incident(
 def test_shuffled_and_repeated_frames_give_the_same_incidents(
     walk: Facts, yolox: list[str], walk_data: Path, tmp_path: Path
 ) -> None:
-    pictures = frames_of(walk_data)
-    assert len(pictures) == 71
+    images = frames_of(walk_data)
+    assert len(images) == 71
     end = walk["cameras"][0]["watch"]["end_key"]
-    shuffled = random.Random(7).sample(sorted(pictures), len(pictures))
+    shuffled = random.Random(7).sample(sorted(images), len(images))
     policy = policy_file(tmp_path / "policy.yaml", [CLIP_CAMERA])
 
     with stack(tmp_path / "data", "--policy", policy, *yolox) as it:
         it.put(end, b"{}")  # the marker overtakes every frame
-        put_all(it, shuffled, pictures)
+        put_all(it, shuffled, images)
         it.settle([*shuffled, end])
         first = it.outcome(CLIP_CAMERA)
-        put_all(it, reversed(shuffled), pictures)
+        put_all(it, reversed(shuffled), images)
         it.put(end, b"{}")
         it.settle([*shuffled, end])
         second = it.outcome(CLIP_CAMERA)
@@ -161,6 +161,6 @@ def frames_of(data: Path) -> dict[str, bytes]:
     }
 
 
-def put_all(it: Stack, keys: Any, pictures: dict[str, bytes]) -> None:
+def put_all(it: Stack, keys: Any, images: dict[str, bytes]) -> None:
     for key in keys:
-        it.put(key, pictures[key])
+        it.put(key, images[key])

@@ -1,4 +1,4 @@
-"""A password given to the stack is told to nobody who does not need it."""
+"""A password given to the stack appears nowhere outside its use."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_passwords_appear_in_no_log_response_file_or_command_line(
         while "mail server" not in (jobs := shown_by(f"{state.gateway_url}/api/v1/jobs")):
             assert time.monotonic() < deadline, jobs
             time.sleep(0.2)
-        told = [
+        texts = [
             jobs,
             shown_by(f"{state.gateway_url}/api/v1/reports"),
             shown_by(f"{state.control_url}/status"),
@@ -66,6 +66,6 @@ def test_passwords_appear_in_no_log_response_file_or_command_line(
         ]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name == "runtime.log" for path in files)
-    told += [path.read_bytes().decode("latin-1") for path in files]
+    texts += [path.read_bytes().decode("latin-1") for path in files]
     for secret in SECRETS:
-        assert not [text[:200] for text in told if secret in text]
+        assert not [text[:200] for text in texts if secret in text]

@@ -80,7 +80,7 @@ def test_two_stacks_run_side_by_side_and_share_nothing(
         assert shared_stack.incidents(camera) == []
         assert shared_stack.of_camera(camera) == {}
         shared_stack.settle(shared_stack.put_frames(camera, [person()] * 3))
-        # The bucket's name is drawn on no picture, and the id is made of what was seen.
+        # The bucket's name is drawn on no image, and the id derives from what was seen.
         [one], [two] = shared_stack.incidents(camera), other.incidents(camera)
         assert one["incident_id"] == two["incident_id"]
         assert one["evidence"]["sha256"] == two["evidence"]["sha256"]
@@ -97,9 +97,9 @@ def test_an_interrupted_run_stops_its_stack(tmp_path: Path) -> None:
             [*HEARTH, "run", str(folder), "--serve", "--data", str(data)], stdout=said, stderr=said
         )
         try:
-            told = tmp_path / "said"
-            until(lambda: "stays up" in told.read_text() or process.poll() is not None, 60)
-            assert process.poll() is None, told.read_text()
+            output = tmp_path / "said"
+            until(lambda: "stays up" in output.read_text() or process.poll() is not None, 60)
+            assert process.poll() is None, output.read_text()
             process.send_signal(signal.SIGINT)
             began = time.monotonic()
             assert process.wait(20) == 0

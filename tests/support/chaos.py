@@ -32,7 +32,7 @@ class Outcome:
 
     Attributes:
         incidents: Facts of each incident, by id.
-        evidence: sha256 of each evidence picture, by incident id.
+        evidence: sha256 of each evidence image, by incident id.
         reports: sha256 of each PDF, by report id.
         kills: How often each kind of process was killed.
         seconds: From the first process to an empty ledger.

@@ -1,4 +1,4 @@
-"""A real HTTP server that takes webhooks, and answers as it was told."""
+"""A real HTTP server that takes webhooks, and answers as its script says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incident events and pictures for tests of `reports`."""
+"""Incident events and images for tests of `reports`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ EVIDENCE_KEY = "evidence/01KASVZEBRY4C1W9T6P0X2K8MD.jpg"
 @cache
 def jpeg(width: int = 320, height: int = 240, mode: str = "RGB") -> bytes:
     """A JPEG with something on it."""
-    picture = Image.radial_gradient("L").resize((width, height))
+    image = Image.radial_gradient("L").resize((width, height))
     buffer = io.BytesIO()
-    picture.convert("RGB").convert(mode).save(buffer, "JPEG", quality=85)
+    image.convert("RGB").convert(mode).save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
 
 
@@ -42,7 +42,7 @@ def payload(**changes: Any) -> dict[str, Any]:
 
 def violation_job(event: dict[str, Any]) -> NewJob:
     """The job in which `reports` gets it from detection."""
-    told = Event(
+    violation = Event(
         type="safety.violation.detected",
         id=f"{event['incident_id']}:{event['revision']}",
         time=parse_time(event["last_seen"]),
@@ -50,7 +50,7 @@ def violation_job(event: dict[str, Any]) -> NewJob:
         data=event,
         version=2,
     )
-    (job,) = Publisher("detection", {told.type: ["reports"]}).jobs(told)
+    (job,) = Publisher("detection", {violation.type: ["reports"]}).jobs(violation)
     return job
 
 

@@ -1,4 +1,4 @@
-"""A real SMTP server for tests (aiosmtpd): keeps what it takes, or answers as it was told."""
+"""A real SMTP server for tests (aiosmtpd): keeps what it takes, or answers as its script says."""
 
 from __future__ import annotations
 

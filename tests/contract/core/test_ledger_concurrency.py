@@ -85,5 +85,5 @@ def test_a_killed_worker_leaves_no_partial_output(db: Database, migrated_url: st
 
     done = text("SELECT count(*) FROM jobs WHERE state = 'done'")
     assert db.read(lambda tx: tx.execute(done).scalar_one()) == sum(recorded(db).values())
-    work_through(migrated_url, "heir", 1)
+    work_through(migrated_url, "successor", 1)
     assert recorded(db) == Counter(JOBS)

@@ -48,7 +48,7 @@ def test_a_violation_becomes_a_report_and_a_task_and_the_task_closes_the_inciden
     assert town.unfinished() == []
     assert town.recorder.titles()[-1] == f"Task done: {answer.task.title}"
     if rng is None:
-        # The report and the task are no news where the violation was told; their end is.
+        # Nobody is notified of the report and the task after the violation; of their end, yes.
         assert len(town.recorder.sent) == 2
 
 

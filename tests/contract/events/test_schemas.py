@@ -121,9 +121,9 @@ def test_an_event_has_its_source_and_time(published: dict[str, list[Job]], name:
 def test_published_events_are_parsed_by_their_subscribers(
     published: dict[str, list[Job]],
 ) -> None:
-    told = [job for jobs in published.values() for job in jobs if job.kind in EVENTS]
-    assert {job.kind for job in told} == set(EVENTS)
-    for job in told:
+    events = [job for jobs in published.values() for job in jobs if job.kind in EVENTS]
+    assert {job.kind for job in events} == set(EVENTS)
+    for job in events:
         assert notice_of(received(job.payload), ZoneInfo("UTC")).title
     for job in published["safety.violation.detected.v2"]:
         assert read_event(job.payload).incident_id == job.payload["subject"]

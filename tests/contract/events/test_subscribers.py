@@ -63,14 +63,14 @@ def test_a_failing_subscriber_is_retried_then_listed_as_failed_and_affects_no_ot
     town.bench.store.offline = True
     town.walk()
     town.work()
-    told = town.jobs("safety.violation.detected")
-    assert {queue: job.state for queue, job in told.items()} == {
+    jobs = town.jobs("safety.violation.detected")
+    assert {queue: job.state for queue, job in jobs.items()} == {
         "analytics": JobState.DONE,
         "notifications": JobState.DONE,
         "reports": JobState.QUEUED,
     }
     assert len(town.recorder.sent) == 1
-    job, waits = told["reports"], []
+    job, waits = jobs["reports"], []
     for _ in range(job.max_attempts - 1):
         waits.append((town.ledger.get(job.id).available_at - town.clock()).total_seconds())
         town.pass_time(waits[-1] + 1)

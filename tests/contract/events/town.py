@@ -125,7 +125,7 @@ class Town:
         self.work()
 
     def jobs(self, kind: str) -> dict[str, Job]:
-        """Queue → the job in which it was told."""
+        """Queue → the job that carries the event."""
         return {job.queue: job for job in self.ledger.list(kind=kind, limit=100).jobs}
 
     def unfinished(self) -> list[Job]:

@@ -16,7 +16,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> Any:
     (identity,) = event["identitySource"]
     token = identity.removeprefix("Bearer ")
     if token == "raise":
-        raise RuntimeError("told to")
+        raise RuntimeError("asked to fail")
     if token == "nobody":
         raise RuntimeError("Unauthorized")
     if token == "slow":

@@ -12,7 +12,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> Any:
     if path == "/slow":
         time.sleep(1)
     if path == "/echo/raise":
-        raise RuntimeError("told to")
+        raise RuntimeError("asked to fail")
     if path == "/echo/say":
         return json.loads(event["body"])
     return {"statusCode": 200, "body": json.dumps(event), "cookies": ["a=1", "b=2"]}

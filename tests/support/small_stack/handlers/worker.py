@@ -16,7 +16,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         with Path(notes).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(record) + "\n" for record in event["Records"])
     if "raise" in bodies:
-        raise RuntimeError("told to")
+        raise RuntimeError("asked to fail")
     for record in event["Records"]:
         if record["body"] == "fail":
             failures.append({"itemIdentifier": record["messageId"]})
