@@ -50,7 +50,7 @@ def classified(stage: TextStage, text: str) -> Any:
         ("Songs are played in the kitchen during breakfast", "convenience"),
     ],
 )
-def test_descriptions_of_labels_decide_where_embeddings_are_the_best_there_is(
+def test_without_a_classifier_descriptions_of_labels_decide(
     real: TextStage, text: str, category: str
 ) -> None:
     answer = classified(real, text)
@@ -63,12 +63,12 @@ def test_descriptions_of_labels_decide_where_embeddings_are_the_best_there_is(
     assert category in answer["reason"]
 
 
-def test_danger_is_urgent_and_music_is_not(real: TextStage) -> None:
+def test_danger_has_high_priority_and_music_has_not(real: TextStage) -> None:
     assert classified(real, "Smoke in the kitchen")["priority"] == "high"
     assert classified(real, "Soft music while reading")["priority"] == "low"
 
 
-def test_what_fits_several_labels_is_less_sure(real: TextStage) -> None:
+def test_a_text_that_fits_several_labels_has_a_lower_confidence(real: TextStage) -> None:
     clear = classified(real, "A burglar broke the lock of the front door")
     vague = classified(real, "Something changes in the afternoon")
     assert clear["confidence"] > vague["confidence"] + 0.2
@@ -85,7 +85,7 @@ def test_what_fits_several_labels_is_less_sure(real: TextStage) -> None:
         ("\u0000", "convenience", "no word of a category is in it"),
     ],
 )
-def test_words_decide_where_there_is_no_model(
+def test_without_models_keywords_decide(
     bare: TextStage, text: str, category: str, reason: str
 ) -> None:
     answer = classified(bare, text)
@@ -109,7 +109,7 @@ def test_an_installed_sequence_to_sequence_model_is_asked(asked: TextStage) -> N
     assert (states["classifier_model"], states["classifier_loaded"]) == ("tiny-t5", True)
 
 
-def test_a_broken_model_is_told_and_the_next_best_answers(tmp_path: Path) -> None:
+def test_a_broken_model_is_reported_and_the_next_best_method_answers(tmp_path: Path) -> None:
     folder = write_t5(tmp_path / "broken")
     (folder / "decoder_model.onnx").unlink()
     answer = classified(TextStage(tmp_path, classifier_model="broken"), "the door")
@@ -131,7 +131,7 @@ def test_a_broken_model_is_told_and_the_next_best_answers(tmp_path: Path) -> Non
         "{",
     ],
 )
-def test_what_is_wrong_is_a_400_and_the_next_request_works(bare: TextStage, body: Any) -> None:
+def test_an_invalid_request_is_a_400_and_the_next_one_works(bare: TextStage, body: Any) -> None:
     status, answer = bare.post(PATH, body)
     assert (status, answer["error"]["code"]) == (400, "VALIDATION_ERROR")
     classified(bare, "door")

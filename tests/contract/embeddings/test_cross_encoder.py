@@ -60,9 +60,7 @@ def encoder(tiny: Path) -> CrossEncoder:
 
 @pytest.mark.parametrize("ir", [False, True])
 @pytest.mark.parametrize("types", [False, True])
-def test_a_pair_is_scored_as_another_runtime_scores_it(
-    tmp_path: Path, ir: bool, types: bool
-) -> None:
+def test_a_pair_has_the_score_of_another_runtime(tmp_path: Path, ir: bool, types: bool) -> None:
     twin = write_cross_encoder(tmp_path / "twin", types=types)
     folder = write_cross_encoder(tmp_path / "model", ir=ir, types=types)
     answer = load_cross_encoder(folder, RUNNING).value.score(QUERY, TEXTS)
@@ -72,7 +70,7 @@ def test_a_pair_is_scored_as_another_runtime_scores_it(
     assert np.ptp(expected) > 0.05, "the network tells texts apart"
 
 
-def test_query_and_text_are_told_apart(encoder: CrossEncoder) -> None:
+def test_query_and_text_are_distinguished(encoder: CrossEncoder) -> None:
     there = encoder.score("kitchen lamp", ["door open"]).logits
     back = encoder.score("door open", ["kitchen lamp"]).logits
     assert abs(there - back) > 1e-3
@@ -85,24 +83,24 @@ def test_of_two_labels_the_second_means_relevant(tmp_path: Path) -> None:
     assert answer.logits == pytest.approx(logits[:, 1] - logits[:, 0], abs=1e-4)
 
 
-def test_a_pair_longer_than_512_tokens_is_cut_and_told(encoder: CrossEncoder) -> None:
+def test_a_pair_longer_than_512_tokens_is_truncated_and_reported(encoder: CrossEncoder) -> None:
     long = "kitchen lamp " * MAX_TOKENS
     answer = encoder.score(QUERY, ["door", long, long + "night"])
     assert answer.truncated == (1, 2)
     assert answer.logits[1] == pytest.approx(answer.logits[2], abs=1e-5)
 
 
-def test_no_texts_are_no_scores(encoder: CrossEncoder) -> None:
+def test_no_texts_give_no_scores(encoder: CrossEncoder) -> None:
     assert encoder.score(QUERY, []).logits.shape == (0,)
 
 
-def test_half_a_surrogate_pair_is_refused_and_the_next_query_works(encoder: CrossEncoder) -> None:
+def test_an_unpaired_surrogate_is_refused_and_the_next_query_works(encoder: CrossEncoder) -> None:
     with pytest.raises(InvalidInput, match="surrogate"):
         encoder.score(QUERY, ["good", "\ud800"])
     assert encoder.score(QUERY, ["door"]).logits.shape == (1,)
 
 
-def test_the_work_ends_with_its_time(encoder: CrossEncoder) -> None:
+def test_the_work_ends_at_its_time_limit(encoder: CrossEncoder) -> None:
     with pytest.raises(TimedOut, match="send fewer"):
         encoder.score(QUERY, TEXTS, time_left_s=lambda: 0.0)
 
@@ -130,7 +128,7 @@ def test_an_answer_names_its_files_by_their_hash(tmp_path: Path) -> None:
     assert len(other) == 64
 
 
-def test_a_classifier_of_three_labels_is_no_reranker(tmp_path: Path) -> None:
+def test_a_classifier_with_three_labels_is_not_a_reranker(tmp_path: Path) -> None:
     folder = write_cross_encoder(tmp_path / "three", labels=3)
     with pytest.raises(ModelFailed, match="no reranker"):
         load_cross_encoder(folder, RUNNING)
@@ -143,13 +141,13 @@ def test_a_network_with_other_inputs_is_refused_by_their_names(tmp_path: Path) -
         load_cross_encoder(folder, RUNNING)
 
 
-def test_an_empty_folder_is_told_with_what_it_should_hold(tmp_path: Path) -> None:
+def test_an_empty_folder_is_reported_with_the_expected_files(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"openvino_model\.xml"):
         load_cross_encoder(tmp_path / "none", RUNNING)
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json"])
-def test_a_broken_file_is_told_by_its_name(tmp_path: Path, file: str) -> None:
+def test_a_broken_file_is_named(tmp_path: Path, file: str) -> None:
     folder = write_cross_encoder(tmp_path / "broken")
     (folder / file).write_bytes(b"{not a model")
     with pytest.raises(ModelFailed, match=file):

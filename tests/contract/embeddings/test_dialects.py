@@ -39,7 +39,7 @@ def test_base64_is_the_same_vector_to_the_last_bit(desk: Desk) -> None:
     [[1, 2, 3], [[1, 2], [3]], [], "", [""], ["x"] * 101, "x" * 4001, 5, None, {"text": "x"}],
     ids=str,
 )
-def test_what_is_neither_text_nor_texts_is_a_400(desk: Desk, given: Any) -> None:
+def test_a_value_that_is_neither_text_nor_texts_is_a_400(desk: Desk, given: Any) -> None:
     status, body = openai(desk, given)
     assert (status, body["error"]["code"]) == (400, "VALIDATION_ERROR")
 
@@ -79,7 +79,7 @@ def test_tei_answers_a_list_of_vectors_for_one_text_too(desk: Desk) -> None:
         assert headers["x-model-sha256"] == minilm().sha256
 
 
-def test_tei_truncates_and_says_so_unless_it_may_not(desk: Desk) -> None:
+def test_tei_truncates_and_reports_it_unless_forbidden(desk: Desk) -> None:
     long = "word " * 300
     assert tei(desk, ["short", long])[2]["x-truncated"] == "1"
     assert tei(desk, long, truncate=True)[0] == 200
@@ -90,7 +90,7 @@ def test_tei_truncates_and_says_so_unless_it_may_not(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "more", [{"truncation_direction": "left"}, {"prompt_name": "query"}, {"dimensions": 10}]
 )
-def test_tei_refuses_what_it_would_have_to_ignore(desk: Desk, more: dict[str, Any]) -> None:
+def test_tei_refuses_options_that_it_would_have_to_ignore(desk: Desk, more: dict[str, Any]) -> None:
     assert tei(desk, "x", **more)[0] == 400
 
 

@@ -24,7 +24,7 @@ PATH = "/api/v1/text/embeddings"
 TEXTS = ("turn the porch light on", "is the garage open?", "a red bicycle")
 
 
-def test_each_text_gets_its_vector_and_the_answer_says_how_it_was_made(desk: Desk) -> None:
+def test_each_text_has_its_vector_and_the_response_names_the_method(desk: Desk) -> None:
     body = desk.embed(*TEXTS)
     vectors = np.array(body["embeddings"])
     assert vectors.shape == (3, 384)
@@ -38,7 +38,7 @@ def test_each_text_gets_its_vector_and_the_answer_says_how_it_was_made(desk: Des
     assert body["processing_time"] > 0
 
 
-def test_vectors_are_as_long_as_the_mean_of_the_tokens_where_that_is_asked_for(desk: Desk) -> None:
+def test_vectors_are_not_normalized_on_request(desk: Desk) -> None:
     (unit,), (mean,) = (
         desk.embed(TEXTS[0], normalize=normalize)["embeddings"] for normalize in (True, False)
     )
@@ -47,7 +47,7 @@ def test_vectors_are_as_long_as_the_mean_of_the_tokens_where_that_is_asked_for(d
     np.testing.assert_allclose(np.array(mean) / length, unit, atol=1e-6)
 
 
-def test_what_the_model_does_not_read_is_told(desk: Desk) -> None:
+def test_truncated_texts_are_reported(desk: Desk) -> None:
     body = desk.embed("short", "word " * 300, "short again")
     assert body["truncated"] == [1]
     assert body["tokens"][1] == 256
@@ -70,7 +70,7 @@ def test_what_the_model_does_not_read_is_told(desk: Desk) -> None:
     ],
     ids=str,
 )
-def test_what_is_outside_the_limits_is_refused_by_its_name_and_the_next_request_works(
+def test_a_field_outside_its_limits_is_named_and_the_next_request_works(
     desk: Desk, texts: Any, field: str
 ) -> None:
     status, body = desk.call("POST", PATH, {"texts": texts})
@@ -93,7 +93,7 @@ def test_what_is_outside_the_limits_is_refused_by_its_name_and_the_next_request_
         "",
     ],
 )
-def test_what_is_no_valid_request_is_a_400(desk: Desk, body: str) -> None:
+def test_an_invalid_request_is_a_400(desk: Desk, body: str) -> None:
     status, answer = desk.call("POST", PATH, body)
     assert status == 400
     assert answer["error"]["code"] == "VALIDATION_ERROR"
@@ -130,11 +130,11 @@ def test_a_hundred_of_the_longest_texts_are_answered(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"])
-def test_the_model_may_be_named(desk: Desk, name: str) -> None:
+def test_a_request_may_name_the_model(desk: Desk, name: str) -> None:
     assert desk.embed("x", model=name)["model_name"] == "all-MiniLM-L6-v2"
 
 
-def test_a_model_that_is_not_known_is_a_404_that_names_what_there_is(desk: Desk) -> None:
+def test_an_unknown_model_is_a_404_that_names_the_existing_ones(desk: Desk) -> None:
     status, body = desk.call("POST", PATH, {"texts": ["x"], "model": "text-embedding-3-small"})
     assert (status, body["error"]["code"]) == (404, "NOT_FOUND")
     assert "all-MiniLM-L6-v2" in body["error"]["message"]
@@ -152,7 +152,7 @@ def test_a_model_that_is_not_installed_is_a_424_with_the_remedy(tmp_path: Path) 
     assert "scripts/models" in model["error"]
 
 
-def test_work_that_takes_too_long_is_a_504_and_the_next_request_works(desk: Desk) -> None:
+def test_a_request_over_its_time_limit_is_a_504_and_the_next_one_works(desk: Desk) -> None:
     ticks = iter([0.0, 30.0, 31.0, 32.0])
 
     def clock() -> float:
@@ -177,13 +177,15 @@ def test_work_that_takes_too_long_is_a_504_and_the_next_request_works(desk: Desk
         ("GET", "/info", None),
     ],
 )
-def test_guests_and_strangers_may_not(desk: Desk, method: str, path: str, body: Any) -> None:
+def test_guests_and_unauthenticated_callers_are_refused(
+    desk: Desk, method: str, path: str, body: Any
+) -> None:
     assert desk.call(method, path, body, caller(Role.USER))[0] == 200
     assert desk.call(method, path, body, caller(Role.GUEST))[0] == 403
     assert desk.call(method, path, body, None)[0] == 401
 
 
-def test_the_status_loads_nothing_and_then_tells_what_is_ready() -> None:
+def test_the_status_loads_no_model_and_reports_what_is_ready() -> None:
     loads: list[str] = []
 
     def load() -> Any:

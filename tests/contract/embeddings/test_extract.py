@@ -55,7 +55,7 @@ def named(answer: Any) -> list[tuple[str, Any, str]]:
     ]
 
 
-def test_a_command_is_taken_apart(bare: TextStage) -> None:
+def test_the_entities_of_a_command_are_extracted(bare: TextStage) -> None:
     query = "Dim the kichen lights to thirty percent at half past nine pm for an hour"
     answer = extracted(bare, query)
     assert named(answer) == [
@@ -87,12 +87,12 @@ def test_the_model_finds_other_words_and_leaves_words_of_the_language(real: Text
     assert found["entities"][1]["type"] == "area"
 
 
-def test_a_device_without_an_id_is_told_by_its_name_and_domain(bare: TextStage) -> None:
+def test_a_device_without_an_id_is_identified_by_name_and_domain(bare: TextStage) -> None:
     (device,) = extracted(bare, "air conditioner on")["entities"]
     assert (device["name"], device["domain"], device["id"]) == ("Air Conditioner", "climate", None)
 
 
-def test_what_is_less_sure_than_asked_for_is_left_out(bare: TextStage) -> None:
+def test_finds_below_the_requested_confidence_are_left_out(bare: TextStage) -> None:
     assert named(extracted(bare, "light on")) == []
     (light,) = extracted(bare, "light on", confidence_threshold=0.5)["entities"]
     assert light["confidence"] == 0.5
@@ -107,13 +107,13 @@ def test_without_a_registry_values_are_found(real: TextStage) -> None:
     assert answer["fallback_reason"] == "the registry is empty"
 
 
-def test_places_are_code_points_whatever_stands_before(bare: TextStage) -> None:
+def test_positions_are_code_points(bare: TextStage) -> None:
     query = "👩‍👩‍👧 e\u0301 ﷽ roomba"
     (one,) = extracted(bare, query)["entities"]
     assert query[one["start"] : one["end"]] == "roomba"
 
 
-def test_work_that_takes_too_long_is_a_504(tmp_path: Path) -> None:
+def test_a_request_over_its_time_limit_is_a_504(tmp_path: Path) -> None:
     stage = TextStage(with_minilm(tmp_path), inference_timeout_s=1e-6)
     status, answer = stage.post(PATH, {"query": "the corridor", "registry": HOME})
     assert (status, answer["error"]["code"]) == (504, "TIMED_OUT")
@@ -137,7 +137,7 @@ BAD: list[tuple[dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("changes", "status"), BAD)
-def test_what_is_wrong_is_refused_and_the_next_request_works(
+def test_an_invalid_request_is_refused_and_the_next_one_works(
     bare: TextStage, changes: dict[str, Any], status: int
 ) -> None:
     found, answer = bare.post(PATH, {"query": "roomba", "registry": HOME} | changes)
@@ -162,7 +162,7 @@ homes = st.fixed_dictionaries(
 
 @given(query=texts, home=homes)
 @settings(max_examples=80, deadline=None)
-def test_every_home_and_every_text_is_answered(
+def test_any_registry_and_text_is_answered(
     bare: TextStage, query: str, home: dict[str, Any]
 ) -> None:
     answer = extracted(bare, query, registry=home, confidence_threshold=0)
@@ -175,9 +175,7 @@ def test_every_home_and_every_text_is_answered(
 
 @given(words=st.permutations(["roomba", "Kitchen Light", "TV", "lounge", "at noon", "50 %"]))
 @settings(max_examples=20, deadline=None)
-def test_the_order_of_a_text_does_not_change_what_it_names(
-    bare: TextStage, words: list[str]
-) -> None:
+def test_the_order_of_words_does_not_change_the_entities(bare: TextStage, words: list[str]) -> None:
     found = {one[0] for one in named(extracted(bare, " and ".join(words)))}
     assert found == {"roomba", "Kitchen Light", "lounge", "noon", "50 %"}
 

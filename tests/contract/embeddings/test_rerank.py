@@ -58,7 +58,7 @@ def test_without_a_cross_encoder_a_hybrid_ranks_and_says_so(real: TextStage) -> 
     assert answer["truncated"] == []
 
 
-def test_a_hybrid_finds_what_is_meant_and_what_is_said(real: TextStage) -> None:
+def test_a_hybrid_finds_by_meaning_and_by_words(real: TextStage) -> None:
     texts = ["The sofa in the lounge", "Serial number QX-4711", "A couch for two"]
     candidates = [{"description": text} for text in texts]
     meant = asked(real, query="couch", candidates=candidates)["ranked_candidates"]
@@ -87,20 +87,20 @@ def test_a_cross_encoder_answers_alone(reader: TextStage) -> None:
 
 
 @pytest.mark.parametrize("stage", ["bare", "reader"])
-def test_payloads_come_back_as_they_were_sent(stage: str, request: pytest.FixtureRequest) -> None:
+def test_other_fields_are_returned_unchanged(stage: str, request: pytest.FixtureRequest) -> None:
     answer = asked(request.getfixturevalue(stage))
     places = [one["index"] for one in answer["results"]]
     assert sorted(places) == [0, 1, 2]
     assert answer["ranked_candidates"] == [CANDIDATES[place] for place in places]
 
 
-def test_of_equals_the_earlier_one_comes_first(bare: TextStage) -> None:
+def test_of_equal_candidates_the_earlier_comes_first(bare: TextStage) -> None:
     same = [{"description": "door", "n": n} for n in range(5)]
     answer = asked(bare, query="door", candidates=same)
     assert [one["index"] for one in answer["results"]] == [0, 1, 2, 3, 4]
 
 
-def test_no_word_in_common_is_a_score_of_nought(bare: TextStage) -> None:
+def test_no_common_word_is_a_score_of_zero(bare: TextStage) -> None:
     assert {one["score"] for one in asked(bare, query="xyzzy")["results"]} == {0.0}
 
 
@@ -114,13 +114,15 @@ def test_ten_are_returned_unless_more_are_asked_for(bare: TextStage) -> None:
     assert len(asked(bare, top_k=None)["results"]) == 3
 
 
-def test_a_description_beyond_the_models_reach_is_told(reader: TextStage) -> None:
+def test_a_truncated_description_is_reported(reader: TextStage) -> None:
     long = [{"description": "lamp"}, {"description": "kitchen " * 499}]
     assert asked(reader, candidates=long)["truncated"] == []
     assert asked(reader, query="turn on " * 20, candidates=long)["truncated"] == [1]
 
 
-def test_a_broken_cross_encoder_is_told_and_the_next_best_answers(tmp_path: Path) -> None:
+def test_a_broken_cross_encoder_is_reported_and_the_next_best_method_answers(
+    tmp_path: Path,
+) -> None:
     folder = write_cross_encoder(tmp_path / "broken")
     (folder / "model.onnx").write_bytes(b"no model")
     stage = TextStage(tmp_path, reranker_model="broken")
@@ -144,7 +146,7 @@ def test_the_status_tells_whether_the_reranker_is_loaded(tmp_path: Path) -> None
     assert (tiny["state"], len(tiny["sha256"]), tiny["load_ms"] > 0) == ("ready", 64, True)
 
 
-def test_work_that_takes_too_long_is_a_504(tmp_path: Path) -> None:
+def test_a_request_over_its_time_limit_is_a_504(tmp_path: Path) -> None:
     write_cross_encoder(tmp_path / "tiny")
     stage = TextStage(tmp_path, reranker_model="tiny", inference_timeout_s=1e-6)
     status, answer = stage.post(PATH, {"query": QUERY, "candidates": CANDIDATES})
@@ -171,7 +173,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "field"), BAD)
-def test_what_is_wrong_is_named_and_the_next_request_works(
+def test_an_invalid_field_is_named_and_the_next_request_works(
     bare: TextStage, changes: dict[str, Any], field: str
 ) -> None:
     status, answer = bare.post(PATH, {"query": QUERY, "candidates": CANDIDATES} | changes)
@@ -192,13 +194,13 @@ def test_what_is_wrong_is_named_and_the_next_request_works(
         ("7", ""),
     ],
 )
-def test_what_is_no_json_for_everybody_is_refused(bare: TextStage, body: str, said: str) -> None:
+def test_values_that_are_not_valid_json_are_refused(bare: TextStage, body: str, said: str) -> None:
     status, answer = bare.post(PATH, body)
     assert status == 400
     assert said in json.dumps(answer)
 
 
-def test_nobody_unknown_may_ask(bare: TextStage) -> None:
+def test_unauthenticated_callers_are_refused(bare: TextStage) -> None:
     assert bare.post(PATH, {"query": QUERY, "candidates": CANDIDATES}, None)[0] == 401
 
 
@@ -223,7 +225,7 @@ payloads = st.dictionaries(
     ),
 )
 @settings(max_examples=60, deadline=None)
-def test_every_answer_is_a_part_of_the_request_in_order(
+def test_every_response_is_an_ordered_part_of_the_request(
     reader: TextStage, query: str, candidates: list[dict[str, Any]]
 ) -> None:
     answer = asked(reader, query=query, candidates=candidates)
@@ -251,7 +253,7 @@ def test_the_dialect_of_text_embeddings_inference_ranks_all_texts(reader: TextSt
     assert [one["score"] for one in full] != [one["score"] for one in plain]
 
 
-def test_the_dialect_refuses_what_is_too_long_only_where_it_is_told_to(reader: TextStage) -> None:
+def test_the_dialect_refuses_long_texts_only_on_request(reader: TextStage) -> None:
     body = {"query": "turn on " * 20, "texts": ["kitchen " * 499]}
     assert reader.post("/rerank", body)[0] == 200
     status, answer = reader.post("/rerank", body | {"truncate": False})

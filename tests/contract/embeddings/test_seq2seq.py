@@ -52,7 +52,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("ir", [False, True])
-def test_an_answer_is_as_likely_as_another_runtime_finds_it(
+def test_an_answer_has_the_probability_of_another_runtime(
     tiny: Path, tmp_path: Path, ir: bool
 ) -> None:
     model = load_seq2seq(write_t5(tmp_path / "model", ir=ir), RUNNING).value
@@ -83,7 +83,7 @@ def test_the_answer_depends_on_the_prompt(tiny: Path) -> None:
     assert abs(one - other) > 1e-3
 
 
-def test_a_folder_without_a_decoder_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_folder_without_a_decoder_is_named(tmp_path: Path) -> None:
     folder = write_cross_encoder(tmp_path / "reranker")
     with pytest.raises(ModelUnavailable, match="model reranker is not installed"):
         load_seq2seq(folder, RUNNING)
@@ -97,7 +97,7 @@ def test_a_decoder_that_wants_past_keys_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", ["{", "[]", json.dumps({"decoder_start_token_id": "x"})])
-def test_a_config_that_cannot_be_read_is_told(tmp_path: Path, config: str) -> None:
+def test_an_invalid_config_is_reported(tmp_path: Path, config: str) -> None:
     folder = write_t5(tmp_path / "model")
     (folder / "config.json").write_text(config)
     with pytest.raises(ModelFailed, match=r"config\.json|decoder_start_token_id"):

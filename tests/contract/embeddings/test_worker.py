@@ -96,7 +96,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     db.close()
 
 
-def test_each_line_gets_its_row_and_the_manifest_says_how(desk: Desk) -> None:
+def test_each_line_has_its_row_and_the_manifest_names_the_method(desk: Desk) -> None:
     desk.put([*TEXTS[:9], {"id": 1, "text": "word " * 300}])
     assert desk.send() == {"batchItemFailures": []}
     assert (desk.job().state, desk.job().progress) == (JobState.DONE, 1.0)
@@ -110,7 +110,7 @@ def test_each_line_gets_its_row_and_the_manifest_says_how(desk: Desk) -> None:
     assert manifest["model_sha256"] == minilm().sha256
 
 
-def test_what_was_cut_off_goes_on_where_it_was(desk: Desk) -> None:
+def test_an_interrupted_job_continues_where_it_was(desk: Desk) -> None:
     desk.put(TEXTS)
     desk.encoder.fails_after = 4
     desk.send()
@@ -133,7 +133,7 @@ def test_when_time_is_short_the_rest_waits_for_the_next_invocation(desk: Desk) -
     assert desk.job().state is JobState.DONE
 
 
-def test_a_repeat_writes_the_same_bytes_under_the_same_keys(desk: Desk) -> None:
+def test_a_retry_writes_the_same_bytes_under_the_same_keys(desk: Desk) -> None:
     desk.put(TEXTS)
     desk.send()
     before = dict(desk.store.objects)
@@ -160,7 +160,7 @@ def test_the_mean_of_the_tokens_is_another_result(desk: Desk) -> None:
     ],
     ids=["nothing", "number", "long", "surrogate"],
 )
-def test_a_set_that_cannot_be_read_fails_at_once_and_writes_nothing(
+def test_an_invalid_set_fails_at_once_and_writes_nothing(
     desk: Desk, lines: list[object], code: str, reason: str
 ) -> None:
     desk.put(lines)
@@ -175,13 +175,13 @@ def test_a_set_that_cannot_be_read_fails_at_once_and_writes_nothing(
     assert not any(key.startswith("vectors/") for key in desk.store.objects)
 
 
-def test_a_set_that_is_not_there_is_told(desk: Desk) -> None:
+def test_a_set_that_does_not_exist_is_reported(desk: Desk) -> None:
     desk.send()
     assert desk.job().state is JobState.FAILED
     assert desk.job().error.code == "NOT_FOUND"  # type: ignore[union-attr]
 
 
-def test_a_message_that_asks_for_nothing_of_ours_is_kept_as_failed(desk: Desk) -> None:
+def test_an_invalid_message_is_recorded_as_failed(desk: Desk) -> None:
     handler = desk._handler
     assert handler(load_event("embeddings/sqs_no_request"), LambdaContext()) == {
         "batchItemFailures": []

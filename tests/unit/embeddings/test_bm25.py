@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from functions.embeddings.reranking.bm25 import bm25
 
 
-def test_no_texts_are_no_scores() -> None:
+def test_no_texts_give_no_scores() -> None:
     assert bm25("lamp", []).shape == (0,)
 
 
 @pytest.mark.parametrize("query", ["", "xyzzy", "???"])
-def test_a_query_of_which_nothing_is_said_scores_nought(query: str) -> None:
+def test_a_query_without_matching_words_scores_zero(query: str) -> None:
     assert bm25(query, ["the lamp", "", "door"]).tolist() == [0.0, 0.0, 0.0]
 
 

@@ -44,7 +44,7 @@ def test_a_line_is_a_text_or_an_object_with_one(texts: list[str], as_objects: bo
     ],
     ids=lambda line: line[:20],
 )
-def test_a_line_that_is_no_text_is_named_by_its_number(line: bytes) -> None:
+def test_an_invalid_line_is_named_by_its_number(line: bytes) -> None:
     with pytest.raises(InvalidInput, match="line 2 "):
         read_texts(b'"fine"\n' + line + b'\n"fine"')
 
@@ -55,7 +55,7 @@ def test_too_many_lines_are_refused() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_whatever_is_in_the_file_gives_texts_or_one_of_our_errors(data: bytes) -> None:
+def test_any_file_gives_texts_or_a_clear_error(data: bytes) -> None:
     with contextlib.suppress(HearthError):
         assert all(isinstance(text, str) for text in read_texts(data))
 
@@ -79,7 +79,7 @@ def test_whatever_is_in_the_file_gives_texts_or_one_of_our_errors(data: bytes) -
     ],
     ids=str,
 )
-def test_a_message_that_asks_for_something_else_is_told_what_to_send(body: object) -> None:
+def test_an_invalid_message_is_refused_with_what_to_send(body: object) -> None:
     with pytest.raises(InvalidInput, match=r'send \{"source": "texts/NAME.jsonl"\}'):
         read_request(body)
 
@@ -92,7 +92,7 @@ def test_the_same_request_is_the_same_job() -> None:
         assert read_request({"source": "texts/a/b.jsonl"} | more).dedupe_key != first.dedupe_key
 
 
-def test_results_lie_where_their_source_says() -> None:
+def test_the_keys_of_results_derive_from_the_source() -> None:
     results = Results("a/b", "0123456789abcdef")
     assert results.manifest == "vectors/a/b.json"
     assert results.part(3) == "vectors/a/b/0123456789abcdef/part-00003.npy"

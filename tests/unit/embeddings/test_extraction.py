@@ -85,13 +85,13 @@ def told(text: str, registry: Registry = HOME) -> list[tuple[str, str, str]]:
         ),
     ],
 )
-def test_names_of_the_registry_are_found_where_they_stand(
+def test_names_of_the_registry_are_found_with_their_positions(
     text: str, expected: list[tuple[str, str, str]]
 ) -> None:
     assert told(text) == expected
 
 
-def test_a_word_of_the_language_is_no_misspelled_name() -> None:
+def test_a_word_of_the_language_is_not_a_misspelled_name() -> None:
     registry = Registry([Entry("light", "Light", "device")])
     assert told("good night", registry) == []
     assert told("good lihgt", registry) == [("lihgt", "light", "fuzzy")]
@@ -120,7 +120,7 @@ def test_the_names_of_a_registry_are_embedded_once() -> None:
     assert model.asked.count("Vacuum Cleaner") == 1
 
 
-def test_what_is_explained_otherwise_is_not_embedded() -> None:
+def test_words_that_are_explained_otherwise_are_not_embedded() -> None:
     model = Language()
     Extractor().extract("turn on the kitchen lamp at seven pm", HOME, model)
     assert model.asked == []
@@ -153,7 +153,7 @@ def test_spans_lie_in_the_text_in_order_and_apart(text: str, names: list[str]) -
     after=st.text(alphabet="äß😀界 ,.\n", max_size=8),
 )
 @settings(deadline=None)
-def test_a_name_is_found_whatever_signs_stand_around_it(before: str, after: str) -> None:
+def test_a_name_is_found_between_any_characters(before: str, after: str) -> None:
     text = f"{before} Kitchen Lamp {after}"
     hits = [f for f in Extractor().extract(text, HOME) if f.found.method == "exact"]
     assert [text[hit.start : hit.end] for hit in hits] == ["Kitchen Lamp"]

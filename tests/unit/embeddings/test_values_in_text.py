@@ -72,7 +72,7 @@ def test_a_number_has_its_value_and_unit(text: str, value: float, unit: str | No
         ("midnight", "00:00"),
     ],
 )
-def test_a_time_of_day_is_told_as_hours_and_minutes(text: str, value: str) -> None:
+def test_a_time_of_day_is_returned_as_hours_and_minutes(text: str, value: str) -> None:
     assert values(text) == [(text, "time", value, None)]
     assert values(f"wake me {text} tomorrow") == [(text, "time", value, None)]
 
@@ -94,7 +94,7 @@ def test_a_time_of_day_is_told_as_hours_and_minutes(text: str, value: str) -> No
         ("a couple of days", 172_800),
     ],
 )
-def test_a_duration_is_told_in_seconds(text: str, seconds: int) -> None:
+def test_a_duration_is_returned_in_seconds(text: str, seconds: int) -> None:
     assert values(text) == [(text, "duration", seconds, "second")]
     assert values(f"for {text} only") == [(text, "duration", seconds, "second")]
 
@@ -114,7 +114,7 @@ def test_a_duration_is_told_in_seconds(text: str, seconds: int) -> None:
         ("7.30 and 13 pm", [("7.30", "number", 7.3, None), ("13", "number", 13, None)]),
     ],
 )
-def test_what_a_number_means_depends_on_what_stands_around_it(text: str, expected: Told) -> None:
+def test_the_meaning_of_a_number_depends_on_its_context(text: str, expected: Told) -> None:
     assert values(text) == expected
 
 
@@ -130,7 +130,7 @@ def test_every_clock_time_is_read(hour: int, minute: int, half: str) -> None:
 
 
 @given(number=st.integers(0, 999_999))
-def test_every_number_is_read_as_it_is_said(number: int) -> None:
+def test_every_spoken_number_is_read(number: int) -> None:
     assert values(f"to {spoken(number)}") == [(spoken(number), "number", number, None)]
 
 

@@ -43,13 +43,13 @@ def test_descriptions_are_embedded_once() -> None:
     assert model.asked == ["north", "up", "east"]
 
 
-def test_a_text_between_two_labels_is_a_coin_toss() -> None:
+def test_a_text_between_two_labels_has_equal_probabilities() -> None:
     half = np.array([np.sqrt(0.5), 0, np.sqrt(0.5)], np.float32)
     assert ZeroShot(LABELS, 0.05).guess(half, Compass()).confidence == pytest.approx(0.5, abs=1e-3)
 
 
 @given(x=st.floats(-1, 1), y=st.floats(-1, 1), temperature=st.floats(0.01, 1))
-def test_shares_are_a_distribution(x: float, y: float, temperature: float) -> None:
+def test_probabilities_sum_to_one(x: float, y: float, temperature: float) -> None:
     guess = ZeroShot(LABELS, temperature).guess(np.array([x, 0, y], np.float32), Compass())
     assert sum(guess.shares.values()) == pytest.approx(1)
     assert guess.confidence == max(guess.shares.values())
