@@ -261,7 +261,7 @@ def test_a_licence_left_out_is_a_warning_and_is_recorded_as_unknown(
         (("add", "http://example.org/m.onnx"), "only https:// is"),
         (("show", "nothing"), "model nothing does not exist"),
         (("promote",), "name a model to promote"),
-        (("promote", "nothing", "--back"), "name a model to promote, or say --back"),
+        (("promote", "nothing", "--back"), "name a model to promote, or give --back"),
         (("variants", "nothing"), "model nothing does not exist"),
         (("remove", "nothing"), "model nothing does not exist"),
     ],

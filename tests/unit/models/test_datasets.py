@@ -155,9 +155,7 @@ def test_a_folder_without_labels_and_a_missing_folder_are_errors(tmp_path: Path)
 def test_several_label_files_require_a_choice(tmp_path: Path) -> None:
     coco(tmp_path)
     (tmp_path / "instances_train.json").write_text("{}")
-    with pytest.raises(
-        InvalidInput, match="2 files that may be labels; say which one with --split"
-    ):
+    with pytest.raises(InvalidInput, match="2 files that may be labels; choose one with --split"):
         read_dataset(tmp_path)
     assert len(read_dataset(tmp_path, "labels").images) == 1
 

@@ -19,7 +19,7 @@ _FREE_SIZE = "it leaves its input's size free and names none"
 def admit(
     path: Path, name: str, source: str, classes: tuple[str, ...], licence: str, added_at: str
 ) -> ModelRecord:
-    """Try a model out and describe it.
+    """Run a model once and describe it.
 
     It is run on ONNX Runtime, in float32: what is checked is the file, not a conversion.
 

@@ -1,4 +1,4 @@
-"""How far a variant's detections are from those of the original."""
+"""Agreement of a variant's detections with those of the original."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOUND_IOU: Final = 0.9
 """Below either, a variant is not accepted: one object in twenty comes or goes, or boxes shift."""
 
 MIN_OBJECTS: Final = 30
-"""Fewer on the held-out frames, and nothing is established: agreement on nothing is no agreement.
+"""With fewer objects on the held-out frames, agreement is unknown.
 With 30 of 30 matched the true share is above 0.9 with 95 % confidence (rule of three)."""
 
 SAME_OBJECT: Final = 0.5

@@ -117,12 +117,12 @@ def add(
     if frames is not None:
         added = _make(terminal, registry, added, frames, bucket, limit, 0.5)
     if terminal.json:
-        terminal.answer({"added": fresh, "id": added.id, **added.model_dump(mode="json")})
+        terminal.print_json({"added": fresh, "id": added.id, **added.model_dump(mode="json")})
         return
-    terminal.line(f"{added.id} " + ("was added" if fresh else "was there already: same bytes"))
+    terminal.print(f"{added.id} " + ("was added" if fresh else "was there already: same bytes"))
     show_model(terminal, added)
     if frames is None and not added.variants:
-        terminal.say(f"Faster variants: hearth models variants {added.name}")
+        terminal.info(f"Faster variants: hearth models variants {added.name}")
 
 
 @app.command("list")
@@ -136,10 +136,10 @@ def list_(
     force = (served.model_id, served.variant) if served else None
     if terminal.json:
         facts = [record.model_dump(mode="json") | {"id": record.id} for record in records]
-        terminal.answer({"models": facts, "served": served.model_dump() if served else None})
+        terminal.print_json({"models": facts, "served": served.model_dump() if served else None})
         return
     if not records:
-        terminal.say(f"There is no model in {registry.files.where}: hearth models add FILE")
+        terminal.info(f"There is no model in {registry.files.where}: hearth models add FILE")
         return
     terminal.table(
         f"Models in {registry.files.where}",
@@ -172,9 +172,9 @@ def show(
     terminal = terminal_of(ctx)
     record = open_registry(data, bucket).find(model)
     if terminal.json:
-        terminal.answer({"id": record.id, **record.model_dump(mode="json")})
+        terminal.print_json({"id": record.id, **record.model_dump(mode="json")})
         return
-    terminal.line(record.id)
+    terminal.print(record.id)
     show_model(terminal, record)
 
 
@@ -199,7 +199,7 @@ def verify(
     if terminal.json:
         keys = ("model", "file", "sha256", "result")
         files = [dict(zip(keys, row, strict=True)) for row in rows]
-        terminal.answer({"files": files, "wrong": wrong})
+        terminal.print_json({"files": files, "wrong": wrong})
     else:
         terminal.table("Files", ("model", "file", "sha256", "result"), rows)
     if wrong:
@@ -222,7 +222,7 @@ def variants(
     registry = open_registry(data, bucket)
     record = _make(terminal, registry, registry.find(model), frames, bucket, limit, confidence)
     if terminal.json:
-        terminal.answer({"id": record.id, **record.model_dump(mode="json")})
+        terminal.print_json({"id": record.id, **record.model_dump(mode="json")})
         return
     show_variants(terminal, record)
 
@@ -246,7 +246,7 @@ def bench(
     found = find_frames(frames, bucket, limit)
     rows = measure(registry, record, found.images)
     if terminal.json:
-        terminal.answer({"id": record.id, "frames": len(found.images), "variants": rows})
+        terminal.print_json({"id": record.id, "frames": len(found.images), "variants": rows})
         return
     columns = ("variant", "frames_per_second", "ratio", "p50_ms_one_frame", "precision", "detail")
     terminal.table(
@@ -280,7 +280,7 @@ def promote(
     terminal = terminal_of(ctx)
     registry = open_registry(data, bucket)
     if back == (model is not None):
-        raise InvalidInput("name a model to promote, or say --back to return to the one before")
+        raise InvalidInput("name a model to promote, or give --back to return to the one before")
     if back:
         if variant is not None:
             raise InvalidInput(
@@ -291,17 +291,17 @@ def promote(
         record = registry.find(model or "")
         chosen = variant or _default_variant(record)
         if chosen not in _VARIANTS:
-            raise InvalidInput(f"{chosen} is no variant; there is {', '.join(_VARIANTS)}")
+            raise InvalidInput(f"{chosen} is not a variant; known are {', '.join(_VARIANTS)}")
         _check_files(registry, record)
         document = registry.promote(record, chosen, force=force)
     served = document.served
     if terminal.json:
-        terminal.answer(document.model_dump(mode="json"))
+        terminal.print_json(document.model_dump(mode="json"))
         return
     if served is not None:
-        terminal.line(f"{served.model_id}, variant {served.variant}, is in force")
+        terminal.print(f"{served.model_id}, variant {served.variant}, is in force")
         if bucket:
-            terminal.say(
+            terminal.info(
                 "Functions of this bucket's stack take it within a minute, unless ModelPath names "
                 "another one; their image holds ONNX Runtime, which runs the original only"
             )
@@ -321,9 +321,9 @@ def remove(
     record = registry.find(model)
     registry.remove(record)
     if terminal.json:
-        terminal.answer({"removed": record.id})
+        terminal.print_json({"removed": record.id})
         return
-    terminal.line(f"{record.id} was removed")
+    terminal.print(f"{record.id} was removed")
 
 
 @app.command("eval")
@@ -367,12 +367,12 @@ def evaluate(
     record = registry.find(model)
     labels = read_dataset(dataset, split)
     with loaded(registry, record, variant or _in_force(registry, record), LEAST_SCORE) as detector:
-        terminal.say(f"{len(labels.images)} images, {detector.info.detail}")
+        terminal.info(f"{len(labels.images)} images, {detector.info.detail}")
         evaluation = measure(detector, labels, confidence)
     written = [str(path) for path in write_report(evaluation, out or Path("evaluation"))]
     facts = evaluation.facts
     if terminal.json:
-        terminal.answer({**facts, "written": written})
+        terminal.print_json({**facts, "written": written})
         return
     terminal.table(
         f"{record.id}, variant {facts['model']['variant']}: AP50 {_share(facts['ap50'])}, "
@@ -396,7 +396,7 @@ def evaluate(
         terminal.warn(f"the model has no class {name}: its objects are left out")
     for line in facts["dataset"]["pictures_left_out"][:5]:
         terminal.warn(f"left out: {line}")
-    terminal.line("\n".join(written))
+    terminal.print("\n".join(written))
 
 
 # ---- parts ----
@@ -425,7 +425,7 @@ def _make(
     found = find_frames(frames, bucket, limit)
     if found.skipped:
         terminal.warn(f"{found.skipped} images could not be decoded and are left out")
-    return make_variants(registry, record, found, confidence=confidence, say=terminal.say)
+    return make_variants(registry, record, found, confidence=confidence, say=terminal.info)
 
 
 def _check_files(registry: Registry, record: ModelRecord) -> None:
@@ -447,7 +447,7 @@ def _default_variant(record: ModelRecord) -> str:
 
 
 def _classes_of(given: str | None) -> str:
-    """What --classes says.
+    """Class names of --classes.
 
     Raises:
         InvalidInput: It looks like a file that is not there.

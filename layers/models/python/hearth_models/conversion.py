@@ -1,4 +1,4 @@
-"""From ONNX to OpenVINO's format, in float32 and quantized to eight bits (NNCF, post-training).
+"""Converts ONNX to OpenVINO's format, in float32 and quantized to eight bits (NNCF, post-training).
 
 The one module that reaches OpenVINO beside the backend, because converting is no inference.
 """
@@ -135,7 +135,7 @@ def tail_of(graph: Any) -> tuple[set[str], set[str]]:
 
 
 def openvino_version() -> str:
-    """For records."""
+    """The converter's description, for records."""
     return str(openvino.__version__).partition("-")[0]
 
 

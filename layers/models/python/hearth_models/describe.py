@@ -1,4 +1,4 @@
-"""A model's record in words and tables."""
+"""Prints a model's record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hearth_models.terminal import Terminal
 
 
 def show_model(terminal: Terminal, record: ModelRecord) -> None:
-    """Facts, and the variants where there are any."""
+    """Print the facts, and the variants where there are any."""
     shown = ", ".join(record.classes[:12])
     if len(record.classes) > 12:
         shown += f", … ({len(record.classes)})"
@@ -21,13 +21,13 @@ def show_model(terminal: Terminal, record: ModelRecord) -> None:
         ("added", record.added_at),
     ]
     for name, value in facts:
-        terminal.line(f"  {name:8} {value}")
+        terminal.print(f"  {name:8} {value}")
     if record.variants:
         show_variants(terminal, record)
 
 
 def show_variants(terminal: Terminal, record: ModelRecord) -> None:
-    """How far each variant agrees with the original."""
+    """Print how far each variant agrees with the original."""
     rows = []
     for one in record.variants:
         found = one.agreement

@@ -1,4 +1,4 @@
-"""Fetches a model from an address that a person gave, and from nowhere else.
+"""Downloads a model from a given address, checked against SSRF.
 
 Every hop is resolved here, its addresses are checked, and the connection goes to the address that
 was checked: a name that answers differently the second time (DNS rebinding) gains nothing.
@@ -31,7 +31,7 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class FetchRules:
-    """What is admitted.
+    """Limits of a download.
 
     Attributes:
         private: Also addresses of this machine and its networks, over http too: a server at home.

@@ -1,4 +1,4 @@
-"""Where a registry lies: a folder of this machine, or `models/` in a bucket."""
+"""Storage of a registry: a local folder, or `models/` in a bucket."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RegistryFiles(Protocol):
         """Every file, in order."""
 
     def delete(self, path: str) -> None:
-        """Remove; one that is not there is no error."""
+        """Remove a file; a missing one is no error."""
 
     def local(self, record: FileRecord, folder: Path) -> Path:
         """A verified copy on this machine, which is the file itself where it lies here already.

@@ -37,7 +37,7 @@ class Frames:
     skipped: int = 0
 
     def split(self) -> tuple[list[Bgr], list[Bgr]]:
-        """For calibration, and held out.
+        """Frames for calibration, and held-out ones.
 
         Neighbouring frames are nearly the same image, so every other tenth of the time is held
         out rather than every other frame.

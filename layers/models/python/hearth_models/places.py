@@ -1,4 +1,4 @@
-"""Where the registry and the cameras' frames are, as the command line and the environment say."""
+"""Finds the registry and the cameras' frames from command line and environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the registry keeps of a model: one JSON document beside its files.
+"""Record of a model in the registry: one JSON document beside its files.
 
 {name}/{digest}/record.json     this
 {name}/{digest}/model.onnx      the file as it was added
@@ -27,7 +27,7 @@ MAX_LICENCE: Final = 200
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 TAKEN: Final = frozenset({"clustering", SERVED})
-"""Names that mean something else below `models/`, the first one to another function."""
+"""Reserved names below `models/`, the first one by another function."""
 
 VariantName = Literal["float32", "bf16", "int8"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -107,7 +107,7 @@ class VariantRecord(_Frozen):
 
 
 class ModelRecord(_Frozen):
-    """A model that was added.
+    """A model of the registry.
 
     Attributes:
         name: `[a-z0-9][a-z0-9._-]*`.
@@ -154,7 +154,7 @@ class ModelRecord(_Frozen):
 
 
 class Promotion(_Frozen):
-    """A model and variant that were put in force."""
+    """A promotion of a model and variant."""
 
     model_id: str
     variant: str

@@ -1,4 +1,4 @@
-"""Models that were added, which of their variants are in force, and the way back."""
+"""The registry of models: added ones, the one in force, and rollback."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def utc_text() -> str:
 
 
 class Registry:
-    """The registry in one place.
+    """The registry in one storage.
 
     Args:
         files: That place.
@@ -97,7 +97,7 @@ class Registry:
         return record
 
     def refuse_changed_source(self, url: str, sha256: str) -> None:
-        """A URL that gave other bytes before is not believed.
+        """Reject a URL that gave other bytes before (trust on first use).
 
         Raises:
             Conflict: It did.
@@ -130,7 +130,7 @@ class Registry:
     # ---- verification ----
 
     def verify(self, record: ModelRecord, folder: Path) -> Iterator[tuple[FileRecord, str | None]]:
-        """Each file, and what is wrong with it.
+        """Each file with its problem, if any.
 
         Args:
             folder: For copies of what does not lie on this machine.
@@ -179,7 +179,7 @@ class Registry:
         return self._put(document)
 
     def roll_back(self) -> ServedDocument:
-        """Put in force again what was before.
+        """Roll back to the previous model and variant.
 
         Raises:
             Conflict: Nothing was.

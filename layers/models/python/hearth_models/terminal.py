@@ -1,4 +1,4 @@
-"""What a person, or a program with --json, sees of the workshop; and how errors end it."""
+"""Output of the commands, as text or as JSON, and their exit codes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typer.core import TyperGroup
 
 from hearth.errors import CallerError, HearthError
 
-FAILED = 1  # what was asked for did not succeed
-MISUSED = 2  # it could not be begun: wrong arguments, files or state
+FAILED = 1  # the command failed
+MISUSED = 2  # wrong arguments, files or state
 
 
 class Terminal:
@@ -27,44 +27,44 @@ class Terminal:
         self.out = _console(stderr=False)
         self.err = _console(stderr=True)
 
-    def answer(self, facts: Any) -> None:
-        """The one JSON document of a command run with --json."""
+    def print_json(self, facts: Any) -> None:
+        """Print the JSON document of a command run with --json."""
         sys.stdout.write(json.dumps(facts, indent=2, ensure_ascii=False, default=str) + "\n")
         sys.stdout.flush()
 
-    def say(self, text: str) -> None:
-        """A remark for a person. Silent with --json."""
+    def info(self, text: str) -> None:
+        """Print progress to stderr; silent with --json."""
         if not self.json:
             self.err.print(escape(text))
 
     def warn(self, text: str) -> None:
-        """Something to know before going on."""
+        """Print a warning to stderr; silent with --json."""
         if not self.json:
             self.err.print(f"[yellow]warning[/]: {escape(text)}")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Rows of plain text."""
+        """Print a table."""
         table = Table(*columns, title=title, title_justify="left", title_style="bold")
         for row in rows:
             table.add_row(*(escape(str(cell)) for cell in row))
         self.out.print(table)
 
-    def line(self, text: str) -> None:
-        """A sentence of the answer."""
+    def print(self, text: str) -> None:
+        """Print a line of the result."""
         self.out.print(escape(text))
 
     def fail(self, error: HearthError) -> None:
-        """Tell what went wrong: a sentence, or with --json an object on stderr."""
+        """Print an error to stderr, with --json as an object."""
         if self.json:
             facts = {"error": {"code": error.code, "message": error.message}}
             sys.stderr.write(json.dumps(facts, ensure_ascii=False) + "\n")
             return
-        told = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
-        self.err.print(f"[bold red]error[/]: {escape(told)}")
+        text = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+        self.err.print(f"[bold red]error[/]: {escape(text)}")
 
 
 class Commands(TyperGroup):
-    """Turns errors into a sentence and an exit code."""
+    """Maps errors to a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

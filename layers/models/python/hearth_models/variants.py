@@ -37,7 +37,7 @@ from hearth_vision.served_model import Arithmetic, ModelSource
 
 MIN_FRAMES: Final = 20
 CONFIDENCE: Final = 0.5
-"""The detector's default: what is compared is what would be answered."""
+"""The detector's default, so that variants are compared at the threshold in use."""
 
 PERSON: Final = frozenset({"person", "people", "worker"})
 ROUNDS: Final = 3
@@ -120,7 +120,7 @@ def make_variants(
 
 
 def load_original(path: Path, record: ModelRecord, confidence: float) -> Detector:
-    """What variants are compared with: ONNX Runtime, float32."""
+    """The original on ONNX Runtime in float32, with which variants are compared."""
     config = _config(record, confidence)
     return load_detector(
         replace(config, model_path=path, backend="onnxruntime", precision="float32")

@@ -1,1 +1,1 @@
-"""How good a model is on labelled images."""
+"""Evaluation of a model on labelled images."""

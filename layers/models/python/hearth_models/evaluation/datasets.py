@@ -59,7 +59,7 @@ def _one_of(files: list[Path], split: str | None) -> Path:
         raise InvalidInput(
             f"{files[0].parent} holds {len(files)} files that may be labels"
             + (f", and {len(fitting)} of them fit {split!r}" if split else "")
-            + f"; say which one with --split: {names}"
+            + f"; choose one with --split: {names}"
         )
     return fitting[0]
 

@@ -25,12 +25,12 @@ from hearth_vision.detector import Detector
 from hearth_vision.images import Bgr, ImageLimits, decode_image
 
 LEAST_SCORE: Final = 0.001
-"""The detector's threshold here: average precision needs the unsure ones, too."""
+"""The detector's threshold here: average precision needs low scores, too."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Evaluation:
-    """Everything that was measured.
+    """Result of an evaluation.
 
     Attributes:
         facts: For JSON.

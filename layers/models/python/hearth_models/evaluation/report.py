@@ -122,7 +122,7 @@ def _tile(image: Bgr, error: Error, classes: Sequence[str]) -> Bgr:
 
 
 def draw_page(facts: dict[str, Any], sheet: bytes | None) -> str:
-    """One HTML file that needs no other."""
+    """A self-contained HTML file."""
     model, dataset = facts["model"], facts["dataset"]
     name = escape(str(model["id"] or model["name"]))
     parts = [
@@ -196,7 +196,7 @@ def draw_page(facts: dict[str, Any], sheet: bytes | None) -> str:
 
 
 def _confusion(facts: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Heading and rows, without classes that are neither there nor said."""
+    """Heading and rows, without classes that are neither labelled nor detected."""
     table = facts["confusion"]
     counts = np.array(table["counts"])
     used = (counts.sum(axis=0) + counts.sum(axis=1)) > 0

@@ -1,4 +1,4 @@
-"""Precision and recall by threshold, the threshold to choose, and what is taken for what."""
+"""Precision and recall by threshold, the suggested threshold, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAME_OBJECT: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What a threshold gives; precision is None where nothing is detected, recall without objects.
+    """Figures at a threshold; precision is None where nothing is detected, recall without objects.
 
     Attributes:
         right: Detections of an object.
@@ -71,7 +71,7 @@ def suggested(matches: Matches) -> Point | None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Error:
-    """Something on an image that was missed, or found where nothing is.
+    """A false negative or a false positive.
 
     Attributes:
         image: Position in the dataset.
@@ -96,7 +96,7 @@ def confusion(
     classes: int,
     thresholds: Sequence[float],
 ) -> tuple[NDArray[np.int64], list[Error]]:
-    """What is taken for what, whatever the class of the overlap.
+    """The confusion matrix, whatever the class of the overlap.
 
     Args:
         thresholds: One for each class; detections that score lower do not count.
@@ -162,7 +162,7 @@ def _box(row: NDArray[np.float64]) -> tuple[float, float, float, float]:
 
 
 def worst(errors: Sequence[Error], truth: Sequence[Labelled], limit: int) -> list[Error]:
-    """Missed objects from the largest down, and wrong detections from the surest down, in turn."""
+    """Missed objects (largest first) and wrong detections (most confident first), in turn."""
 
     def area(error: Error) -> float:
         x1, y1, x2, y2 = error.box

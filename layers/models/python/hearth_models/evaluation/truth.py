@@ -1,4 +1,4 @@
-"""Labelled images: what is to be found, and where."""
+"""Labelled images: ground truth of an evaluation."""
 
 from __future__ import annotations
 
