@@ -9,12 +9,12 @@ from hearth_text.batching import TOKEN_BUDGET, bucket_length, bucket_rows, plan_
 LENGTHS = st.lists(st.integers(1, 256), max_size=400)
 
 
-def test_no_texts_are_no_batches() -> None:
+def test_no_texts_give_no_batches() -> None:
     assert plan_batches([], 2, 256) == []
 
 
 @given(LENGTHS, st.integers(1, 8))
-def test_each_text_is_in_one_batch_that_has_room_for_it(lengths: list[int], streams: int) -> None:
+def test_each_text_is_in_one_batch_that_fits_it(lengths: list[int], streams: int) -> None:
     batches = plan_batches(lengths, streams, 256)
     assert sorted(text for batch in batches for text in batch.texts) == list(range(len(lengths)))
     for batch in batches:
@@ -29,7 +29,7 @@ def test_a_batch_keeps_to_the_budget(lengths: list[int], streams: int) -> None:
 
 
 @given(LENGTHS)
-def test_texts_of_like_length_go_together(lengths: list[int]) -> None:
+def test_texts_of_similar_length_share_a_batch(lengths: list[int]) -> None:
     ordered = [lengths[t] for batch in plan_batches(lengths, 2, 256) for t in batch.texts]
     assert ordered == sorted(lengths, reverse=True)
 
@@ -44,7 +44,7 @@ def test_there_are_few_shapes() -> None:
     assert len(shapes) < 150
 
 
-def test_little_work_is_shared_out_among_the_streams() -> None:
+def test_little_work_is_divided_among_the_streams() -> None:
     assert len(plan_batches([16] * 32, 2, 256)) == 2
     assert len(plan_batches([16] * 4, 2, 256)) == 1
 
@@ -56,7 +56,7 @@ def test_lengths_are_rounded_up(length: int, bucket: int) -> None:
     assert bucket_length(length, 256) == bucket
 
 
-def test_no_row_is_longer_than_the_network_takes() -> None:
+def test_no_row_exceeds_the_network_s_limit() -> None:
     assert bucket_length(20, 20) == 20
 
 

@@ -29,26 +29,26 @@ def test_an_installed_model_is_found_with_its_hash(home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["int8.xml", "int8.bin"])
-def test_a_file_that_is_another_than_was_made_is_refused(home: Path, name: str) -> None:
+def test_a_file_with_another_hash_is_refused(home: Path, name: str) -> None:
     (home / name).write_bytes(b"changed")
     with pytest.raises(ModelUnavailable, match=r"is not the network that was made.*scripts/models"):
         find_files(home.parent, MINILM.name, Variant.INT8)
 
 
 @pytest.mark.parametrize("name", ["model.json", "int8.xml", "int8.bin"])
-def test_a_file_that_is_missing_is_named_with_the_remedy(home: Path, name: str) -> None:
+def test_a_missing_file_is_named_with_the_remedy(home: Path, name: str) -> None:
     (home / name).unlink()
     with pytest.raises(ModelUnavailable, match="scripts/models"):
         find_files(home.parent, MINILM.name, Variant.INT8)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"variants": []}', '{"variants": {"int8": 5}}'])
-def test_a_manifest_that_cannot_be_read_is_told(home: Path, text: str) -> None:
+def test_an_invalid_manifest_is_reported(home: Path, text: str) -> None:
     (home / "model.json").write_text(text)
     with pytest.raises(ModelUnavailable, match="scripts/models"):
         find_files(home.parent, MINILM.name, Variant.INT8)
 
 
-def test_a_variant_that_was_not_made_is_named(home: Path) -> None:
+def test_a_missing_variant_is_named(home: Path) -> None:
     with pytest.raises(ModelUnavailable, match="without its variant float32"):
         find_files(home.parent, MINILM.name, Variant.FLOAT32)

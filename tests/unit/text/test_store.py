@@ -36,7 +36,7 @@ def states(store: ModelStore[str]) -> dict[str, ModelState]:
     return {status.name: status.state for status in store.status()}
 
 
-def test_a_model_is_loaded_when_it_is_first_asked_for_and_once() -> None:
+def test_a_model_is_loaded_once_at_its_first_use() -> None:
     shelf = Shelf()
     store = shelf.store("a", "b")
     assert states(store) == {"a": ModelState.COLD, "b": ModelState.COLD}
@@ -45,7 +45,7 @@ def test_a_model_is_loaded_when_it_is_first_asked_for_and_once() -> None:
     assert states(store) == {"a": ModelState.READY, "b": ModelState.COLD}
 
 
-def test_the_status_tells_how_long_it_took_and_for_how_long_it_is_so() -> None:
+def test_the_status_reports_load_time_and_time_in_state() -> None:
     shelf = Shelf()
     store = shelf.store("a")
     store.get("a")
@@ -55,12 +55,12 @@ def test_the_status_tells_how_long_it_took_and_for_how_long_it_is_so() -> None:
     assert (status.sha256, status.detail, status.memory_bytes) == ("ab" * 32, "by hand", 100 * MB)
 
 
-def test_a_name_that_is_not_known_is_told_with_those_that_are() -> None:
-    with pytest.raises(NotFound, match="'c' is not known; there is a, b"):
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(NotFound, match="'c' does not exist; there is a, b"):
         Shelf().store("a", "b").get("c")
 
 
-def test_what_was_not_used_longest_makes_room() -> None:
+def test_the_least_recently_used_model_is_evicted() -> None:
     shelf = Shelf()
     store = shelf.store("a", "b", "c")
     for name in ("a", "b", "a", "c"):
@@ -75,19 +75,19 @@ def test_what_was_not_used_longest_makes_room() -> None:
     assert states(store)["a"] is ModelState.COLD
 
 
-def test_a_model_that_was_let_go_of_still_answers_who_holds_it() -> None:
+def test_an_evicted_model_still_works_for_its_holder() -> None:
     store = Shelf().store("a", "b", max_mb=150)
     held = store.get("a")
     store.get("b")
     assert held.value == "the model a"
 
 
-def test_a_model_larger_than_all_memory_says_so() -> None:
+def test_a_model_larger_than_the_memory_limit_is_unavailable() -> None:
     with pytest.raises(ModelUnavailable, match="takes 100 MiB and models may take 50"):
         Shelf().store("a", max_mb=50).get("a")
 
 
-def test_a_failure_is_told_and_the_next_request_tries_again() -> None:
+def test_a_failure_is_reported_and_the_next_request_retries() -> None:
     outcomes = iter([ModelFailed("it is broken"), RuntimeError("native"), None])
 
     def load() -> Loaded[str]:
@@ -106,7 +106,7 @@ def test_a_failure_is_told_and_the_next_request_tries_again() -> None:
     assert store.status()[0].error is None
 
 
-def test_many_who_ask_at_once_wait_for_one_load() -> None:
+def test_concurrent_requests_wait_for_one_load() -> None:
     may_end, began = threading.Event(), threading.Event()
     loads: list[int] = []
 
@@ -129,7 +129,7 @@ def test_many_who_ask_at_once_wait_for_one_load() -> None:
     assert (found, loads) == (["fine"] * 5, [1])
 
 
-def test_who_waited_too_long_for_a_load_is_told_to_come_back() -> None:
+def test_a_request_that_waited_too_long_for_a_load_is_told_to_retry() -> None:
     may_end, began = threading.Event(), threading.Event()
 
     def load() -> Loaded[str]:

@@ -1,9 +1,9 @@
-"""Which texts go through a network together.
+"""Plans batches: which texts go through a network together.
 
-A batch costs its rows times its longest text, so texts of like length go together, as many as make
-about 1,024 tokens: more do not fit the processor's cache, and take a third longer. A network
-prepares itself anew for every shape that it has not seen (5 to 13 ms), so that lengths and rows are
-rounded up to one of a few.
+A batch costs its rows times its longest text, so texts of similar length go together, up to about
+1,024 tokens: more do not fit into the processor's cache and take a third longer. A network
+prepares itself for every new shape (5 to 13 ms), so lengths and rows are rounded up to one of a
+few.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Final
 
 TOKEN_BUDGET: Final = 1024
 _SMALLEST_SHARE: Final = 128
-"""Below so many tokens a batch is not split between streams: starting it would cost as much."""
+"""Minimum tokens of a batch that is split between streams: starting a smaller one costs as much."""
 _STEPS: Final = ((64, 8), (128, 16), (1 << 30, 32))
-"""Up to a length, rounded up to a multiple of."""
+"""(Up to this length, round up to a multiple of this)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Texts that go together.
+    """Texts that go through the network together.
 
     Attributes:
-        texts: Their places in the caller's list.
-        rows: At least as many; the rest is padding.
-        length: Tokens in a row.
+        texts: Their indices in the caller's list.
+        rows: At least as many as there are texts; the rest is padding.
+        length: The number of tokens in a row.
     """
 
     texts: tuple[int, ...]
@@ -35,12 +35,12 @@ class Batch:
 
 
 def plan_batches(lengths: Sequence[int], streams: int, max_length: int) -> list[Batch]:
-    """Batches that hold each text once, the longest texts first.
+    """Plan batches that contain each text once, the longest texts first.
 
     Args:
-        lengths: Tokens of each text, 1 to `max_length`.
-        streams: Batches that run at a time; little work is shared out among them.
-        max_length: The longest row that the network takes.
+        lengths: The number of tokens of each text, 1 to `max_length`.
+        streams: Number of parallel batches; little work is divided among them.
+        max_length: The longest row that the network accepts.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
     share = -(-sum(lengths) // streams)

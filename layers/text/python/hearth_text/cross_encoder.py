@@ -1,7 +1,7 @@
-"""How well texts answer a query, read by one network as pairs (query, text).
+"""A cross-encoder: scores how well texts answer a query, read as pairs (query, text).
 
 Nogueira and Cho, 2019 (https://arxiv.org/abs/1901.04085): both texts in one sequence, so that every
-word of one sees every word of the other.
+word of one attends to every word of the other.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from hearth_text.batching import Batch, plan_batches
 from hearth_text.tokens import TextTokenizer, Tokens
 
 MAX_TOKENS: Final = 512
-"""Of a pair, special tokens included; the longer text of the two is cut."""
+"""Most tokens of a pair, special tokens included; the longer text of the two is truncated."""
 _INPUTS: Final = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """The answer to a query and some texts.
+    """The scores of texts for a query.
 
     Attributes:
         logits: float32 (texts,); the sigmoid of one is its probability to be relevant.
-        truncated: Places of the texts of whose pair the network did not read all.
+        truncated: Indices of the texts whose pair was truncated.
     """
 
     logits: NDArray[np.float32]
@@ -41,16 +41,16 @@ class Relevance:
 class CrossEncoder:
     """A sequence classifier with one label (relevance) or two (irrelevant, relevant).
 
-    Safe in several threads at once.
+    Thread-safe.
 
     Args:
-        name: Of the model.
-        tokenizer: Gives at most `MAX_TOKENS` of a pair.
+        name: The name of the model.
+        tokenizer: Returns at most `MAX_TOKENS` of a pair.
         program: Takes `input_ids`, `attention_mask` and, of BERT's kind, `token_type_ids`, integers
             (rows, tokens); answers with logits (rows, labels).
 
     Raises:
-        ModelFailed: The network wants other inputs.
+        ModelFailed: The network has other inputs.
     """
 
     def __init__(self, name: str, tokenizer: TextTokenizer, program: TextProgram) -> None:
@@ -72,15 +72,15 @@ class CrossEncoder:
         *,
         time_left_s: Callable[[], float] = lambda: math.inf,
     ) -> Relevance:
-        """How well each text answers the query.
+        """Score how well each text answers the query.
 
         Args:
-            time_left_s: Asked before each batch; the work ends when it is used up.
+            time_left_s: Called before each batch; the work ends at 0.
 
         Raises:
-            InvalidInput: A text is no Unicode.
-            ModelFailed: The network failed, or is no reranker.
-            TimedOut: There was too little time.
+            InvalidInput: A text is not valid Unicode.
+            ModelFailed: The network failed, or is not a reranker.
+            TimedOut: The time limit was exceeded.
         """
         pairs = self._tokenizer.encode([(query, text) for text in texts])
         logits = np.empty(len(pairs), np.float32)
@@ -93,14 +93,14 @@ class CrossEncoder:
                 )
             logits[list(batch.texts)] = self._infer(batch, pairs)[: len(batch.texts)]
 
-        # After a failure what has not begun is not begun.
+        # After a failure no further batch begins.
         list(self._threads.map(work, plan_batches(lengths, self._program.streams, MAX_TOKENS)))
         return Relevance(logits, tuple(n for n, pair in enumerate(pairs) if pair.truncated))
 
     def _infer(self, batch: Batch, pairs: Sequence[Tokens]) -> NDArray[np.float32]:
         ids = np.zeros((batch.rows, batch.length), np.int64)
         mask, types = np.zeros_like(ids), np.zeros_like(ids)
-        # A row of padding alone would be a division of nothing by nothing in some networks.
+        # In some networks a row of padding alone would divide zero by zero.
         mask[:, 0] = 1
         for row, place in enumerate(batch.texts):
             length = len(pairs[place].ids)
@@ -115,7 +115,7 @@ class CrossEncoder:
                 f"model {self.name} is no reranker: it answers with {answer.shape}, not with "
                 f"({batch.rows}, 1) or ({batch.rows}, 2)"
             )
-        # Of two labels, the sigmoid of the difference is the softmax of the second.
+        # With two labels, the sigmoid of the difference is the softmax of the second.
         logits = answer[:, -1] - (answer[:, 0] if answer.shape[1] == 2 else 0)
         if not np.isfinite(logits).all():
             raise ModelFailed(f"model {self.name} answers with numbers that are none")

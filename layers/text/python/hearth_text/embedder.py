@@ -1,4 +1,4 @@
-"""Texts to vectors: tokens, batches, network, mean over tokens, unit length."""
+"""Embeds texts: tokens, batches, network, mean over tokens, unit length."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from hearth_text.models import EmbeddingModel
 from hearth_text.tokens import TextTokenizer, Tokens
 
 _WARM_LENGTHS: Final = (8, 16, 24, 32)
-"""Of one text: a question is seldom longer. Each shape is prepared once, 5 to 13 ms."""
+"""Lengths of one text to prepare: a question is seldom longer. Each shape takes 5 to 13 ms once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """The answer to some texts.
+    """Embedded texts.
 
     Attributes:
         vectors: float32 (texts, dimensions).
-        tokens: How many the network read of each text, special tokens included.
-        truncated: Places of the texts that are longer than that.
+        tokens: The number of tokens of each text, special tokens included.
+        truncated: Indices of the texts that were truncated.
     """
 
     vectors: NDArray[np.float32]
@@ -37,13 +37,13 @@ class Embeddings:
 
 
 class SentenceEmbedder:
-    """One loaded model; safe in several threads at once.
+    """A loaded embedding model; thread-safe.
 
     Args:
-        model: What it is.
-        tokenizer: Gives at most the model's tokens.
+        model: The description of the model.
+        tokenizer: Returns at most as many tokens as the model reads.
         program: Takes `input_ids` and `attention_mask`, int32 (rows, tokens); answers with the mean
-            over the tokens that the mask shows, float32 (rows, dimensions).
+            over the tokens of the mask, float32 (rows, dimensions).
     """
 
     def __init__(
@@ -56,10 +56,11 @@ class SentenceEmbedder:
         self._threads = ThreadPoolExecutor(program.streams, thread_name_prefix="embed")
 
     def warm_up(self) -> None:
-        """Prepare the network for the shapes of one short text, and see that it answers sense.
+        """Prepare the network for the shapes of one short text, and check its answers.
 
         Raises:
-            ModelFailed: It fails, or answers with another shape or numbers that are none.
+            ModelFailed: The network fails, or answers with another shape or numbers that are not
+                finite.
         """
         for length in _WARM_LENGTHS:
             ids = np.zeros((1, length), np.int32)
@@ -71,10 +72,10 @@ class SentenceEmbedder:
                 )
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of unit length, float32 (texts, dimensions).
+        """Return vectors of unit length, float32 (texts, dimensions).
 
         Raises:
-            InvalidInput: A text is no Unicode.
+            InvalidInput: A text is not valid Unicode.
             ModelFailed: The network failed.
         """
         return self.encode(texts).vectors
@@ -86,22 +87,22 @@ class SentenceEmbedder:
         normalize: bool = True,
         time_left_s: Callable[[], float] = lambda: math.inf,
     ) -> Embeddings:
-        """Vectors of texts, and what the network read of them.
+        """Embed texts, and report the tokens of each.
 
         Args:
-            normalize: Whether the vectors have unit length; else they are the mean of the tokens'.
-            time_left_s: Asked before each batch; the work ends when it is used up.
+            normalize: Whether vectors have unit length; otherwise they are the mean of the tokens.
+            time_left_s: Called before each batch; the work ends at 0.
 
         Raises:
-            InvalidInput: A text is no Unicode.
+            InvalidInput: A text is not valid Unicode.
             ModelFailed: The network failed.
-            TimedOut: There was too little time.
+            TimedOut: The time limit was exceeded.
         """
         tokens = self._tokenizer.encode(texts)
         vectors = self._vectors(tokens, time_left_s)
         if normalize:
             length = np.linalg.norm(vectors, axis=1, keepdims=True)
-            # As PyTorch's normalize: a vector of zeros stays one.
+            # As in PyTorch's normalize, a vector of zeros stays one.
             vectors /= np.maximum(length, 1e-12, out=length)
         return Embeddings(
             vectors,
@@ -110,15 +111,15 @@ class SentenceEmbedder:
         )
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        """The tokens of each text, without asking the network.
+        """Tokenize texts, without the network.
 
         Raises:
-            InvalidInput: A text is no Unicode.
+            InvalidInput: A text is not valid Unicode.
         """
         return self._tokenizer.encode(texts)
 
     def knows(self, word: str) -> bool:
-        """Whether a word, in small letters, is one of the model's vocabulary."""
+        """Whether a lower-case word is in the model's vocabulary."""
         return self._tokenizer.knows(word)
 
     def _vectors(
@@ -154,7 +155,7 @@ class SentenceEmbedder:
 def _all(
     threads: ThreadPoolExecutor, work: Callable[[Batch], None], batches: Sequence[Batch]
 ) -> None:
-    """Do all of it; after a failure nothing more is begun, and nothing is left running."""
+    """Run all batches; after a failure none begins and none is left running."""
     futures: list[Future[None]] = [threads.submit(work, batch) for batch in batches]
     failures: list[BaseException] = []
     for future in futures:

@@ -1,4 +1,4 @@
-"""Puts an installed model together."""
+"""Loads an installed model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_embedder(
     precision: Precision = "auto",
     cache: Path | None = None,
 ) -> Loaded[SentenceEmbedder]:
-    """The model, ready to answer.
+    """Load a model, ready to answer.
 
     Args:
         folder: Of all installed models.
@@ -45,6 +45,6 @@ def load_embedder(
     embedder = SentenceEmbedder(model, tokenizer, program)
     embedder.warm_up()
     weights = files.network.with_suffix(".bin").stat().st_size
-    # What the runtime allocates beside the weights cannot be asked for: measured, and rounded up.
+    # The runtime does not tell what it allocates beside the weights: measured, and rounded up.
     memory = weights + _BASE_BYTES + count * _PER_STREAM_BYTES
     return Loaded(embedder, files.sha256, f"{chosen}, {program.detail}", memory)

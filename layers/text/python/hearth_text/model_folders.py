@@ -1,4 +1,4 @@
-"""Loads models of others from their folders, as Hugging Face's tools write them.
+"""Loads foreign models from folders that Hugging Face's tools write.
 
 A folder holds `tokenizer.json` and the network as OpenVINO IR or ONNX: `openvino_model.xml`,
 `model.xml` or `model.onnx` (also under `onnx/`); of a sequence-to-sequence model the encoder and
@@ -30,19 +30,19 @@ _ENCODERS: Final = ("openvino_encoder_model.xml", "encoder_model.onnx", "onnx/en
 _DECODERS: Final = ("openvino_decoder_model.xml", "decoder_model.onnx", "onnx/decoder_model.onnx")
 _T5_START: Final = 0
 _IN_MEMORY: Final = 1.25
-"""Bytes in memory for each byte of a network's file: weights, and a fourth of them for the work."""
+"""Bytes of memory for each byte of a network's file: the weights, and a quarter for the work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How networks are to be run; see OpenVinoProgram."""
+    """How networks are run; see OpenVinoProgram."""
 
     streams: int = 1
     precision: Precision = "auto"
     cache: Path | None = None
 
     def program(self, network: Path) -> OpenVinoProgram:
-        """The network, compiled.
+        """Compile a network.
 
         Raises:
             ModelFailed: It cannot be run.
@@ -53,7 +53,7 @@ class Running:
 
 
 def load_cross_encoder(folder: Path, running: Running) -> Loaded[CrossEncoder]:
-    """A reranker such as bge-reranker, tried out.
+    """Load and try out a reranker such as bge-reranker.
 
     Raises:
         ModelUnavailable: There is none in the folder.
@@ -68,7 +68,7 @@ def load_cross_encoder(folder: Path, running: Running) -> Loaded[CrossEncoder]:
 
 
 def load_seq2seq(folder: Path, running: Running) -> Loaded[Seq2SeqScorer]:
-    """A model such as flan-t5, tried out.
+    """Load and try out a model such as flan-t5.
 
     Raises:
         ModelUnavailable: There is none in the folder.
@@ -110,7 +110,7 @@ def _find(folder: Path, names: Sequence[str]) -> Path:
 
 
 def _files_of(network: Path) -> list[Path]:
-    """A network's file and those with its weights: the .bin of an IR, ONNX's external data."""
+    """List a network's files, with the .bin of an IR or the external data of ONNX."""
     if network.suffix == ".xml":
         return [network, network.with_suffix(".bin")]
     return [network, *sorted(network.parent.glob(f"{network.name}[_.]data*"))]

@@ -1,4 +1,4 @@
-"""The text models that Hearth knows, and what lies in an installed model's folder."""
+"""The known text models, and the content of an installed model's folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ INSTALL: Final = "scripts/models"
 
 
 class Variant(StrEnum):
-    """How the weights and the arithmetic of a model were made small."""
+    """How weights and arithmetic of a model are quantized."""
 
     FLOAT32 = "float32"
-    """As they were trained; bfloat16 arithmetic where the processor has it, unless refused."""
+    """Not quantized; bfloat16 arithmetic where the processor has it, unless disabled."""
     WEIGHTS_INT8 = "int8-weights"
-    """INT8 weights; activations are quantized as they come, in groups. No calibration."""
+    """INT8 weights; activations are quantized at run time, in groups. No calibration."""
     INT8 = "int8"
     """INT8 weights and activations, with ranges learned from calibration texts (NNCF)."""
 
@@ -49,7 +49,7 @@ class EmbeddingModel:
 
     @property
     def names(self) -> frozenset[str]:
-        """What a request may call it."""
+        """The names that a request may use."""
         return frozenset({self.name, self.repository})
 
 
@@ -79,7 +79,7 @@ class ModelFiles:
 
 
 def check_installed(folder: Path, name: str) -> None:
-    """See that a model is there, without reading it.
+    """Check that a model is installed, without reading it.
 
     Raises:
         ModelUnavailable: It is not.
@@ -91,11 +91,11 @@ def check_installed(folder: Path, name: str) -> None:
 
 
 def find_files(folder: Path, name: str, variant: Variant) -> ModelFiles:
-    """What the model's folder holds, checked against its manifest.
+    """Return the content of a model's folder, checked against its manifest.
 
     Args:
         folder: Of all models.
-        name: Of the model.
+        name: The name of the model.
 
     Raises:
         ModelUnavailable: It is not installed, or its files are others than when it was made.
@@ -130,7 +130,7 @@ def find_files(folder: Path, name: str, variant: Variant) -> ModelFiles:
 
 
 def network_sha256(network: Path) -> str:
-    """Of an OpenVINO IR: its .xml, then its .bin; hexadecimal.
+    """Return the SHA-256 of an OpenVINO IR, its .xml and then its .bin; hexadecimal.
 
     Raises:
         OSError: One of them cannot be read.

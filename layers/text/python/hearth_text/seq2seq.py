@@ -1,4 +1,4 @@
-"""How likely a sequence-to-sequence model would say each of some answers.
+"""Scores how probable each of some answers is to a sequence-to-sequence model.
 
 Nothing is generated: the model is asked for the probability of each answer that is allowed ("rank
 classification", Sanh et al., 2021, https://arxiv.org/abs/2110.08207). So an answer is always one of
@@ -18,7 +18,7 @@ from hearth_text.backends.program import TextProgram
 from hearth_text.tokens import TextTokenizer
 
 MAX_TOKENS: Final = 512
-"""Of a prompt; T5's were trained on so many."""
+"""Most tokens of a prompt, with which T5 was trained."""
 _DECODER_INPUTS: Final = frozenset(
     {"input_ids", "encoder_hidden_states", "encoder_attention_mask", "beam_idx"}
 )
@@ -31,7 +31,7 @@ class Seq2SeqScorer:
     empty at each run. Safe in several threads at once.
 
     Args:
-        name: Of the model.
+        name: The name of the model.
         tokenizer: Ends each text as the model was trained to.
         encoder: `input_ids`, `attention_mask` (rows, tokens) → float32 (rows, tokens, dimensions).
         decoder: `input_ids` (rows, tokens), `encoder_hidden_states`, `encoder_attention_mask` and,
@@ -64,7 +64,7 @@ class Seq2SeqScorer:
         self._start = start
 
     def log_probabilities(self, prompt: str, answers: Sequence[str]) -> NDArray[np.float32]:
-        """Of each answer, ended; float32 (answers,), natural logarithm.
+        """Return the natural logarithm of each complete answer's probability; float32 (answers,).
 
         Raises:
             InvalidInput: The prompt is no Unicode.
@@ -93,7 +93,7 @@ class Seq2SeqScorer:
                 f"model {self.name} answers with {logits.shape}; finite numbers of "
                 f"{before.shape} and its vocabulary are expected"
             )
-        # What stands behind an answer's end is padding: the decoder does not look ahead.
+        # After an answer's end there is padding: the decoder does not look ahead.
         return np.array(
             [
                 _log_softmax(logits[row, : len(tokens)])[np.arange(len(tokens)), tokens].sum()

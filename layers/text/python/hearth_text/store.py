@@ -1,4 +1,4 @@
-"""Loads models when they are first asked for, and lets go of the idle when memory is short."""
+"""Loads models at their first use, and evicts the least recently used when memory is short."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 class ModelState(StrEnum):
     COLD = "cold"
-    """Not in memory: it is loaded when it is asked for."""
+    """Not in memory; loaded at its next use."""
     LOADING = "loading"
     READY = "ready"
     FAILED = "failed"
-    """The last attempt to load it failed; the next request tries again."""
+    """The last attempt to load it failed; the next request retries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class Loaded(Generic[T]):
     """A model in memory.
 
     Attributes:
-        value: What answers.
-        sha256: Of its files.
-        detail: What computes it and how, for people.
-        memory_bytes: What it takes, roughly.
+        value: The loaded model.
+        sha256: Of the model's files.
+        detail: Backend and precision, for people.
+        memory_bytes: Its approximate memory.
     """
 
     value: T
@@ -43,12 +43,12 @@ class Loaded(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What the store knows of one model.
+    """The state of one model.
 
     Attributes:
-        state_ms: For how long it has been in this state, milliseconds; 0 for cold.
-        load_ms: How long the last successful load took, milliseconds.
-        error: Why the last one failed.
+        state_ms: Time in this state, milliseconds; 0 for cold.
+        load_ms: Duration of the last successful load, milliseconds.
+        error: Why the last load failed.
     """
 
     name: str
@@ -70,16 +70,16 @@ class _Entry(Generic[T]):
 
 
 class ModelStore(Generic[T]):
-    """Models by name; safe in several threads at once.
+    """Models by name; thread-safe.
 
-    A model that somebody still works with stays in memory until they have done, also when the store
-    has let go of it.
+    A model that is in use stays in memory until the work is done, also when the store has evicted
+    it.
 
     Args:
-        loaders: Name → what loads it; raises HearthError where it cannot.
-        max_bytes: The models in memory take no more; those not used longest go first.
+        loaders: The function that loads each model, by name; raises HearthError.
+        max_bytes: Memory limit of all loaded models; the least recently used are evicted first.
         patience_s: Seconds for which a request waits while another one loads the model.
-        clock: Seconds.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -97,24 +97,24 @@ class ModelStore(Generic[T]):
         self._entries = OrderedDict((name, _Entry(name, load)) for name, load in loaders.items())
 
     def get(self, name: str) -> Loaded[T]:
-        """The model, loaded if need be.
+        """Return a model, loading it if necessary.
 
         Raises:
-            NotFound: There is none of that name.
-            ModelUnavailable: It is not installed, broken, or larger than all memory for models.
-            ModelFailed: It was loaded and answers nonsense.
-            Unavailable: Another request is still loading it.
+            NotFound: The model does not exist.
+            ModelUnavailable: The model is not installed, broken, or larger than the memory limit.
+            ModelFailed: The model was loaded and its answers are not valid.
+            Unavailable: Another request is still loading the model.
         """
         with self._changed:
             entry = self._entries.get(name)
             if entry is None:
                 known = ", ".join(sorted(self._entries))
-                raise NotFound(f"model {name[:100]!r} is not known; there is {known}")
+                raise NotFound(f"model {name[:100]!r} does not exist; there is {known}")
             free = self._changed.wait_for(
                 lambda: entry.status.state is not ModelState.LOADING, self._patience_s
             )
             if not free:
-                raise Unavailable(f"model {name} is still being loaded; try again in a few seconds")
+                raise Unavailable(f"model {name} is still being loaded; retry after a few seconds")
             self._entries.move_to_end(name)
             if entry.loaded is not None:
                 return entry.loaded
@@ -122,7 +122,7 @@ class ModelStore(Generic[T]):
         return self._load(entry)
 
     def status(self) -> list[ModelStatus]:
-        """Of each model, by name; loads nothing."""
+        """Return the status of each model, by name, without loading any."""
         with self._changed:
             now = self._clock()
             return [

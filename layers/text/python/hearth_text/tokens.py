@@ -1,4 +1,4 @@
-"""Texts to token ids, with the truncation told."""
+"""Converts texts to token ids, and reports truncation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hearth.errors import InvalidInput, ModelFailed
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One text as its model reads it.
+    """The tokens of one text.
 
     Attributes:
         ids: With the special tokens, at most as many as the model reads.
@@ -42,16 +42,16 @@ class TextTokenizer:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # it raises Exception itself, whatever is wrong
             raise ModelFailed(f"Tokenizer {path} cannot be read: {error}") from error
-        # The file says what was of use in training: other lengths, and padding to them.
+        # The file has the settings of training: other lengths, and padding.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
 
     def knows(self, word: str) -> bool:
-        """Whether a word is one of the vocabulary, whole; most of BERT's are English words."""
+        """Whether a whole word is in the vocabulary; most of BERT's entries are English words."""
         return self._tokenizer.token_to_id(word) is not None
 
     def encode(self, texts: Sequence[str | tuple[str, str]]) -> list[Tokens]:
-        """Token ids of each text, or of each pair of texts; safe in several threads at once.
+        """Tokenize texts, or pairs of texts; thread-safe.
 
         Raises:
             InvalidInput: A text is no Unicode: half of a surrogate pair.

@@ -1,1 +1,1 @@
-"""What runs a tensor program; each module imports exactly one runtime."""
+"""Backends that run tensor programs; each module imports exactly one runtime."""

@@ -9,8 +9,8 @@ from queue import SimpleQueue
 from typing import Any, Final, Literal
 
 # Importing OpenVINO also imports its model converter, which gives this machine an identifier for
-# usage data (`~/intel/openvino_ga_cid`) and takes 0.21 of 0.27 s. OpenVINO does without where the
-# converter is absent.
+# usage data (`~/intel/openvino_ga_cid`) and takes 0.21 of 0.27 s. OpenVINO works without it where
+# the converter is absent.
 _CONVERTER = "openvino.tools.ovc"
 if _CONVERTER not in sys.modules:
     sys.modules[_CONVERTER] = None  # type: ignore[assignment]
@@ -27,8 +27,8 @@ from hearth.processor import cpu_features, has_bfloat16  # noqa: E402
 from hearth_text.backends.program import Precision  # noqa: E402
 
 DYNAMIC_QUANTIZATION_GROUP: Final = 64
-"""Activations are quantized at run time in groups of so many, where the weights are INT8. Of 128
-the least faithful of 500 spoken commands had a cosine of 0.992 to float32, of 64 of 0.9955."""
+"""Group size of the quantization of activations at run time, where the weights are INT8. With 128
+the least faithful of 500 spoken commands had a cosine of 0.992 to float32, with 64 of 0.9955."""
 _HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
 _NAMES: Final = {"f32": "float32", "bf16": "bfloat16"}
 
@@ -65,14 +65,14 @@ class OpenVinoProgram:
             "INFERENCE_NUM_THREADS": streams,
             "NUM_STREAMS": streams,
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": DYNAMIC_QUANTIZATION_GROUP,
-            # Pinned threads of two processes would share one core and leave another idle.
+            # Pinned threads of two processes could share one core and leave another one idle.
             "ENABLE_CPU_PINNING": False,
         }
         try:
             core = openvino.Core()
             if cache is not None:
                 core.set_property({"CACHE_DIR": str(cache)})
-            # By its path: then a hit in the cache reads no graph.
+            # By path, so that a hit in the cache reads no graph.
             compiled = core.compile_model(str(path), "CPU", properties)
             self._requests: SimpleQueue[Any] = SimpleQueue()
             requests = [compiled.create_infer_request() for _ in range(streams)]
@@ -128,7 +128,7 @@ def _choose(wanted: Precision) -> Literal["float32", "bfloat16"]:
 
 
 def _first_line(error: RuntimeError) -> str:
-    """The sentence of an OpenVINO error without its C++ file names."""
+    """Return the message of an OpenVINO error without its C++ file names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (told or lines or ["no reason given"])[0][:300]

@@ -1,4 +1,4 @@
-"""The port that every backend of the text models fills."""
+"""The port that every backend of text models implements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Precision = Literal["auto", "float32", "bfloat16"]
-"""Of the arithmetic that is not INT8; `auto` is bfloat16 where the processor has it."""
+"""Precision of operations outside INT8; `auto` is bfloat16 where the processor has it."""
 
 
 class TextProgram(Protocol):
@@ -26,7 +26,7 @@ class TextProgram(Protocol):
     detail: str
 
     def run(self, batch: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
-        """One inference; safe in several threads at once.
+        """Run one inference; thread-safe.
 
         Args:
             batch: Integers of (rows, tokens) for each of `inputs`; others are ignored.
