@@ -212,6 +212,34 @@ def test_a_connection_closed_by_the_server_is_replaced(postgres_url: str) -> Non
     killer.close()
 
 
+def test_a_write_whose_connection_was_closed_meanwhile_begins_again(postgres_url: str) -> None:
+    database, killer = Database(postgres_url), Database(postgres_url)
+    database.write(lambda tx: tx.execute(text("CREATE TABLE doors (name TEXT)")))
+    pid = database.read(lambda tx: tx.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    killer.read(lambda tx: tx.execute(text(f"SELECT pg_terminate_backend({pid})")))
+    database.write(lambda tx: tx.execute(text("INSERT INTO doors VALUES ('front')")))
+    count = text("SELECT count(*) FROM doors")
+    assert database.read(lambda tx: tx.execute(count).scalar_one()) == 1
+    database.close()
+    killer.close()
+
+
+def test_a_write_whose_commit_was_not_answered_is_not_repeated(postgres_url: str) -> None:
+    database, killer = Database(postgres_url), Database(postgres_url)
+    runs = []
+
+    def cut_before_the_commit(tx: Connection) -> None:
+        runs.append(1)
+        pid = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        killer.read(lambda other: other.execute(text(f"SELECT pg_terminate_backend({pid})")))
+
+    with pytest.raises(Unavailable):
+        database.write(cut_before_the_commit)
+    assert len(runs) == 1
+    database.close()
+    killer.close()
+
+
 def test_a_connection_lost_in_a_transaction_is_unavailable(postgres_url: str) -> None:
     database, killer = Database(postgres_url), Database(postgres_url)
 

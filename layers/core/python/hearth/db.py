@@ -129,39 +129,51 @@ class Database:
     def write(self, fn: Callable[[Connection], T]) -> T:
         """Run `fn` in one transaction and commit; any exception rolls it back.
 
-        `fn` runs again after a serialization failure, a deadlock or a busy database, so it must
-        have no effect outside its transaction.
+        `fn` runs again after a serialization failure, a deadlock or a busy database, and once after
+        a connection that was lost before the commit, so it must have no effect outside its
+        transaction.
 
         Raises:
             Conflict: a constraint was broken.
             Unavailable: the database does not answer, or stayed busy.
         """
         for attempt in range(1, _WRITE_ATTEMPTS + 1):
+            committing = False
             try:
                 with self._turn_to_write(), self.writer.begin() as tx:
-                    return fn(tx)
+                    result = fn(tx)
+                    committing = True
             except DBAPIError as error:
+                # A commit that was not answered may have happened: repeating it could do it twice.
+                if error.connection_invalidated and not committing and attempt == 1:
+                    continue
                 if attempt == _WRITE_ATTEMPTS or not _is_worth_repeating(error):
                     raise _translated(error) from error
             except (StatementError, PoolTimeoutError) as error:
                 raise _translated(error) from error
+            else:
+                return result
             ceiling = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
             time.sleep(random.uniform(0, ceiling))  # noqa: S311  # jitter
         raise AssertionError("unreachable")
 
     def read(self, fn: Callable[[Connection], T]) -> T:
-        """Run `fn` on a connection whose changes are dropped.
+        """Run `fn` on a connection whose changes are dropped; once more on a new one if it is lost.
 
         Raises:
             Unavailable: the database does not answer.
         """
         if self._one_connection and getattr(self._this_thread, "writing", False):
             raise RuntimeError("a read inside a write: read on the outer transaction instead")
-        try:
-            with self.engine.connect() as connection:
-                return fn(connection)
-        except (StatementError, PoolTimeoutError) as error:
-            raise _translated(error) from error
+        for attempt in (1, 2):
+            try:
+                with self.engine.connect() as connection:
+                    return fn(connection)
+            except (StatementError, PoolTimeoutError) as error:
+                if attempt == 1 and isinstance(error, DBAPIError) and error.connection_invalidated:
+                    continue
+                raise _translated(error) from error
+        raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Give every connection back; the object can be used again after."""
@@ -266,13 +278,14 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _postgres_engine(url: URL, pool: int) -> Engine:
+    # Without pool_pre_ping, which costs each transaction a round trip: one that finds its
+    # connection closed is begun again on a new one (`Database.read`, `Database.write`).
     return create_engine(
         url,
         connect_args={"connect_timeout": BUSY_TIMEOUT_S},
         pool_size=pool,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
-        pool_pre_ping=True,
         pool_recycle=1800,  # Aurora DSQL ends a connection after an hour
         use_native_hstore=False,  # it would be looked for at each connection
     )

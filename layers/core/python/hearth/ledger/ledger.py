@@ -136,8 +136,9 @@ class Ledger(JobReader):
         """
         if not jobs:
             return []
-        insert_missing(tx, jobs, self.now())
-        found = {job.dedupe_key: job for job in rows_of(tx, jobs)}
+        found = {job.dedupe_key: job for job in insert_missing(tx, jobs, self.now())}
+        existing = [job for job in jobs if job.dedupe_key not in found]
+        found |= {job.dedupe_key: job for job in rows_of(tx, existing)}
         try:
             return [found[job.dedupe_key] for job in jobs]
         except KeyError as error:

@@ -185,14 +185,21 @@ def job_from(row: Row[Any]) -> Job:
     )
 
 
-def insert_missing(tx: Connection, jobs: Sequence[NewJob], now: datetime, **values: Any) -> None:
-    """A queued row for each of `jobs` whose dedupe key has none; `values` go over its columns."""
+def insert_missing(
+    tx: Connection, jobs: Sequence[NewJob], now: datetime, **values: Any
+) -> list[Job]:
+    """Insert a queued row for each of `jobs` whose dedupe key has none, and return those rows.
+
+    Args:
+        values: Columns that differ from those of a queued job.
+    """
     if not jobs:
-        return
+        return []
     insert = insert_for(tx.dialect.name)
     # One order for all: two transactions that add the same keys cannot wait for each other.
     rows = [_new_row(job, now) | values for job in sorted(jobs, key=lambda job: job.dedupe_key)]
-    tx.execute(insert(jobs_table).on_conflict_do_nothing(index_elements=["dedupe_key"]), rows)
+    statement = insert(jobs_table).on_conflict_do_nothing(index_elements=["dedupe_key"])
+    return [job_from(row) for row in tx.execute(statement.returning(jobs_table), rows)]
 
 
 def rows_of(tx: Connection, jobs: Sequence[NewJob]) -> list[Job]:
