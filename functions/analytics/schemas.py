@@ -163,7 +163,7 @@ class ErrorGroup(BaseModel):
     severity: ErrorSeverity
     source: Annotated[
         Literal["event", "job"],
-        Field(description="Whether events told it, or a job of the ledger failed and still is."),
+        Field(description="`event`: recorded events; `job`: failed jobs of the ledger."),
     ]
     job_kind: Annotated[str | None, Field(description="Kind of the failed jobs.")]
     message: Annotated[str | None, Field(description="Of the failed job that is the newest.")]

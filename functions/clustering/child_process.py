@@ -120,12 +120,12 @@ def _wait_for_result(
             parts = [ours.recv_bytes() for _ in range(int(ours.recv_bytes()))]
             if kind == _OK:
                 return parts
-            told = json.loads(parts[0])
+            received = json.loads(parts[0])
             if kind == _ERROR:
-                raise _KINDS.get(told["code"], ModelFailed)(
-                    told["message"], details=told["details"]
+                raise _KINDS.get(received["code"], ModelFailed)(
+                    received["message"], details=received["details"]
                 )
-            stage, done = told
+            stage, done = received
         if watch is not None:
             watch(stage, done)
 
@@ -140,12 +140,12 @@ def _in_child(work: Work, theirs: Connection, what: str) -> None:
     try:
         _send(theirs, _OK, work(tell))
     except HearthError as error:
-        told = {"code": error.code, "message": error.message, "details": list(error.details)}
-        _send(theirs, _ERROR, [json.dumps(told).encode()])
+        problem = {"code": error.code, "message": error.message, "details": list(error.details)}
+        _send(theirs, _ERROR, [json.dumps(problem).encode()])
     except Exception as error:
         crashed = _crash_error(error, what)
-        told = {"code": crashed.code, "message": crashed.message, "details": []}
-        _send(theirs, _ERROR, [json.dumps(told).encode()])
+        problem = {"code": crashed.code, "message": crashed.message, "details": []}
+        _send(theirs, _ERROR, [json.dumps(problem).encode()])
 
 
 def _crash_error(error: Exception, what: str) -> ModelFailed:

@@ -48,7 +48,6 @@ class ClusteringJobs:
 
     Args:
         bucket: The bucket's name.
-        now: The present, timezone-aware.
     """
 
     def __init__(

@@ -60,7 +60,6 @@ class ClusteringService:
     """Computes answers to rows in requests.
 
     Args:
-        now: The present, timezone-aware.
         algorithm_s: Most seconds for one algorithm.
         batch_s: Most seconds for a batch.
     """

@@ -48,11 +48,7 @@ class Encoder(Protocol):
 
 
 class EmbeddingWorker:
-    """Embeds sets of texts.
-
-    Args:
-        now: The present, timezone-aware.
-    """
+    """Embeds sets of texts."""
 
     def __init__(
         self, ledger: Progress, store: ObjectStore, encoder: Encoder, now: Callable[[], Any]

@@ -24,7 +24,6 @@ class JobsService:
     Args:
         ledger: The jobs.
         counts: Counts them.
-        now: The present, timezone-aware.
     """
 
     def __init__(

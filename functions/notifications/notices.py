@@ -18,7 +18,7 @@ from functions.notifications.event_schemas import (
 from hearth.errors import InvalidInput
 from hearth.ledger.events import Event
 from hearth.parsing import parse_model
-from hearth.text import clean
+from hearth.text import clean, truncate
 
 MAX_TITLE: Final = 160
 MAX_LINE: Final = 500
@@ -71,10 +71,6 @@ def notice_for_test() -> Notice:
 def format_local(when: datetime, zone: ZoneInfo) -> str:
     """Format a time as the site's clocks show it."""
     return when.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
-
-
-def truncate(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _violation(data: ViolationDetected, zone: ZoneInfo) -> Notice:

@@ -28,7 +28,7 @@ REPORT_READY = "safety.report.ready"
 EMAIL = "reports.email"
 DIGEST = "reports.digest"
 QUEUE = "reports"
-# What a foreign message tells is told to this function alone; its report is told to all.
+# The event of a foreign message goes to this function alone; that of its report goes to all.
 _FOREIGN = Publisher("foreign", {INCIDENT: [QUEUE]})
 
 

@@ -1,4 +1,4 @@
-"""What a language model is told, and what of its answer is taken.
+"""The prompt for a language model, and the parsing of its answer.
 
 It gets the facts of the incident as JSON and never the picture. Its answer is data: parsed,
 bounded, cleaned, and confined to the four parts of the narrative; facts, table, regulation and

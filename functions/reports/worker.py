@@ -35,6 +35,7 @@ from hearth.ledger.events import Event
 from hearth.ledger.ledger import Job, NewJob, UnitOfWork
 from hearth.parsing import parse_model
 from hearth.storage import ObjectStore
+from hearth.text import truncate
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -232,9 +233,9 @@ def report_ready(event: IncidentEvent, narrative: Narrative, key: str, now: date
         classes=tuple(sorted({violation.class_name for violation in event.violations})),
         first_seen=event.first_seen,
         last_seen=event.last_seen,
-        summary=_truncate(narrative.summary, EVENT_SUMMARY_CHARS),
+        summary=truncate(narrative.summary, EVENT_SUMMARY_CHARS),
         corrective_actions=tuple(
-            _truncate(action, EVENT_ACTION_CHARS)
+            truncate(action, EVENT_ACTION_CHARS)
             for action in narrative.corrective_actions[:EVENT_ACTIONS]
         ),
         pdf_key=key,
@@ -247,10 +248,6 @@ def report_ready(event: IncidentEvent, narrative: Narrative, key: str, now: date
         subject=event.incident_id,
         data=data.model_dump(mode="json"),
     )
-
-
-def _truncate(text: str, chars: int) -> str:
-    return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def pdf_key(event: IncidentEvent) -> str:

@@ -68,7 +68,6 @@ class Reconciler:
     Args:
         ledger: Where jobs are.
         repository: The positions that earlier runs have reached.
-        now: The present, timezone-aware.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ class EventRow:
     """One event to store.
 
     Attributes:
-        key: Who told it and its id: the same fact told again has the same key.
+        key: Its source and id: a repeated event has the same key.
         service: What it is about, or "".
         severity: Of an error or a notice, or "".
         at: When it happened.

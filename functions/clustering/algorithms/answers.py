@@ -126,7 +126,7 @@ class Cluster:
         distinguishing: The columns that tell it from the others, the strongest first; at most 5.
         examples: Zero-based indices of the rows nearest to the centroid, the nearest first; at
             most 3.
-        silhouette: Mean over its (sampled) rows; None where it cannot be told.
+        silhouette: Mean over its (sampled) rows; None where it is not defined.
     """
 
     label: int

@@ -170,7 +170,7 @@ def _read(table: Table, target: Target, task: Task) -> _Aim:
         return _Aim("regression", reason, values, np.empty(0))
     if len(kinds) > MAX_CLASSES:
         raise field_error(
-            "target", f"the target has {len(kinds)} classes; at most {MAX_CLASSES} are told apart"
+            "target", f"the target has {len(kinds)} classes; at most {MAX_CLASSES} are supported"
         )
     values[~empty] = np.searchsorted(
         kinds, np.array(known, str) if words else values[~empty]

@@ -51,12 +51,12 @@ def read_parquet(stream: BinaryIO, key: str, progress: Progress) -> Table:
         # Address space, not memory: pages that are never written cost nothing.
         shared = mmap.mmap(-1, MAX_JOB_VALUES * 4)
         try:
-            (told,) = run_in_child_process(
+            (answer,) = run_in_child_process(
                 lambda _: [_parse(file.name, key, shared)], LONGEST_S, f"reading {key}"
             )
         except ProcessDied as error:
             raise _damaged(key, error) from error
-    found: dict[str, Any] = json.loads(told)
+    found: dict[str, Any] = json.loads(answer)
     rows, columns = found["rows"], len(found["names"])
     values: Floats = np.frombuffer(shared, found["dtype"], rows * columns).reshape(rows, columns)
     progress(1.0)

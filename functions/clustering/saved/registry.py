@@ -45,11 +45,7 @@ def file_key(model_id: str) -> str:
 
 
 class ModelRegistry:
-    """The saved models of one stack.
-
-    Args:
-        now: The present, timezone-aware.
-    """
+    """The saved models of one stack."""
 
     def __init__(
         self, db: Database, store: ObjectStore, now: Callable[[], datetime] = utc_now

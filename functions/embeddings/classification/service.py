@@ -135,7 +135,7 @@ def _most_probable(
 ) -> tuple[L, float]:
     """Return the label with the highest probability, and its share of that of all labels."""
     names = list(labels)
-    told = model.log_probabilities(prompt, names).astype(np.float64)
-    shares = np.exp(told - told.max())
+    scores = model.log_probabilities(prompt, names).astype(np.float64)
+    shares = np.exp(scores - scores.max())
     best = int(shares.argmax())
     return names[best], float(shares[best] / shares.sum())

@@ -121,10 +121,10 @@ class _Reader:
         number = self._numbers.get(at)
         if number is None or number.whole is None:
             return None
-        told = self._hundreds(number) or self._hour_and_minutes(number)
-        if told is None:
+        spoken = self._hundreds(number) or self._hour_and_minutes(number)
+        if spoken is None:
             return None
-        last, hour, minute = told
+        last, hour, minute = spoken
         if self._stem(last - 1) == "hour":
             return _Clock(at, last, hour, minute, None, SURE, half="")
         if self._half(last) is not None:

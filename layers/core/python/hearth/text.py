@@ -22,3 +22,8 @@ def clean(text: str) -> str:
         elif unicodedata.category(character)[0] != "C":
             kept.append(character)
     return "".join(kept)
+
+
+def truncate(text: str, length: int) -> str:
+    """Cut text to at most `length` characters, with an ellipsis at its end."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

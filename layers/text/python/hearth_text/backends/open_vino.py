@@ -130,5 +130,5 @@ def _choose(wanted: Precision) -> Literal["float32", "bfloat16"]:
 def _first_line(error: RuntimeError) -> str:
     """Return the message of an OpenVINO error without its C++ file names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (told or lines or ["no reason given"])[0][:300]
+    useful = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (useful or lines or ["no reason given"])[0][:300]
