@@ -1,4 +1,4 @@
-"""Admission: which frames of a queue batch are worth fetching, told by their keys alone."""
+"""Admission: which frames of a queue batch are fetched, decided by their keys alone."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Nothing is kept but the frames themselves, so frames that come late, twice or in
 the same people with the same ids. Sightings are linked in order of capture: each goes to the person
 whose last place it is nearest to, of a like size, within what somebody can walk in between.
 
-What a person wears is accepted when at least three sightings could tell, 60 % of them agree, and
+What a person wears is accepted when at least three sightings show it, 60 % of them agree, and
 those score 0.8 in the mean; a person is believed when the median of the scores, padded with zeros
 to three, reaches 0.7. These are Frigate's numbers.
 """

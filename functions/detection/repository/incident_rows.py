@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, or_, select, update
 
 from functions.detection.repository.tables import (
     CANDIDATE,
@@ -23,37 +23,25 @@ def get_episode_before(
     tx: Connection, camera_id: str, zone: str, before: datetime
 ) -> Row[Any] | None:
     """The latest episode that began before a time and can still be recomputed."""
-    c = incidents.c
-    return tx.execute(
-        select(incidents)
-        .where(
-            c.camera_id == camera_id,
-            c.zone == zone,
-            c.first_seen < before,
-            c.state != SUPERSEDED,
-            c.pruned_at.is_(None),
-        )
-        .order_by(c.first_seen.desc())
-        .limit(1)
-    ).one_or_none()
+    first_seen = incidents.c.first_seen
+    query = _select_recomputable(camera_id, zone).where(first_seen < before)
+    return tx.execute(query.order_by(first_seen.desc()).limit(1)).one_or_none()
 
 
 def list_episodes_from(
-    tx: Connection, camera_id: str, zone: str, first_seen: datetime
+    tx: Connection, camera_id: str, zone: str, start: datetime
 ) -> Sequence[Row[Any]]:
     """Episodes that begin at or after a time and can still be recomputed, in order."""
+    first_seen = incidents.c.first_seen
+    query = _select_recomputable(camera_id, zone).where(first_seen >= start)
+    return tx.execute(query.order_by(first_seen)).all()
+
+
+def _select_recomputable(camera_id: str, zone: str) -> Select[Any]:
     c = incidents.c
-    return tx.execute(
-        select(incidents)
-        .where(
-            c.camera_id == camera_id,
-            c.zone == zone,
-            c.first_seen >= first_seen,
-            c.state != SUPERSEDED,
-            c.pruned_at.is_(None),
-        )
-        .order_by(c.first_seen)
-    ).all()
+    return select(incidents).where(
+        c.camera_id == camera_id, c.zone == zone, c.state != SUPERSEDED, c.pruned_at.is_(None)
+    )
 
 
 def get_incident(tx: Connection, incident_id: str) -> Row[Any] | None:

@@ -37,7 +37,7 @@ def incident(harness: DetectionHarness) -> str:
 def completed(
     harness: DetectionHarness, incident_id: str | None, at: datetime, **changes: Any
 ) -> Job:
-    """The job in which detection hears of it."""
+    """Deliver task.completed."""
     source = {"type": "report", "report_id": incident_id, "incident_id": incident_id}
     data = {
         "task_id": FIRST,
@@ -48,8 +48,13 @@ def completed(
         "close_incident": True,
         "source": source if incident_id else None,
     } | changes
-    told = Event("task.completed", f"{data['task_id']}:{at.isoformat()}", at, FIRST, data)
-    new = Publisher("tasks", {told.type: ["detection"]}).jobs(told)
+    return deliver(harness, "task.completed", at, data)
+
+
+def deliver(harness: DetectionHarness, event_type: str, at: datetime, data: dict[str, Any]) -> Job:
+    """The job of a task event, after detection has worked on it."""
+    event = Event(event_type, f"{data['task_id']}:{at.isoformat()}", at, data["task_id"], data)
+    new = Publisher("tasks", {event.type: ["detection"]}).jobs(event)
     [job] = harness.db.write(lambda tx: harness.ledger.add(tx, new))
     harness.ledger.announce([job])
     harness.drain()
@@ -102,9 +107,9 @@ def test_the_task_that_was_completed_first_counts_in_any_order(
     harness: DetectionHarness, order: tuple[int, ...]
 ) -> None:
     incident_id = incident(harness)
-    told = [(FIRST, 90), (SECOND, 60), (SECOND, 120)]
+    completions = [(FIRST, 90), (SECOND, 60), (SECOND, 120)]
     for index in order:
-        task_id, second = told[index]
+        task_id, second = completions[index]
         completed(harness, incident_id, harness.at(second), task_id=task_id)
     detail = shown(harness, incident_id)
     assert (detail.closed_at, detail.closed_by_task) == (harness.at(60), SECOND)
@@ -147,8 +152,8 @@ def test_each_revision_is_one_event_for_each_subscriber(harness: DetectionHarnes
     harness.upload(2.05, frame_jpeg(1, 7))
     harness.drain()
     harness.pass_time(60)
-    told = [job.dedupe_key for job in harness.jobs("safety.violation.detected")]
-    assert told == [
+    keys = [job.dedupe_key for job in harness.jobs("safety.violation.detected")]
+    assert keys == [
         f"event:safety.violation.detected:{incident_id}:{revision}:{queue}"
         for revision in (1, 2)
         for queue in ("analytics", "reports")
@@ -159,7 +164,7 @@ def test_each_revision_is_one_event_for_each_subscriber(harness: DetectionHarnes
 def reopened(
     harness: DetectionHarness, incident_id: str | None, at: datetime, task_id: str = FIRST
 ) -> Job:
-    """The job in which detection hears that a task is to be done again."""
+    """Deliver task.reopened."""
     source = {"type": "report", "report_id": incident_id, "incident_id": incident_id}
     data = {
         "task_id": task_id,
@@ -168,15 +173,10 @@ def reopened(
         "reopened_at": at.isoformat(),
         "source": source if incident_id else None,
     }
-    told = Event("task.reopened", f"{task_id}:{at.isoformat()}", at, task_id, data)
-    new = Publisher("tasks", {told.type: ["detection"]}).jobs(told)
-    [job] = harness.db.write(lambda tx: harness.ledger.add(tx, new))
-    harness.ledger.announce([job])
-    harness.drain()
-    return harness.ledger.get(job.id)
+    return deliver(harness, "task.reopened", at, data)
 
 
-# What is told of tasks (task, second, whether it was reopened), and by what the incident is closed.
+# Events of tasks (task, second, whether it was reopened), and what closes the incident.
 STORIES: list[tuple[list[tuple[str, int, bool]], tuple[str, int] | None]] = [
     ([(FIRST, 60, False), (FIRST, 90, True)], None),
     ([(FIRST, 60, False), (FIRST, 90, True), (FIRST, 120, False)], (FIRST, 120)),

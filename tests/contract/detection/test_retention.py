@@ -50,10 +50,10 @@ def prune(harness: DetectionHarness, context: LambdaContext | None = None) -> No
     """The day's job, by one worker, until it is done."""
     jobs = harness.db.write(lambda tx: harness.ledger.add(tx, [prune_job(harness.clock())]))
     harness.queues.sent = []
-    hint = {"job_id": jobs[0].id, "kind": jobs[0].kind}
+    notice = {"job_id": jobs[0].id, "kind": jobs[0].kind}
     worker = harness.handler()
     while harness.ledger.get(jobs[0].id).state is not JobState.DONE:
-        answer = worker(sqs_event(hint), context or LambdaContext())
+        answer = worker(sqs_event(notice), context or LambdaContext())
         assert answer == {"batchItemFailures": []}
         harness.clock.advance(10)
 
@@ -75,7 +75,7 @@ def everything(harness: DetectionHarness) -> list[Any]:
 
 
 def visible(harness: DetectionHarness) -> str:
-    """What people have been told: incidents whole, and events."""
+    """What people can see: whole incidents, and events."""
     return repr(
         [[row._mapping[k] for k in row._mapping if k not in LIFE] for row in harness.incidents()]
     )
@@ -263,8 +263,8 @@ def test_pruning_gives_the_same_result_with_any_step_and_slice_size(
     jobs = harness.db.write(lambda tx: harness.ledger.add(tx, [prune_job(harness.clock())]))
     worker, slices = harness.handler(), 0
     while harness.ledger.get(jobs[0].id).state is not JobState.DONE:
-        hint = {"job_id": jobs[0].id, "kind": jobs[0].kind}
-        worker(sqs_event(hint), Draining(remaining_s=30))
+        notice = {"job_id": jobs[0].id, "kind": jobs[0].kind}
+        worker(sqs_event(notice), Draining(remaining_s=30))
         harness.clock.advance(10)
         slices += 1
     assert slices > 1
@@ -334,7 +334,7 @@ def test_frames_that_are_judged_again_in_any_order_change_no_incident_that_is_fi
 
 
 def test_repeatable_kinds_match_the_kinds_of_this_function(harness: DetectionHarness) -> None:
-    # Domain events stay: there are few a task, and they tell for good that they were heard.
+    # Domain events stay: there are few a task, and they record that they were handled.
     assert set(REPEATABLE_KINDS) == set(harness.handler()._work) - {
         "task.completed",
         "task.reopened",

@@ -1,4 +1,4 @@
-"""Which frames are let go when too many come in."""
+"""Load shedding: which frames are dropped when too many come in."""
 
 from __future__ import annotations
 

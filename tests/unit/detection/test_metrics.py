@@ -1,4 +1,4 @@
-"""What this function tells CloudWatch."""
+"""Metrics of the detection function."""
 
 from __future__ import annotations
 
