@@ -314,7 +314,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(counting: Counting) -> Non
         assert ask(counting, USER)[0] == 200
     status, headers, body = ask(counting, USER)
     assert (status, body["error"]["code"]) == (429, "RATE_LIMIT_EXCEEDED")
-    assert body["detail"] == "2 requests a minute are allowed; come back in 42 s"
+    assert body["detail"] == "2 requests a minute are allowed; retry after 42 s"
     assert headers["retry-after"] == "42"
     assert headers["ratelimit"] == '"user";r=0;t=42'
     assert headers["x-request-id"] == "request-1"

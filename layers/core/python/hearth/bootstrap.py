@@ -1,4 +1,4 @@
-"""Where the real things of a function are put together."""
+"""The platform of a function: database, bucket, queues and ledger, built on first use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Platform:
-    """What a function stands on. Each part is made, and its packages imported, on first use.
+    """Builds each part, and imports its packages, on first use.
 
     Args:
         settings: The environment.

@@ -110,7 +110,7 @@ class CloudWatch:
             code = error.response.get("Error", {}).get("Code", "")
             if code in {"AccessDenied", "AccessDeniedException"}:
                 raise Forbidden("reading CloudWatch's metrics is not allowed") from error
-            raise Unavailable(f"CloudWatch refused to tell metrics ({code})") from error
+            raise Unavailable(f"CloudWatch rejected the request for metrics ({code})") from error
         except BotoCoreError as error:
             raise Unavailable(f"CloudWatch does not answer ({type(error).__name__})") from error
         # Not every CloudWatch keeps to ScanBy.

@@ -7,9 +7,10 @@
 So no frame is worked on twice: while its object can still be listed, the ledger knows it. Cameras,
 incidents with their peak frames, evidence, reports and failed jobs stay.
 
-What was told, and whom, is kept for longer: done jobs of events by `records`, which the sweep
-deletes, and those of large sets of rows and texts, whose results stay in the bucket; notifications
-as long, and the audit log by its own time, each by its function, a few rows with every new one.
+Records of what was published, and to whom, are kept for longer: done jobs of events by `records`,
+which the sweep deletes, and those of large sets of rows and texts, whose results stay in the
+bucket; notifications as long, and the audit log by its own time, each by its function, a few rows
+with every new one.
 
 SQLite reuses the pages that are freed, so its file stays as large as the fullest day made it.
 Rejected: `auto_vacuum`, which writes every freed page once more, fragments the file and cannot be

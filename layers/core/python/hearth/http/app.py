@@ -42,7 +42,7 @@ _CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 401: "UNAUTHORIZED", 403:
 
 
 class Limits(Protocol):
-    """Counts requests (hearth.http.rate_limits)."""
+    """Rate limits (hearth.http.rate_limits)."""
 
     async def take(self, caller: str) -> Quota: ...
 
@@ -62,7 +62,7 @@ class _Api(FastAPI):
 
 
 class UlidConvertor(Convertor[str]):
-    """An id in a path; another word is another path, so that it is not found, or not allowed."""
+    """Path parameter for ULIDs; a path with anything else does not match the route."""
 
     regex = ULID_PATTERN
 
@@ -82,7 +82,7 @@ def create_app(
     max_body_bytes: int = MAX_BODY_BYTES,
     openapi_url: str | None = "/openapi.json",
 ) -> FastAPI:
-    """An application that answers errors in our shape and bounds what it reads."""
+    """Build an application with problem documents for errors and a limit on bodies."""
     app = _Api(
         title=title,
         openapi_url=openapi_url,
@@ -107,7 +107,7 @@ def lambda_handler_for(
     """The Lambda handler of `app`, for API Gateway's payload 2.0 (and 1.0).
 
     Args:
-        limits: Ends requests of callers that ask too often; None lets all through.
+        limits: The rate limits; None admits every request.
     """
     if limits is not None:
         # Inside the border, which names the request and answers what goes wrong.
@@ -132,7 +132,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 
 def request_id(request: Request) -> str:
-    """The id under which this request is logged."""
+    """Return the request ID, which is in the log and in every answer."""
     return str(request.scope["state"]["request_id"])
 
 
@@ -181,7 +181,7 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
 
 
 def _allowed(request: Request) -> str:
-    """Every method that the path has: the router names those of the first route it came by."""
+    """Return all methods of a path; the router names only those of its first route."""
     paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
     found = (
         methods
@@ -192,7 +192,7 @@ def _allowed(request: Request) -> str:
 
 
 class _Border:
-    """Outermost: names the request, bounds its body, and lets no exception out."""
+    """Outermost middleware: request ID, body limit, and a problem document for every exception."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
@@ -206,7 +206,7 @@ class _Border:
         scope.setdefault("state", {})["request_id"] = name
         started = False
 
-        async def named_send(message: Message) -> None:
+        async def send_with_request_id(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -216,21 +216,21 @@ class _Border:
 
         try:
             body = await _read_body(scope, receive, self._max_body_bytes)
-            await self._app(scope, _replay(body, receive), named_send)
+            await self._app(scope, _replay(body, receive), send_with_request_id)
         except HearthError as error:
             response = error_response(name, error.status, error.code, error.message, error.details)
-            await response(scope, receive, named_send)
+            await response(scope, receive, send_with_request_id)
         except Exception:
             logger.exception("request crashed", method=scope["method"], path=scope["path"])
             if started:
                 raise
-            message = "something went wrong here; the log has it under this request id"
+            message = "internal error; see the log for this request ID"
             response = error_response(name, 500, HearthError.code, message)
-            await response(scope, receive, named_send)
+            await response(scope, receive, send_with_request_id)
 
 
 class _Limited:
-    """Ends requests beyond the caller's limit, and tells everyone how much of it is left."""
+    """Rate limit: rejects requests over it, and adds the caller's quota to every answer."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
@@ -244,28 +244,28 @@ class _Limited:
         quota = await self._limits.take(f"{policy}:{caller}")
         headers = _quota_headers(policy, quota)
 
-        async def telling_send(message: Message) -> None:
+        async def send_with_quota(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), *headers]}
             await send(message)
 
         if quota.admitted:
-            await self._app(scope, receive, telling_send)
+            await self._app(scope, receive, send_with_quota)
             return
         response = error_response(
             scope["state"]["request_id"],
             RateLimited.status,
             RateLimited.code,
-            f"{quota.limit} requests a minute are allowed; come back in {quota.resets_in_s} s",
+            f"{quota.limit} requests a minute are allowed; retry after {quota.resets_in_s} s",
             headers={"Retry-After": str(quota.resets_in_s)},
         )
-        await response(scope, receive, telling_send)
+        await response(scope, receive, send_with_quota)
 
 
 def _limited_caller(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Whose requests are counted together: what it is (user, key or address), and which.
+    """Return the policy (user, key or address) and the caller whose requests share a limit.
 
-    Nobody counts those of the machine's owner, who could only lock himself out.
+    Requests of the machine's owner are not counted: the owner could only lock themselves out.
     """
     principal = principal_of(event)
     if principal is None:
@@ -278,7 +278,7 @@ def _limited_caller(event: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _network(address: str) -> str:
-    """An IPv6 address's /64: one customer has all of it."""
+    """Return the /64 of an IPv6 address, which belongs to one customer."""
     try:
         return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
     except ValueError:
@@ -322,7 +322,7 @@ async def _read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
 
 
 def _check_depth(body: bytes) -> None:
-    """Refuse JSON nested deeper than 32, before a parser recurses into it."""
+    """Reject JSON nested deeper than 32 levels before a parser recurses into it."""
     if body.count(b"[") + body.count(b"{") <= MAX_JSON_DEPTH:
         return
     depth = deepest = 0

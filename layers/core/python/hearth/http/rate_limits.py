@@ -1,4 +1,4 @@
-"""How many requests a minute a caller may make, counted in the database for all replicas together.
+"""Rate limit per caller in fixed windows of a minute, counted in the database for all replicas.
 
 Each caller has a window of a minute; they begin at different seconds for different callers. A
 process does not write for every request: it takes a few of the caller's requests out of the window
@@ -42,8 +42,8 @@ from hearth.logging import logger
 WINDOW_S = 60
 _WINDOW = timedelta(seconds=WINDOW_S)
 _PATIENCE_S = 1.0
-_ALONE = timedelta(seconds=5)
-"""For so long nobody asks a database that did not answer."""
+_ALONE_FOR = timedelta(seconds=5)
+"""Pause before a database that did not answer is asked again."""
 _KNOWN_CALLERS = 10_000
 _PRUNED_AT_ONCE = 1000
 
@@ -61,7 +61,7 @@ _t = rate_limits.c
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What is left to a caller, after this request.
+    """The quota of a caller after this request.
 
     Attributes:
         admitted: Whether this request is within the limit.
@@ -80,12 +80,12 @@ class Quota:
 
 @dataclass(slots=True)
 class _Share:
-    """What this process knows of a caller's window.
+    """The share of a caller's window that this process has reserved.
 
     Attributes:
-        held: Requests taken out of the window and not served yet.
+        held: Requests reserved and not served yet.
         served: Requests served here.
-        left: What the window still had when it was last looked into.
+        left: Requests left in the window when the database was last asked.
     """
 
     ends_at: datetime
@@ -95,7 +95,7 @@ class _Share:
 
 
 class RateLimits:
-    """The limit of every caller; made once for a process.
+    """The rate limits of all callers; one instance for each process.
 
     Args:
         per_minute: Requests of one caller in a window.
@@ -167,7 +167,7 @@ class RateLimits:
     async def _ask(
         self, caller: str, ends_at: datetime, wanted: int, now: datetime
     ) -> tuple[datetime, int] | None:
-        """The window's end, and what is used of it with `wanted`; None where nobody answers."""
+        """Return the window's end and its requests, `wanted` included; None without an answer."""
         if now < self._alone_until or (self._asking and not self._asking.done()):
             return None
         # In a thread, because only that can be left waiting.
@@ -177,7 +177,7 @@ class RateLimits:
         try:
             return await asyncio.wait_for(asyncio.shield(self._asking), self._patience_s)
         except (HearthError, TimeoutError) as error:
-            self._alone_until = now + _ALONE
+            self._alone_until = now + _ALONE_FOR
             reason = getattr(error, "message", "it took too long")
             logger.warning("requests are counted without the database", reason=reason)
             return None
@@ -209,13 +209,13 @@ class RateLimits:
 
 
 def _prune(tx: Connection, now: datetime) -> int:
-    """Forget windows that are over, also for a process whose clock is behind."""
+    """Delete expired windows, with a margin for processes whose clock is behind."""
     over = select(_t.caller).where(_t.ends_at < now - _WINDOW).limit(_PRUNED_AT_ONCE)
     return tx.execute(delete(rate_limits).where(_t.caller.in_(over))).rowcount
 
 
 def _end_of_window(caller: str, now: datetime) -> datetime:
-    """Not on the minute for all: they would come back all at once."""
+    """Return the end of the caller's window, offset per caller to avoid a thundering herd."""
     offset = crc32(caller.encode()) % WINDOW_S
     began = (int(now.timestamp()) - offset) // WINDOW_S * WINDOW_S + offset
     return datetime.fromtimestamp(began, UTC) + _WINDOW

@@ -39,9 +39,9 @@ _ULID = re.compile(ULID_PATTERN)
 
 
 class Crashed(HearthError):
-    """A worker raised something that is none of ours: a bug, or a condition nobody foresaw.
+    """A worker raised an unexpected exception.
 
-    It is retried until the attempts run out, since many of those conditions pass.
+    It is retried until the attempts run out, because many causes are transient.
     """
 
     retryable = True
@@ -78,7 +78,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """Not now: queue the job again for `until` without counting the attempt."""
+    """Queue the job again for `until` without counting the attempt."""
 
     until: datetime
 
@@ -115,7 +115,7 @@ def each(fn: Callable[[Job], Outcome], now: Callable[[], datetime] | None = None
 
 
 def guarded(fn: Callable[[Job], Outcome], job: Job) -> Outcome:
-    """What `fn` makes of `job`; an exception becomes `Failed`."""
+    """Return the outcome of `fn`; an exception becomes `Failed`."""
     try:
         return fn(job)
     except HearthError as error:
@@ -127,7 +127,7 @@ def guarded(fn: Callable[[Job], Outcome], job: Job) -> Outcome:
 
 @dataclass(slots=True)
 class _Batch:
-    """What the messages of one invocation ask for."""
+    """The messages of one invocation, and the jobs that they name."""
 
     wanted: dict[str, set[str]] = field(default_factory=dict)
     """Job id or dedupe key → the messages that named it."""
@@ -152,8 +152,8 @@ class Consumer:
     Args:
         ledger: Where the jobs are.
         work: Kind → what does it.
-        translate: Makes jobs of a message that is no hint of ours, or returns the reason (text)
-            why it is none of our business; raises InvalidInput for a malformed body.
+        translate: Returns the jobs for a message that is not a job notification, or the reason
+            (text) to ignore it; raises InvalidInput for a malformed body.
         queue: Name of the queue that this reads, under which messages that cannot be read are
             filed. By default what the first kind begins with, such as `detection`.
     """
@@ -270,14 +270,14 @@ class Consumer:
                 batch.failures[record.message_id] = failure
 
     def _log_unknown(self, batch: _Batch, claimed: Sequence[Job]) -> None:
-        """A hint may outlive its job (a restored database); say so, and let it go."""
+        """Log notifications without a claimable job, such as after a restored backup."""
         for job_id in batch.ids.keys() - {job.id for job in claimed}:
             logger.info("nothing to do for a hint", job_id=job_id, kind=batch.ids[job_id])
 
     # ---- what is worked on together ----
 
     def _parts(self, claimed: Sequence[Job], batch: _Batch) -> tuple[list[Job], Job | None]:
-        """The jobs that go together, and at most one whose last worker died."""
+        """Split off the jobs whose last worker died; at most one of them is worked on now."""
         suspects = [job for job in claimed if job.error and job.error.code == WORKER_DIED]
         healthy = [job for job in claimed if job not in suspects]
         # Before any work: were this process to die now, each would lose an attempt.
@@ -359,7 +359,7 @@ class Consumer:
         self._settle([(job, Failed(failure))], batch)
 
     def _settle(self, pairs: Iterable[tuple[Job, Outcome]], batch: _Batch) -> None:
-        """Record what was not done; what has another chance is announced."""
+        """Record the outcomes other than `Done`; announce the jobs that are queued again."""
         again: list[Job] = []
         for job, outcome in pairs:
             try:

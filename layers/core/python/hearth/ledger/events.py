@@ -1,4 +1,4 @@
-"""Domain events: what has happened, told to whoever declares a subscription.
+"""Domain events: facts, published to every capability that subscribes to them.
 
 An event is a CloudEvent 1.0 (https://github.com/cloudevents/spec), as JSON:
 
@@ -30,11 +30,11 @@ _VERSION = re.compile(r"\.v([1-9][0-9]{0,3})$", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that has happened.
+    """A domain event.
 
     Args:
         type: Such as `task.created`.
-        id: Unique for `type` and the same when the same fact is told again, such as
+        id: Unique within `type`, and the same when a fact is published again, such as
             `<task id>:<version>`.
         time: When it happened; timezone-aware.
         subject: Id of the thing it is about.
@@ -54,7 +54,7 @@ class Publisher:
     """Turns events into jobs.
 
     Args:
-        source: Who tells it: the capability's name.
+        source: Name of the capability that publishes.
         subscribers: Event type → queues; by default what the capabilities declare.
     """
 
@@ -90,21 +90,25 @@ class Publisher:
 
 
 def received(payload: Mapping[str, Any]) -> Event:
-    """The event that a subscriber's job carries: the inverse of what `Publisher` does to it.
+    """Return the event of a subscriber's job: the inverse of `Publisher`.
 
-    `data` is still as it came: who reads it checks the fields that it needs and ignores others.
+    `data` is not validated: a subscriber validates the fields that it needs and ignores others.
 
     Raises:
-        InvalidInput: Not such an event.
+        InvalidInput: The payload is not a CloudEvent.
     """
     try:
         texts = {name: payload[name] for name in ("type", "id", "time", "subject", "dataschema")}
         data = payload["data"]
     except KeyError as error:
-        raise InvalidInput(f"the job carries no CloudEvent: {error.args[0]} is missing") from error
+        raise InvalidInput(
+            f"the job's payload is not a CloudEvent: {error.args[0]} is missing"
+        ) from error
     wrong = next((name for name, value in texts.items() if not isinstance(value, str)), None)
     if wrong is not None or not isinstance(data, Mapping):
-        raise InvalidInput(f"the job carries no CloudEvent: {wrong or 'data'} has the wrong type")
+        raise InvalidInput(
+            f"the job's payload is not a CloudEvent: {wrong or 'data'} has the wrong type"
+        )
     version = _VERSION.search(texts["dataschema"])
     if version is None:
         raise InvalidInput(f"dataschema {texts['dataschema'][:80]!r} names no version, such as .v1")
