@@ -37,11 +37,11 @@ class Commands(TyperGroup):
             output = output_of(ctx)
             if output.debug:
                 raise
-            output.fail(_told(error))
-            raise typer.Exit(_told(error).code) from None
+            output.fail(_as_command_error(error))
+            raise typer.Exit(_as_command_error(error).code) from None
 
 
-def _told(error: CommandError | WatchError | SetupError) -> CommandError:
+def _as_command_error(error: CommandError | WatchError | SetupError) -> CommandError:
     if isinstance(error, CommandError):
         return error
     if isinstance(error, WatchError):

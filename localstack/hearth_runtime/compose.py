@@ -246,6 +246,6 @@ def _text(value: Any) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """A path as Compose takes it: relative to its file, and told from a volume's name by a dot."""
+    """A path as Compose takes it: relative to its file; a dot tells it from a volume."""
     relative = os.path.relpath(path.resolve(), folder.resolve())
     return relative if relative.startswith(".") else f"./{relative}"

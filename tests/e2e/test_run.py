@@ -62,7 +62,7 @@ def test_a_missing_source_is_reported_before_anything_starts(tmp_path: Path) -> 
     done = hearth("run", tmp_path / "gate.mp4", data=tmp_path / "data")
 
     assert done.code == 2
-    assert f"There is no {tmp_path / 'gate.mp4'}" in done.err
+    assert f"{tmp_path / 'gate.mp4'} does not exist" in done.err
     assert not (tmp_path / "data").exists()
 
 

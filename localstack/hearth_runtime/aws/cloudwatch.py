@@ -1,7 +1,7 @@
-"""What Lambda tells CloudWatch of functions, told once a minute to the endpoint's CloudWatch.
+"""Publishes Lambda's metrics of functions once a minute to the endpoint's CloudWatch.
 
 So whoever asks how functions are doing asks the same question here and on AWS, and gets the answer
-from the same place. Only what was used is told: a function that rests costs nothing.
+from the same place. Only functions that were used are published: an idle one costs nothing.
 
 AWS itself takes no metrics in a namespace of its own: where the endpoint is AWS, or has no
 CloudWatch, that is logged once, and functions look idle.
@@ -78,7 +78,7 @@ class MetricsPublisher:
         self._activities = activities
         self._endpoint = endpoint
         self._logs = logs
-        self._told = False
+        self._warned = False
         self._client: CloudWatchClient | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -117,11 +117,11 @@ class MetricsPublisher:
                     Namespace=NAMESPACE, MetricData=data[start : start + _DATA_AT_ONCE]
                 )
         except (BotoCoreError, ClientError, OSError) as error:
-            if not self._told:
+            if not self._warned:
                 self._logs.write("WARNING", "metrics are not published", error=str(error))
-            self._told = True
+            self._warned = True
         else:
-            self._told = False
+            self._warned = False
 
 
 def _data(

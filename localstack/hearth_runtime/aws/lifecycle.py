@@ -115,7 +115,7 @@ class Lifecycle:
         self._usage = usage or _usage
         self._next = now() + _FIRST_LOOK
         self._stopping = threading.Event()
-        self._told = datetime.min.replace(tzinfo=UTC)
+        self._reported_at = datetime.min.replace(tzinfo=UTC)
         self._task: asyncio.Task[None] | None = None
         self._objects = prometheus_client.Counter(
             "hearth_runtime_expired_objects",
@@ -204,8 +204,8 @@ class Lifecycle:
                 )
                 swept += _delete(client, bucket.name, old)
         self._objects.labels("disk").inc(swept.objects)
-        if swept.objects or self._now() - self._told > _RETRY:
-            self._told = self._now()
+        if swept.objects or self._now() - self._reported_at > _RETRY:
+            self._reported_at = self._now()
             self._logs.write(
                 "WARNING",
                 "the disk is almost full: the oldest objects are removed before their days are"

@@ -97,7 +97,7 @@ def _create_bucket(s3: S3Client, bucket: Bucket, region: str) -> None:
             raise
     else:
         return
-    if region == "us-east-1":  # S3 refuses to be told its default
+    if region == "us-east-1":  # S3 rejects its default as a value
         s3.create_bucket(Bucket=bucket.name)
         return
     place: BucketLocationConstraintType = region  # type: ignore[assignment]

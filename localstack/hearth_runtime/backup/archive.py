@@ -194,7 +194,8 @@ class ArchiveReader:
             self._tar = tarfile.open(fileobj=stream, mode="r|")  # noqa: SIM115 - holds nothing
         except tarfile.TarError:
             raise BackupError(
-                "It is no backup: what is compressed is no tar archive.", "Check its name."
+                "The file is not a backup: what is compressed is not a tar archive.",
+                "Check its name.",
             ) from None
         self.header = self._header()
 
@@ -216,7 +217,7 @@ class ArchiveReader:
     def _header(self) -> Header:
         info = self._next()
         if info is None or info.name != HEADER or info.size > _LONGEST_HEADER:
-            raise BackupError("It is no backup of Hearth.", "Check its name.")
+            raise BackupError("The file is not a backup of Hearth.", "Check its name.")
         try:
             facts = json.loads(self._open(info).read())
             written = int(facts["format"])

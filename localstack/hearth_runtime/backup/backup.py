@@ -69,7 +69,7 @@ def back_up(
         database_url: SQLAlchemy URL of a database that is not the one in the folder.
         frames: Whether the frames of cameras are in it, too.
         models: Whether the models of `hearth models` are, with which one is in force.
-        progress: Is told how many objects were copied so far.
+        progress: Called with the number of objects copied so far.
 
     Raises:
         BackupError: Something is missing, in the way or full; nothing is left behind then.
@@ -147,7 +147,7 @@ def hearth_version() -> str:
 
 def _check(data: Path, state: StackState | None, database_url: str | None) -> None:
     if not data.is_dir():
-        raise BackupError(f"There is no folder {data}.", "Name a stack's folder with --data.")
+        raise BackupError(f"Folder {data} does not exist.", "Name a stack's folder with --data.")
     if database_url is None and state is not None and state.database not in ("", "sqlite"):
         raise BackupError(
             f"The stack on {data} keeps its database in {state.database}.",
@@ -155,12 +155,12 @@ def _check(data: Path, state: StackState | None, database_url: str | None) -> No
         )
     if database_url is None and not (data / DATABASE_FILE).is_file():
         raise BackupError(
-            f"There is no database in {data}.",
+            f"{data} holds no database.",
             "Name the stack's folder with --data; one that is not in it, with --database-url.",
         )
     if state is None and not (data / OBJECTS_FOLDER).is_dir():
         raise BackupError(
-            f"There are no objects in {data}: the stack kept them on another S3 server.",
+            f"{data} holds no objects: the stack kept them on another S3 server.",
             "Start the stack, then back it up.",
         )
 

@@ -34,7 +34,9 @@ def compression_of(path: Path) -> Compression:
                 "Install zstd, or name the file .tar.gz.",
             )
         return "zstd"
-    raise BackupError(f"{path.name} is no name of an archive.", "End it in .tar.gz or .tar.zst.")
+    raise BackupError(
+        f"{path.name} must end in .tar.gz or .tar.zst.", "Give the archive such a name."
+    )
 
 
 @contextlib.contextmanager
@@ -69,7 +71,7 @@ def decompressor(raw: IO[bytes]) -> Iterator[IO[bytes]]:
     kind = next((kind for start, kind in _MAGIC.items() if magic.startswith(start)), None)
     if kind is None:
         raise BackupError(
-            "It is no backup: the file is neither gzip nor Zstandard.", "Check its name."
+            "The file is not a backup: it is neither gzip nor Zstandard.", "Check its name."
         )
     try:
         if kind == "gzip":

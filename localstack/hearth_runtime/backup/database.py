@@ -20,7 +20,7 @@ from .new_file import LEAST_FREE, disk_full
 
 _BUSY_S = 30.0
 _REVISION = "SELECT version_num FROM alembic_version"
-_MEND = "Restore an earlier backup, or mend it with `sqlite3 FILE .recover`."
+_REMEDY = "Restore an earlier backup, or repair it with `sqlite3 FILE .recover`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,16 @@ def sqlite_snapshot(database: Path, scratch: Path) -> Iterator[Snapshot]:
                 revision = _revision(source)
                 [found] = source.execute("PRAGMA quick_check(1)").fetchone()
                 if found != "ok":
-                    raise BackupError(f"The database {database} is damaged: {found}.", _MEND)
+                    raise BackupError(f"The database {database} is damaged: {found}.", _REMEDY)
                 source.backup(copy)
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", None)
             if code == sqlite3.SQLITE_FULL:
                 raise disk_full(scratch) from None
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise BackupError(f"The database {database} is damaged: {error}.", _MEND) from None
+                raise BackupError(
+                    f"The database {database} is damaged: {error}.", _REMEDY
+                ) from None
             raise BackupError(
                 f"The database {database} cannot be read: {error}.", "See `hearth doctor`."
             ) from None
@@ -99,7 +101,7 @@ def postgresql_snapshot(url: str, scratch: Path) -> Iterator[Snapshot]:
     """A snapshot of a PostgreSQL database, by pg_dump.
 
     Raises:
-        BackupError: There is no pg_dump, or it failed.
+        BackupError: pg_dump is not installed, or it failed.
     """
     revision = _run(
         "psql", url, ["--no-psqlrc", "--tuples-only", "--no-align", "--command", _REVISION]
@@ -114,7 +116,7 @@ def restore_postgresql(url: str, dump: Path) -> None:
     """Bring a dump into an empty database: all of it, or nothing.
 
     Raises:
-        BackupError: There is no pg_restore, or it failed.
+        BackupError: pg_restore is not installed, or it failed.
     """
     arguments = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
     with dump.open("rb") as file:
@@ -145,7 +147,7 @@ def _run(
         check=False,
     )
     if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it printed nothing"]
         remedy = (
             "Name a database that is empty." if program == "pg_restore" else "Check --database-url."
         )

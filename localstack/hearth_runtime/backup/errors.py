@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class BackupError(Exception):
-    """One sentence on what is wrong, one on how to mend it."""
+    """One sentence on what is wrong, one on the remedy."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)

@@ -53,7 +53,7 @@ def backup(
     from hearth_runtime.backup.backup import back_up
 
     output = output_of(ctx)
-    with _told(), _counting(output, "copied") as progress:
+    with _backup_errors(), _counting(output, "copied") as progress:
         summary = back_up(
             data,
             file,
@@ -93,7 +93,7 @@ def restore(
     from hearth_runtime.backup.restore import restore as restore_backup
 
     output = output_of(ctx)
-    with _told(), _counting(output, "restored") as progress:
+    with _backup_errors(), _counting(output, "restored") as progress:
         summary = restore_backup(
             file, data, force=force, database_url=database_url, progress=progress
         )
@@ -111,7 +111,7 @@ def restore(
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _backup_errors() -> Iterator[None]:
     try:
         yield
     except BackupError as error:

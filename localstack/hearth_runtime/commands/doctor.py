@@ -1,4 +1,4 @@
-"""`hearth doctor`: whether this machine can run Hearth, and what to mend when it cannot."""
+"""`hearth doctor`: whether this machine can run Hearth, and what to fix when it cannot."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def doctor(
     image_tag: options.ImageTag = BUILT_TAG,
     json_: options.JsonFlag = False,
 ) -> None:
-    """Check this machine: each line says ok, or what is wrong and how to mend it."""
+    """Check this machine: each line says ok, or what is wrong and how to fix it."""
     output = output_of(ctx)
     checks: list[Callable[[], Finding]] = [
         _python,
@@ -210,7 +210,7 @@ def _model(model: Path | None) -> Finding:
             "Name an ONNX file with --model (and its --classes).",
         )
     if not model.is_file():
-        return Finding("model", "wrong", f"There is no {model}.", "Check --model.")
+        return Finding("model", "wrong", f"{model} does not exist.", "Check --model.")
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     size = model.stat().st_size

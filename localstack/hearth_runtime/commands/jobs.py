@@ -71,7 +71,7 @@ def retry(
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
-    """Let a failed job run again, or all of them once their cause is mended."""
+    """Let a failed job run again, or all of them once their cause is fixed."""
     output = output_of(ctx)
     if (job_id is None) is not every:
         raise CommandError(

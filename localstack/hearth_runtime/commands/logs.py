@@ -63,7 +63,7 @@ def _log_path(data: Path) -> Path:
     found = [Path(state.log_path)] if state else sorted(data.glob("runtime.log"))
     if not found or not found[0].is_file():
         raise CommandError(
-            f"There is no log in {data}.",
+            f"{data} holds no log.",
             "Start a stack with `hearth up`, or name its folder with --data.",
             code=MISUSED,
         )

@@ -108,18 +108,20 @@ def template_path(given: Path | None) -> Path:
     """The template that was named, or that of the project around the package or here.
 
     Raises:
-        CommandError: There is none.
+        CommandError: The template does not exist.
     """
     if given is not None:
         if not given.is_file():
-            raise CommandError(f"There is no template {given}.", "Check --template.", code=MISUSED)
+            raise CommandError(
+                f"Template {given} does not exist.", "Check --template.", code=MISUSED
+            )
         return given.resolve()
     # An editable install lies in its project; any other one is used from within a project.
     for folder in (Path(__file__).resolve().parents[3], Path.cwd()):
         if (folder / "template.yaml").is_file():
             return folder / "template.yaml"
     raise CommandError(
-        f"There is no template.yaml in {Path.cwd()}.",
+        f"{Path.cwd()} holds no template.yaml.",
         "Go to the project's folder, or name the file with --template.",
         code=MISUSED,
     )
@@ -183,5 +185,5 @@ def template_parameters(
 
 def _file(path: Path, option: str) -> Path:
     if not path.is_file():
-        raise CommandError(f"There is no file {path}.", f"Check {option}.", code=MISUSED)
+        raise CommandError(f"File {path} does not exist.", f"Check {option}.", code=MISUSED)
     return path.resolve()

@@ -16,7 +16,7 @@ MISUSED = 2  # it could not even be begun: wrong arguments, files or state
 
 
 class CommandError(Exception):
-    """Ends a command: one sentence on what is wrong, one on how to mend it, and the exit code."""
+    """Ends a command: one sentence on what is wrong, one on the remedy, and the exit code."""
 
     def __init__(self, message: str, remedy: str = "", *, code: int = FAILED) -> None:
         super().__init__(message)
@@ -58,8 +58,10 @@ class Output:
             facts = {"error": {"message": error.message, "remedy": error.remedy}}
             sys.stderr.write(json.dumps(facts, ensure_ascii=False) + "\n")
         else:
-            told = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
-            self.err.print(f"[bold red]error[/]: {escape(f'{told} {error.remedy}'.rstrip())}")
+            message = (
+                error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+            )
+            self.err.print(f"[bold red]error[/]: {escape(f'{message} {error.remedy}'.rstrip())}")
 
 
 def _console(*, stderr: bool) -> Console:

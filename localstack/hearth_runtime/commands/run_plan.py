@@ -41,7 +41,7 @@ def plan(sources: Sequence[str], camera: str | None) -> list[Watched]:
 
     Raises:
         CommandError: One camera id was given for several sources.
-        SourceError: The id given is none.
+        SourceError: The camera id is not valid.
     """
     if camera is not None:
         if len(sources) > 1:
@@ -75,7 +75,7 @@ def check_files(watched: Iterable[Watched]) -> None:
         is_path = not item.source.isdecimal() and "://" not in item.source
         if is_path and not Path(item.source).exists():
             raise SourceError(
-                f"There is no {item.source}.", "Check the name of the file or folder."
+                f"{item.source} does not exist.", "Check the name of the file or folder."
             )
 
 

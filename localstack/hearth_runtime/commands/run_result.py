@@ -222,8 +222,8 @@ def _camera_table(cameras: list[dict[str, Any]]) -> Table:
         )
         model = camera.get("model") or {}
         judged = str(camera.get("frames", 0))
-        if let_go := camera.get("dropped_frames"):
-            judged += f" ({let_go} let go)"
+        if dropped := camera.get("dropped_frames"):
+            judged += f" ({dropped} dropped)"
         by = f"{model.get('name')} on {model.get('backend')}" if model else "-"
         table.add_row(
             camera["camera_id"],

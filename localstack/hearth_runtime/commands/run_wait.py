@@ -48,7 +48,7 @@ def wait_until_settled(
         timeout_s: Gives up after so long.
         stop: Gives up at once.
         alive: Raises when the stack has died.
-        tell: Told how far it is, for a person.
+        tell: Called with the progress as text.
     """
     started = time.monotonic()
     wanted = sum(stored.values())

@@ -201,7 +201,7 @@ def await_ready(child: subprocess.Popen[bytes], data: Path, timeout_s: float = 1
     """Wait until the stack that `child` runs is ready.
 
     Raises:
-        CommandError: It ended, with what it said last, or took too long.
+        CommandError: It ended (the message holds its last words), or took too long.
     """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -212,7 +212,7 @@ def await_ready(child: subprocess.Popen[bytes], data: Path, timeout_s: float = 1
             said = (data / "up.log").read_text(errors="replace").strip().splitlines()
             raise CommandError(
                 f"The stack did not start: {_last_words(said)}",
-                f"All it said is in {data / 'up.log'}.",
+                f"Its output is in {data / 'up.log'}.",
                 code=MISUSED if child.returncode == MISUSED else 1,
             )
         time.sleep(0.02)
@@ -322,4 +322,4 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _last_words(lines: list[str]) -> str:
-    return lines[-1] if lines else "it said nothing."
+    return lines[-1] if lines else "it printed nothing."

@@ -94,8 +94,8 @@ def _answer(status: int, headers: Any, body: bytes) -> Answer:
 
 
 class Api:
-    """The product's HTTP API behind the gateway. A gateway that is open to other machines wants to
-    know who calls: `HEARTH_TOKEN` is an access token or an API key."""
+    """The product's HTTP API behind the gateway. A gateway that is open to other machines
+    authenticates callers: `HEARTH_TOKEN` is an access token or an API key."""
 
     def __init__(self, gateway_url: str) -> None:
         self._base = f"{gateway_url.rstrip('/')}/api/v1"
@@ -154,7 +154,7 @@ class Api:
             return answer
         if answer.status == 401:
             raise CommandError(
-                "The stack wants to know who calls, and did not take what it was shown.",
+                "The stack requires authentication, and the token is missing or not valid.",
                 f"Set {TOKEN} to an access token or an API key that is still valid.",
             )
         try:

@@ -172,7 +172,7 @@ def parse_regions(texts: Sequence[str], motion: bool) -> tuple[Region, ...]:
     """What --region means, given any number of times: left, top, right and bottom, 0..1.
 
     Raises:
-        CommandError: One is no part of an image, or nothing looks at them.
+        CommandError: A region is not part of an image, or motion is not looked for.
     """
     if texts and not motion:
         raise CommandError(

@@ -1,4 +1,4 @@
-"""What the engine is told about a function, and what it answers.
+"""Description of a function, result of an invocation, and the engine's errors.
 
     RuntimeRefusal
     ├── FunctionNotFound     404  no function of that name

@@ -58,7 +58,7 @@ class Invocation:
 
 
 class Pool(Protocol):
-    """The supervisor of an instance, told of what it must react to."""
+    """Callbacks of an instance to its supervisor."""
 
     def ready(self, instance: Instance) -> None: ...
     def ended(self, instance: Instance, error: Mapping[str, Any] | None) -> None: ...

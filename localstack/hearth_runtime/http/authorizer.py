@@ -23,7 +23,7 @@ from .events import API_ID
 from .routing import Match
 
 LOCAL_OWNER: Mapping[str, str] = {"kind": "local", "principal_id": "local", "role": "admin"}
-"""What functions are told of a caller that is a program of this machine; no authorizer answers
+"""Context for functions about a caller that is a program of this machine; no authorizer answers
 so, and no client can: the context is the gateway's to write."""
 ASK_TIMEOUT_S = 10.0  # API Gateway's limit for an authorizer
 KEPT_ANSWERS = 10_000

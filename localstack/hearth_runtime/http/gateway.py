@@ -72,7 +72,7 @@ class Gateway:
         body_timeout_s: float = BODY_TIMEOUT_S,
         written: Callable[[str], None] | None = None,
     ) -> None:
-        """`written` is told the path of each request that may have changed something."""
+        """`written` is called with the path of each request that may have changed something."""
         self._written = written
         self._body_timeout_s = body_timeout_s
         self._api = api

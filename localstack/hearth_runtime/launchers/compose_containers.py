@@ -1,4 +1,4 @@
-"""Functions in containers that somebody else starts: Docker Compose, where nobody may.
+"""Functions in containers that Docker Compose starts.
 
 A program that starts containers holds the engine's socket, which is root on the machine. So Compose
 starts one container a function, in which `layers/core/image/leash` waits on a connection to us.

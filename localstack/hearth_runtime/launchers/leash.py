@@ -158,7 +158,7 @@ class Leash:
         self._loop.call_later(KILL_GRACE_S, self.close)
 
     def memory(self) -> Memory | None:
-        """As told since the last call; what is asked now comes with what it prints next."""
+        """As reported since the last call; what is asked now comes with what it prints next."""
         self._order(b"memory\n")
         return self._frames.memory
 

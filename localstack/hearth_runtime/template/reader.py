@@ -392,7 +392,7 @@ def _expiration(rule: Mapping[str, Any], where: str) -> Expiration | None:
         raise TemplateError(f"{where}: the local runtime chooses by Prefix only, not {other[0]}.")
     days = _text(rule["ExpirationInDays"])
     if not days.isdecimal() or int(days) < 1:
-        raise TemplateError(f"{where}: ExpirationInDays {days!r} is no number of days.")
+        raise TemplateError(f"{where}: ExpirationInDays {days!r} must be a number of days.")
     return Expiration(str(rule.get("Prefix", "")), int(days))
 
 

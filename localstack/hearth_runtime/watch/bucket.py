@@ -87,7 +87,7 @@ class Bucket:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 404:
                 raise StoreError(
-                    f"There is no bucket {self.name}{self._where()}.",
+                    f"Bucket {self.name} does not exist{self._where()}.",
                     "Start the stack (`hearth up`), or name the right one with --bucket.",
                 ) from None
             if status in {400, 401, 403}:

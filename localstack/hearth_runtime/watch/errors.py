@@ -10,7 +10,7 @@ from __future__ import annotations
 
 
 class WatchError(Exception):
-    """Base of the tree: one sentence on what is wrong, and one on how to mend it."""
+    """Base of the tree: one sentence on what is wrong, and one on the remedy."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         # A camera's answer may be quoted in it, and a terminal obeys control characters.

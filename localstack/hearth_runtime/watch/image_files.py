@@ -82,13 +82,13 @@ def folder(path: Path, limits: ImageLimits, warn: Warn, step_us: int | None) -> 
     """The images of a folder; numbers in names count as numbers (`frame2` before `frame10`).
 
     Raises:
-        SourceError: There is no image in it.
+        SourceError: The folder holds no image.
     """
     files = sorted((p for p in path.iterdir() if p.is_file()), key=lambda p: _natural(p.name))
     images = [p for p in files if p.suffix.lower() in SUFFIXES]
     if not images:
         raise SourceError(
-            f"There is no image in the folder {path}.",
+            f"The folder {path} holds no image.",
             f"Put images there ({' '.join(sorted(SUFFIXES))}); folders within are not read.",
         )
     if len(images) < len(files):
@@ -186,7 +186,7 @@ def decode_image(data: bytes, limits: ImageLimits, index: int, captured_at: int)
                 return frame
             return Frame(index, captured_at, _bgr(ImageOps.exif_transpose(opened)))
     except (*_BROKEN, Pillow.DecompressionBombError) as error:
-        # Pillow's own words name a BytesIO object here, which tells nobody anything.
+        # Pillow's own message names a BytesIO object here, which is of no use to a person.
         cause = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         frame.problem = f"not a readable image{cause}"
         return frame

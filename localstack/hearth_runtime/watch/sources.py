@@ -20,7 +20,7 @@ _WEB = frozenset({"http", "https"})
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
 Lost = Callable[[str, float, int], None]
-"""Is told why a live source went away, seconds until it is opened again, and attempts so far."""
+"""Called with the reason, the seconds until the source is opened again, and the attempts so far."""
 
 
 def open_source(
@@ -36,12 +36,12 @@ def open_source(
     Args:
         source: A path, an address or the number of a camera.
         limits: Bounds on what is read.
-        warn: Told, in one sentence, what is wrong but no reason to stop.
+        warn: Called with one sentence about what is wrong but no reason to stop.
         fps: Images a second where the source has no rate of its own; None for its own times.
         stall_s: A live source that sends nothing for so many seconds is lost.
 
     Raises:
-        SourceError: There is no such thing, or nothing in it can be read.
+        SourceError: The source does not exist, or nothing in it can be read.
     """
     if source.isdecimal():
         return LiveVideo(int(source), f"camera {source}", stall_s)
@@ -88,7 +88,7 @@ def _path(path: Path, limits: ImageLimits, warn: Warn, stall_s: float, fps: floa
         if path.is_dir():
             return image_files.folder(path, limits, warn, step)
         if not path.exists():
-            raise SourceError(f"There is no {path}.", "Check the name of the file or folder.")
+            raise SourceError(f"{path} does not exist.", "Check the name of the file or folder.")
         if not path.is_file():
             raise SourceError(f"{path} is neither a file nor a folder.")
         with path.open("rb"):
@@ -143,7 +143,7 @@ class Reconnecting:
                 reason = error.message
             if self._stop.is_set():
                 return
-            # Full jitter above half: many cameras behind one switch must not come back together.
+            # Full jitter above half: many cameras behind one switch must not reconnect together.
             longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** min(failures, 16))
             delay = longest * random.uniform(0.5, 1)  # noqa: S311 - not a secret
             failures += 1

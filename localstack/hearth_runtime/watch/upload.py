@@ -48,7 +48,7 @@ class Uploader:
     Args:
         store: Where objects go.
         spool: Where they wait; entered, and left, by the caller.
-        warn: Told in one sentence when the bucket is lost and when it is back.
+        warn: Called with one sentence when the bucket is lost and when it is back.
         patient: Whether the source can wait (a file) or goes on without us (a camera). A patient
             `submit` blocks when memory or spool is full; an impatient one never does and lets the
             oldest spooled frame go instead.

@@ -127,7 +127,7 @@ def watch(
 
     Args:
         config: What and where to.
-        on_event: Told what happens, one mapping each: `started`, `progress` about every second,
+        on_event: Called with each event: `started`, `progress` about every second,
             `warning` with a `message`, `waiting` with the reason when a live source went away,
             `ended`. Called from several threads, one at a time.
         stop: Set it for an orderly end: what has been read is delivered, with the end marker.

@@ -76,7 +76,7 @@ def test_a_film_is_watched_to_its_end_and_a_broken_camera_does_not_hinder_it(
         await until(is_in(supervisor, "yard", "waiting"))
         assert now(supervisor, "gate")["reason"] == "the source has ended"
         broken = now(supervisor, "yard")
-        assert "There is no" in broken["reason"]
+        assert "does not exist" in broken["reason"]
         assert broken["retry_in_s"] is not None
         assert broken["last_image_age_s"] is None
         await supervisor.stop()

@@ -362,7 +362,7 @@ def test_a_target_may_lie_anywhere(
 @pytest.mark.parametrize(
     ("target", "why"),
     [
-        ("b.zip", "no name of an archive"),
+        ("b.zip", "must end in"),
         ("none/b.tar.gz", "cannot be opened"),
         ("there.tar.gz", "exists"),
     ],
@@ -376,7 +376,7 @@ def test_a_target_that_cannot_be(data: Path, tmp_path: Path, target: str, why: s
 
 def test_a_folder_without_a_stack_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "b.tar.gz"
-    with pytest.raises(BackupError, match="no folder"):
+    with pytest.raises(BackupError, match="does not exist"):
         back_up(tmp_path / "none", target)
     with pytest.raises(BackupError, match="no database"):
         back_up(tmp_path, target)
@@ -491,7 +491,7 @@ def test_a_flipped_bit_in_the_middle_is_found(archive: bytes) -> None:
     ids=["empty", "zip", "nothing in gzip", "no tar in gzip"],
 )
 def test_what_is_no_archive_is_refused(content: bytes) -> None:
-    with pytest.raises(BackupError, match=r"no backup|ends too early"):
+    with pytest.raises(BackupError, match=r"not a backup|ends too early"):
         restore_bytes(content)
 
 

@@ -69,7 +69,7 @@ def test_what_was_promoted_is_the_model_unless_another_one_is_named(tmp_path: Pa
 def test_a_registry_may_be_named_as_the_model(tmp_path: Path) -> None:
     registry = promoted(tmp_path)
     assert parameters(model=registry) == {"ModelPath": str(registry)}
-    with pytest.raises(CommandError, match="There is no file"):
+    with pytest.raises(CommandError, match="does not exist"):
         parameters(model=tmp_path)
 
 

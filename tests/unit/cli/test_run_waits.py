@@ -151,11 +151,11 @@ def test_a_failure_concerns_the_run_by_its_subject_or_its_time(
     assert _concerns(job, [SUMMARY], incidents, started) is concerns
 
 
-@pytest.mark.parametrize(("let_go", "shown"), [(0, "12"), (3, "12 (3 let go)")])
+@pytest.mark.parametrize(("dropped", "shown"), [(0, "12"), (3, "12 (3 dropped)")])
 def test_frames_that_were_let_go_are_shown_beside_those_that_were_judged(
-    let_go: int, shown: str
+    dropped: int, shown: str
 ) -> None:
-    camera = {"camera_id": "gate", "frames": 12, "dropped_frames": let_go}
+    camera = {"camera_id": "gate", "frames": 12, "dropped_frames": dropped}
     table = _camera_table([camera | {"watch": SUMMARY.as_dict()}])
     cells = {column.header: list(column.cells) for column in table.columns}
     assert cells["judged"] == [shown]

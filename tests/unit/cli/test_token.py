@@ -1,4 +1,4 @@
-"""Commands show HEARTH_TOKEN to a gateway that wants to know who calls."""
+"""Commands show HEARTH_TOKEN to a gateway that authenticates callers."""
 
 from __future__ import annotations
 

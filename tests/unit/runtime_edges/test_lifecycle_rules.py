@@ -49,8 +49,8 @@ def test_a_rule_that_expires_objects_is_carried_out(rule: str, expected: list[Ex
         ("ExpirationInDays: 3, TagFilters: [{ Key: a, Value: b }]", "TagFilters"),
         ("ExpirationInDays: 3, ObjectSizeGreaterThan: 5", "ObjectSizeGreaterThan"),
         ("ExpirationDate: '2026-12-01'", "ExpirationDate"),
-        ("ExpirationInDays: 0", "'0' is no number of days"),
-        ("ExpirationInDays: soon", "'soon' is no number of days"),
+        ("ExpirationInDays: 0", "'0' must be a number of days"),
+        ("ExpirationInDays: soon", "'soon' must be a number of days"),
     ],
 )
 def test_a_rule_that_cannot_be_kept_is_an_error(rule: str, why: str) -> None:
