@@ -172,8 +172,17 @@ class RowWriter:
     def _emit(
         self, work: UnitOfWork, action: str, rows: Sequence[Values], changed: Sequence[str]
     ) -> None:
-        if self._resource.events is None:
+        if self._resource.events is None or not rows:
             return
+        # The model once, and of each row what differs: a bulk call publishes a hundred.
+        common = ResourceChanged(
+            id="",
+            owner_id="",
+            version=1,
+            changed=list(changed),
+            changed_by=work.actor,
+            changed_at=work.now,
+        ).model_dump(mode="json")
         work.emit(
             *(
                 Event(
@@ -181,14 +190,7 @@ class RowWriter:
                     id=f"{row['id']}:{row['version']}",
                     time=work.now,
                     subject=row["id"],
-                    data=ResourceChanged(
-                        id=row["id"],
-                        owner_id=row["owner_id"],
-                        version=row["version"],
-                        changed=list(changed),
-                        changed_by=work.actor,
-                        changed_at=work.now,
-                    ).model_dump(mode="json"),
+                    data=common | {name: row[name] for name in ("id", "owner_id", "version")},
                 )
                 for row in rows
             )
