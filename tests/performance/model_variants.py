@@ -20,7 +20,7 @@ from hearth_models.files import Folder
 from hearth_models.frames import Frames, from_path
 from hearth_models.record import ORIGINAL
 from hearth_models.registry import Registry, utc_text
-from hearth_models.variants import harness, loaded, make_variants, person_class
+from hearth_models.variants import bench, loaded, make_variants, person_class
 
 CONFIDENCE = 0.5
 CLIPS = {"worker-zone-detection.gif": 71, "one-by-one-person-detection.mp4": 200}
@@ -46,7 +46,7 @@ def main() -> None:
                 one.model_dump(include={"name", "method", "accepted", "reason", "agreement"})
                 for one in record.variants
             ],
-            "speed": {name: harness(registry, record, c.images) for name, c in clips.items()},
+            "speed": {name: bench(registry, record, c.images) for name, c in clips.items()},
             "frames_with_a_person": people(registry, record, clips),
         }, indent=2))  # fmt: skip
 
