@@ -82,7 +82,7 @@ def test_frames_that_the_cameras_delivered_are_taken_from_the_bucket(
     result = hearth_models("variants", "best-model", "--bucket", bucket)
     assert result.exit_code == 0, result.output
     assert "20 frames to calibrate, 20 held out (41 frames of the cameras" in result.stderr
-    assert "1 pictures could not be decoded" in result.stderr
+    assert "1 images could not be decoded" in result.stderr
 
 
 def test_agreement_is_unknown_on_frames_without_objects(
@@ -142,7 +142,7 @@ def test_without_openvino_variants_fail_and_other_commands_work(
 
 def test_too_few_frames_are_rejected(pictures: Path, tmp_path: Path, model: Path) -> None:
     registry = Registry(Folder(tmp_path / "models"))
-    few = Frames(from_path(pictures, 60).images[:5], "five pictures")
+    few = Frames(from_path(pictures, 60).images[:5], "five images")
     record = admit(model, "m", "m", (), "", "2026-11-26T12:00:00Z")
     with pytest.raises(InvalidInput, match="5 frames; at least 20 are needed"):
         make_variants(registry, record, few)
