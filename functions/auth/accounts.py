@@ -15,12 +15,12 @@ from functions.auth.repository.users import UserRow
 from functions.auth.schemas import (
     InvitationIn,
     InvitationOut,
-    InvitationsOut,
+    InvitationPage,
     NewInvitationOut,
     UserIn,
     UserOut,
+    UserPage,
     UserPatch,
-    UsersOut,
 )
 from functions.auth.secret_text import new_secret
 from hearth.errors import Conflict, NotFound
@@ -51,7 +51,7 @@ class Accounts:
 
     # ---- users ----
 
-    def list_users(self, query: PageQuery) -> UsersOut:
+    def list_users(self, query: PageQuery) -> UserPage:
         """List users, newest first.
 
         Raises:
@@ -61,7 +61,7 @@ class Accounts:
             query,
             lambda limit, before: self._db.read(lambda tx: users.list_users(tx, limit, before)),
         )
-        return UsersOut(users=[UserOut.model_validate(row) for row in rows], next_cursor=cursor)
+        return UserPage(users=[UserOut.model_validate(row) for row in rows], next_cursor=cursor)
 
     def get_user(self, user_id: str) -> UserOut:
         """Return one user.
@@ -192,7 +192,7 @@ class Accounts:
         shown = InvitationOut.model_validate(row)
         return NewInvitationOut(**shown.model_dump(), code=secret.text)
 
-    def list_invitations(self, query: PageQuery) -> InvitationsOut:
+    def list_invitations(self, query: PageQuery) -> InvitationPage:
         """List invitations, newest first, without their codes.
 
         Raises:
@@ -205,7 +205,7 @@ class Accounts:
             ),
         )
         shown = [InvitationOut.model_validate(row) for row in rows]
-        return InvitationsOut(invitations=shown, next_cursor=cursor)
+        return InvitationPage(invitations=shown, next_cursor=cursor)
 
     def withdraw(self, caller: Caller, invitation_id: str) -> None:
         """Withdraw an invitation.

@@ -13,12 +13,12 @@ from functions.auth.attempt_limits import TooManyAttempts
 from functions.auth.audit_log import Caller
 from functions.auth.schemas import (
     ApiKeyIn,
+    ApiKeyPage,
     ApiKeyQuery,
-    ApiKeysOut,
-    AuditOut,
+    AuditPage,
     AuditQuery,
     InvitationIn,
-    InvitationsOut,
+    InvitationPage,
     LoginIn,
     MeOut,
     NewApiKeyOut,
@@ -32,8 +32,8 @@ from functions.auth.schemas import (
     TokensOut,
     UserIn,
     UserOut,
+    UserPage,
     UserPatch,
-    UsersOut,
     ValidateIn,
     ValidateOut,
 )
@@ -158,7 +158,7 @@ def _users(services: Services) -> APIRouter:
     router = _router()
 
     @router.get("/users", dependencies=[require("users:manage")])
-    async def list_users(query: Annotated[PageQuery, Query()]) -> UsersOut:
+    async def list_users(query: Annotated[PageQuery, Query()]) -> UserPage:
         return services.accounts.list_users(query)
 
     @router.post("/users", status_code=201)
@@ -184,7 +184,7 @@ def _invitations(services: Services) -> APIRouter:
     router = _router()
 
     @router.get("/invitations", dependencies=[require("users:manage")])
-    async def list_invitations(query: Annotated[PageQuery, Query()]) -> InvitationsOut:
+    async def list_invitations(query: Annotated[PageQuery, Query()]) -> InvitationPage:
         return services.accounts.list_invitations(query)
 
     @router.post("/invitations", status_code=201)
@@ -202,7 +202,7 @@ def _keys(services: Services) -> APIRouter:
     router = _router()
 
     @router.get("/keys")
-    async def list_keys(caller: KeyOwner, query: Annotated[ApiKeyQuery, Query()]) -> ApiKeysOut:
+    async def list_keys(caller: KeyOwner, query: Annotated[ApiKeyQuery, Query()]) -> ApiKeyPage:
         return services.api_keys.list(caller, query)
 
     @router.post("/keys", status_code=201)
@@ -232,7 +232,7 @@ def _administration(services: Services) -> APIRouter:
         return services.signing_keys.rotate(caller, body)
 
     @router.get("/audit")
-    async def list_audit(_: Auditor, query: Annotated[AuditQuery, Query()]) -> AuditOut:
+    async def list_audit(_: Auditor, query: Annotated[AuditQuery, Query()]) -> AuditPage:
         return services.audit_log.list(query)
 
     return router

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from functions.auth.paging import newest_first
 from functions.auth.repository import audit
 from functions.auth.repository.audit import AuditRow, Outcome
-from functions.auth.schemas import AuditEntryOut, AuditOut, AuditQuery
+from functions.auth.schemas import AuditEntryOut, AuditPage, AuditQuery
 from hearth.ids import new_ulid, utc_now
 from hearth.principal import Principal
 
@@ -93,7 +93,7 @@ class AuditLog:
             lambda tx: self.record(tx, caller, action, "refused", actor_id=actor_id, reason=reason)
         )
 
-    def list(self, query: AuditQuery) -> AuditOut:
+    def list(self, query: AuditQuery) -> AuditPage:
         """List entries, newest first.
 
         Raises:
@@ -106,4 +106,4 @@ class AuditLog:
             ),
         )
         entries = [AuditEntryOut.model_validate(row) for row in rows]
-        return AuditOut(entries=entries, next_cursor=cursor)
+        return AuditPage(entries=entries, next_cursor=cursor)

@@ -15,8 +15,8 @@ from functions.auth.repository.api_keys import ApiKeyRow
 from functions.auth.schemas import (
     ApiKeyIn,
     ApiKeyOut,
+    ApiKeyPage,
     ApiKeyQuery,
-    ApiKeysOut,
     NewApiKeyOut,
     RotateIn,
     SigningKeyOut,
@@ -93,7 +93,7 @@ class ApiKeys:
         self._db.write(add)
         return _to_new_key(row, secret)
 
-    def list(self, caller: Caller, query: ApiKeyQuery) -> ApiKeysOut:
+    def list(self, caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
         """List the keys of one user, newest first, without their secrets.
 
         Raises:
@@ -110,7 +110,7 @@ class ApiKeys:
                 lambda tx: api_keys.list_keys(tx, user_id, limit, before)
             ),
         )
-        return ApiKeysOut(keys=[_to_response(row) for row in rows], next_cursor=cursor)
+        return ApiKeyPage(keys=[_to_response(row) for row in rows], next_cursor=cursor)
 
     def revoke(self, caller: Caller, key_id: str) -> None:
         """Revoke a key; a second call changes nothing.

@@ -178,7 +178,7 @@ class UserOut(_Out):
     updated_at: datetime
 
 
-class UsersOut(BaseModel):
+class UserPage(BaseModel):
     """List users, newest first."""
 
     users: list[UserOut]
@@ -205,7 +205,7 @@ class NewInvitationOut(InvitationOut):
     code: str = Field(description="Shown this once.")
 
 
-class InvitationsOut(BaseModel):
+class InvitationPage(BaseModel):
     """Invitations, newest first."""
 
     invitations: list[InvitationOut]
@@ -254,7 +254,7 @@ class ApiKeyQuery(PageQuery):
     )
 
 
-class ApiKeysOut(BaseModel):
+class ApiKeyPage(BaseModel):
     """Keys of one user, newest first."""
 
     keys: list[ApiKeyOut]
@@ -312,7 +312,7 @@ class AuditEntryOut(_Out):
     address: str
 
 
-class AuditOut(BaseModel):
+class AuditPage(BaseModel):
     """The audit log, newest first."""
 
     entries: list[AuditEntryOut]

@@ -23,8 +23,8 @@ from functions.clustering.schemas import (
     ImportanceOut,
     JobOut,
     ModelOut,
+    ModelPage,
     ModelQuery,
-    ModelsOut,
     Operation,
     Request,
     ScoreIn,
@@ -92,7 +92,7 @@ def create_app(service: ClusteringService, jobs: ClusteringJobs | None = None) -
         return health
 
     @router.get("/models")
-    async def list_models(_: Uses, query: Annotated[ModelQuery, Query()]) -> ModelsOut:
+    async def list_models(_: Uses, query: Annotated[ModelQuery, Query()]) -> ModelPage:
         return service.registry.list(query)
 
     @router.get("/models/compare")

@@ -408,7 +408,7 @@ class ModelQuery(PageQuery):
     name: ModelName | None = None
 
 
-class ModelsOut(BaseModel):
+class ModelPage(BaseModel):
     """List models, newest first."""
 
     models: list[ModelOut]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Query
 
-from functions.jobs.schemas import NO_NUL, JobOut, JobQuery, JobsOut, SummaryOut, SummaryQuery
+from functions.jobs.schemas import NO_NUL, JobOut, JobPage, JobQuery, SummaryOut, SummaryQuery
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 
@@ -21,7 +21,7 @@ def create_app(service: JobsService) -> FastAPI:
     router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
     @router.get("", dependencies=[require("jobs:read")])
-    async def list_jobs(query: Annotated[JobQuery, Query()]) -> JobsOut:
+    async def list_jobs(query: Annotated[JobQuery, Query()]) -> JobPage:
         return service.list(query)
 
     # Before /{job_id}, which would match "summary" as an id.

@@ -70,7 +70,7 @@ class JobOut(BaseModel):
     finished_at: datetime | None
 
 
-class JobsOut(BaseModel):
+class JobPage(BaseModel):
     """List jobs, newest first."""
 
     jobs: list[JobOut]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from functions.jobs.repository import Count
-from functions.jobs.schemas import JobOut, JobQuery, JobsOut, SummaryOut
+from functions.jobs.schemas import JobOut, JobPage, JobQuery, SummaryOut
 from hearth.ids import utc_now
 from hearth.ledger.ledger import JobState, Ledger
 
@@ -33,7 +33,7 @@ class JobsService:
         self._counts = counts
         self._now = now
 
-    def list(self, query: JobQuery) -> JobsOut:
+    def list(self, query: JobQuery) -> JobPage:
         """List jobs, newest first.
 
         Raises:
@@ -41,7 +41,7 @@ class JobsService:
         """
         page = self._ledger.list(query.state, query.kind, query.limit, query.cursor)
         jobs = [JobOut.model_validate(job) for job in page.jobs]
-        return JobsOut(jobs=jobs, next_cursor=page.next_cursor)
+        return JobPage(jobs=jobs, next_cursor=page.next_cursor)
 
     def summary(self, dedupe_prefix: str | None = None) -> SummaryOut:
         """Count all jobs, or those whose dedupe key begins with a prefix, by kind and state."""

@@ -9,8 +9,8 @@ from fastapi import APIRouter, FastAPI, Path, Query
 from functions.notifications.schemas import (
     ChannelsOut,
     NotificationOut,
+    NotificationPage,
     NotificationQuery,
-    NotificationsOut,
     SendTestIn,
 )
 from functions.notifications.stored_channels import STORED_CHANNELS
@@ -36,7 +36,7 @@ def create_app(service: NotificationService) -> FastAPI:
     async def list_notifications(
         principal: Annotated[Principal, require("notifications:read")],
         query: Annotated[NotificationQuery, Query()],
-    ) -> NotificationsOut:
+    ) -> NotificationPage:
         return service.queries.list(query, principal)
 
     @router.get("/channels")

@@ -16,8 +16,8 @@ from functions.notifications.schemas import (
     DeliveryOut,
     DeliveryState,
     NotificationOut,
+    NotificationPage,
     NotificationQuery,
-    NotificationsOut,
 )
 from functions.notifications.stored_channels import ChannelDirectory
 from hearth.errors import NotFound
@@ -41,7 +41,7 @@ class NotificationQueries:
         self._ledger = ledger
         self._channels = channels
 
-    def list(self, query: NotificationQuery, principal: Principal) -> NotificationsOut:
+    def list(self, query: NotificationQuery, principal: Principal) -> NotificationPage:
         """List notifications, newest event first.
 
         Raises:
@@ -58,7 +58,7 @@ class NotificationQueries:
             )
         )
         shown, next_cursor = page(rows, query.limit, lambda row: (row.id,))
-        return NotificationsOut(
+        return NotificationPage(
             notifications=[*self._to_responses(shown)],
             next_cursor=next_cursor,
         )

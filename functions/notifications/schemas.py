@@ -116,7 +116,7 @@ class NotificationOut(BaseModel):
     deliveries: list[DeliveryOut]
 
 
-class NotificationsOut(BaseModel):
+class NotificationPage(BaseModel):
     """Notifications, newest event first."""
 
     notifications: list[NotificationOut]

@@ -20,8 +20,8 @@ from functions.clustering.schemas import (
     CompareOut,
     Manifest,
     ModelOut,
+    ModelPage,
     ModelQuery,
-    ModelsOut,
 )
 from functions.clustering.versions import libraries
 from hearth.db import Database
@@ -136,7 +136,7 @@ class ModelRegistry:
         """
         return self._db.read(lambda tx: _to_response(tx, _get_manifest(tx, model_id)))
 
-    def list(self, query: ModelQuery) -> ModelsOut:
+    def list(self, query: ModelQuery) -> ModelPage:
         """List models, newest first.
 
         Raises:
@@ -154,7 +154,7 @@ class ModelRegistry:
 
         found = self._db.read(look)
         shown = found[:limit]
-        return ModelsOut(
+        return ModelPage(
             models=list(shown),
             next_cursor=encode_cursor(shown[-1].model_id) if len(found) > limit else None,
         )
