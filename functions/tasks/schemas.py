@@ -28,6 +28,15 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
+
+def _reject_boolean(value: Any) -> Any:
+    """In JSON true is not a number; pydantic would read it as 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  # what pydantic reports as invalid
+    return value
+
+
+_NUMBER = BeforeValidator(_reject_boolean)
 NO_NUL = r"^[^\x00]*$"
 _LINE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 """One line with something on it."""
@@ -46,8 +55,8 @@ Person = Annotated[
 Tag = Annotated[
     str, StringConstraints(max_length=32, pattern=r"^[^\s|,\x00-\x1f\x7f]+$", to_lower=True)
 ]
-Hours = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
-Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
+Hours = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False), _NUMBER]
+Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60), _NUMBER]
 TaskId = Annotated[str, StringConstraints(pattern=TASK_ID)]
 RepeatRule = Annotated[
     str,
@@ -111,7 +120,7 @@ class TaskIn(_Strict):
     due_date: DueDate | None = None
     estimated_hours: Hours | None = None
     actual_hours: Hours | None = None
-    progress: Annotated[int, Field(ge=0, le=100, description="Per cent.")] = 0
+    progress: Annotated[int, Field(ge=0, le=100, description="Per cent."), _NUMBER] = 0
     parent_id: TaskId | None = Field(None, description="The task that this one is part of.")
     reminders: Annotated[list[Minutes], Field(max_length=MAX_REMINDERS)] = Field(
         default_factory=lambda: [0],
@@ -134,7 +143,7 @@ class TaskChangesIn(_Strict):
     due_date: DueDate | None = None
     estimated_hours: Hours | None = None
     actual_hours: Hours | None = None
-    progress: Annotated[int, Field(ge=0, le=100)] = Field(default_factory=int)
+    progress: Annotated[int, Field(ge=0, le=100), _NUMBER] = Field(default_factory=int)
     parent_id: TaskId | None = None
     reminders: Annotated[list[Minutes], Field(max_length=MAX_REMINDERS)] = Field(
         default_factory=list
@@ -385,7 +394,7 @@ class BulkOperation(_Strict):
     id: TaskId | None = Field(None, description="Which task; not for create.")
     task: TaskIn | None = Field(None, description="For create.")
     changes: TaskChangesIn | None = Field(None, description="For update.")
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+    version: Annotated[int, Field(ge=1, le=2**31 - 1), _NUMBER] | None = Field(
         None, description="Only if it still has this version."
     )
     force: StrictBool = False
