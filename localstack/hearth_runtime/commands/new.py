@@ -12,12 +12,16 @@ import typer
 
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import CommandError, output_of
-from hearth_runtime.scaffold.insertion import insert_block, insert_readme_row, set_revision
+from hearth_runtime.scaffold.insertion import (
+    insert_functions,
+    insert_queue,
+    insert_readme_row,
+    set_revision,
+)
 from hearth_runtime.scaffold.plan import (
     NewCapability,
     next_revision,
     planned_files,
-    template_block,
 )
 
 _GENERATORS = ("declare.py", "dockerfiles", "event_schemas.py", "openapi.py")
@@ -82,7 +86,9 @@ def new(
 
 def _edits(wanted: NewCapability, project: Path) -> dict[Path, str]:
     """The files of the project that gain something."""
-    template = insert_block(_text(project / "template.yaml"), wanted.title, template_block(wanted))
+    template = insert_functions(_text(project / "template.yaml"), wanted)
+    if wanted.queue:
+        template = insert_queue(template, wanted)
     if wanted.resource:
         template = set_revision(template, next_revision(project))
     readme = insert_readme_row(_text(project / "README.md"), wanted)
@@ -103,6 +109,8 @@ def _format(paths: list[Path], project: Path) -> None:
 def _generate(project: Path) -> None:
     for generator in _GENERATORS:
         _run([str(project / "scripts" / generator)], project)
+    template = str(project / "template.yaml")
+    _run(["-m", "hearth_runtime", "compose", "--template", template], project)
 
 
 def _run(arguments: list[str], project: Path) -> None:

@@ -8,37 +8,61 @@ from __future__ import annotations
 
 import re
 
-from hearth_runtime.scaffold.plan import NewCapability
+from hearth_runtime.scaffold.plan import NewCapability, function_block, queue_block
 from hearth_runtime.stack_state import SetupError
 
-_FUNCTIONS = "  # ---- functions ----\n"
+_POLICY_QUEUE = re.compile(r"^        - !Ref (\w+Queue)\n", re.MULTILINE)
 _SECTION = re.compile(r"^  # ---- ", re.MULTILINE)
 _LOGICAL_ID = re.compile(r"^  ([A-Za-z0-9]+):$", re.MULTILINE)
 _REVISION = re.compile(r'^(      Revision: )"\d{4}"$', re.MULTILINE)
 _ROW = re.compile(r"^\| `([a-z-]+)` \|.*\n", re.MULTILINE)
 
 
-def insert_block(template: str, title: str, block: str) -> str:
-    """The template with `block` among the functions, before the first that sorts after `title`.
+def insert_functions(template: str, new: NewCapability) -> str:
+    """The template with the functions of a new capability, in their alphabetical place.
 
     Raises:
-        SetupError: It has no section of functions, or one of the block's resources.
+        SetupError: It has no section of functions, or one of these resources already.
     """
+    return _insert(template, "functions", "Function", new.title, function_block(new))
+
+
+def insert_queue(template: str, new: NewCapability) -> str:
+    """The template with the queue of a new capability, under the policy of all queues.
+
+    Raises:
+        SetupError: It has no section of queues, no such policy, or this queue already.
+    """
+    template = _insert(template, "queues", "Queue", new.title, queue_block(new))
+    queues = list(_POLICY_QUEUE.finditer(template))
+    if not queues:
+        raise SetupError("template.yaml must name the queues of QueuesPolicy, a line each")
+    later = (match.start() for match in queues if match[1].lower() > f"{new.title}queue".lower())
+    at = next(later, queues[-1].end())
+    return f"{template[:at]}        - !Ref {new.title}Queue\n{template[at:]}"
+
+
+def _insert(template: str, section: str, suffix: str, title: str, block: str) -> str:
+    """Put `block` before the first resource of the section that sorts after `title`."""
     taken = {*_LOGICAL_ID.findall(template)} & {*_LOGICAL_ID.findall(block)}
     if taken:
         raise SetupError(f"template.yaml has a resource {min(taken)} already; choose another name")
-    begin = template.find(_FUNCTIONS)
+    heading = f"  # ---- {section} ----\n"
+    begin = template.find(heading)
     if begin < 0:
-        raise SetupError(f"template.yaml must have the line {_FUNCTIONS.strip()!r}")
-    begin += len(_FUNCTIONS)
-    section = _SECTION.search(template, begin)
-    end = section.start() if section else len(template)
+        raise SetupError(f"template.yaml must have the line {heading.strip()!r}")
+    begin += len(heading)
+    following = _SECTION.search(template, begin)
+    end = following.start() if following else len(template)
+    resources = list(_LOGICAL_ID.finditer(template, begin, end))
+    if suffix == "Queue":  # the policy of all queues stands behind them
+        end = next((one.start() for one in resources if one[1] == "QueuesPolicy"), end)
     later = (
-        match.start()
-        for match in _LOGICAL_ID.finditer(template, begin, end)
-        if match[1].endswith("Function") and match[1].lower() > title.lower()
+        one.start()
+        for one in resources
+        if one[1].endswith(suffix) and one[1].lower() > f"{title}{suffix}".lower()
     )
-    at = next(later, end)
+    at = min(next(later, end), end)
     return template[:at] + block + template[at:]
 
 

@@ -144,7 +144,7 @@ def planned_files(new: NewCapability, root: Path) -> dict[Path, str]:
         files[entry] = _render("function/main_api.py", new.values())
     files |= _tests(new, function)
     if new.plugin:
-        files[function / "template.yaml"] = f"Resources:\n{template_block(new)}"
+        files[function / "template.yaml"] = f"Resources:\n{queue_block(new)}{function_block(new)}"
     else:
         files |= _events(new)
         if new.resource:
@@ -152,9 +152,14 @@ def planned_files(new: NewCapability, root: Path) -> dict[Path, str]:
     return files
 
 
-def template_block(new: NewCapability) -> str:
-    """The functions of a capability in `template.yaml`, and its queue."""
+def function_block(new: NewCapability) -> str:
+    """The functions of a capability in `template.yaml`."""
     return _render("template.yaml", new.values())
+
+
+def queue_block(new: NewCapability) -> str:
+    """Its queue there; empty where it has none."""
+    return _render("queue.yaml", new.values()) if new.queue else ""
 
 
 def last_revision(root: Path) -> str:

@@ -1,12 +1,4 @@
 % if queue:
-  ${title}Queue:
-    Type: AWS::SQS::Queue
-    Properties:
-      QueueName: !Sub "${stack}-${slug}"
-      SqsManagedSseEnabled: true
-      VisibilityTimeout: 60
-      MessageRetentionPeriod: 345600
-      RedrivePolicy: { deadLetterTargetArn: !GetAtt DeadLetters.Arn, maxReceiveCount: 5 }
 ${function(title, slug, "main", "Works on the jobs of its queue.", 24000)}\
       Events:
         Jobs:
@@ -22,7 +14,9 @@ ${monitoring(title, slug, 24000)}\
 ${function(api_id, api_name, api_module, "Answers over HTTP.", 1000)}\
       ReservedConcurrentExecutions: !Ref ApiConcurrency
       Events:
+% if resource:
         Root: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: ANY, Path: ${path} } }
+% endif
         Proxy: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: ANY, Path: "${path}/{proxy+}" } }
 ${monitoring(api_id, api_name, 1000)}\
 % endif

@@ -1,10 +1,11 @@
 <%
 route = path + "/length" if http else path
 query = "text=some+text" if http else ""
+key = "ANY " + path + ("/{proxy+}" if http else "")
 %>\
 {
   "version": "2.0",
-  "routeKey": "GET ${path}/{proxy+}",
+  "routeKey": "${key}",
   "rawPath": "${route}",
   "rawQueryString": "${query}",
   "headers": {
@@ -38,10 +39,13 @@ query = "text=some+text" if http else ""
       "userAgent": "python-httpx/0.28.1"
     },
     "requestId": "JKJaXmPLvHcESHA=",
-    "routeKey": "GET ${path}/{proxy+}",
+    "routeKey": "${key}",
     "stage": "$default",
     "time": "21/Nov/2026:09:00:00 +0000",
     "timeEpoch": 1795251600000
   },
+% if http:
+  "pathParameters": { "proxy": "length" },
+% endif
   "isBase64Encoded": false
 }
