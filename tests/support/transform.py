@@ -11,18 +11,12 @@ from unittest import mock
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-RESOURCES_MAX = 500
-"""Of one stack, by CloudFormation's quota."""
 
-
-def transform(
-    body: Mapping[str, Any], parameters: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """The template after the transform.
+def transform(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The template after the transform, with the defaults of its parameters.
 
     Args:
         body: The template, intrinsics in their long form.
-        parameters: Values that take the place of defaults.
     """
     given = copy.deepcopy(dict(body))
     for resource in given["Resources"].values():
@@ -33,7 +27,7 @@ def transform(
         name: str(parameter.get("Default", ""))
         for name, parameter in given.get("Parameters", {}).items()
     }
-    values |= {"Release": "1", **(parameters or {})}
+    values["Release"] = "1"
     with mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):
         translator = Translator({}, Parser())
         translated: dict[str, Any] = translator.translate(given, values)
