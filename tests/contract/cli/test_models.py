@@ -36,7 +36,8 @@ def test_help_and_errors_are_the_workshops(tmp_path: Path) -> None:
     assert "--licence" in helped.stdout
     refused = hearth("models", "add", tmp_path / "none.onnx", "--data", tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("error: There is no file")
+    assert refused.stderr.startswith("error: file ")
+    assert "does not exist" in refused.stderr
     unknown = hearth("models", "ad")
     assert unknown.returncode == 2
     assert "No such command" in unknown.stderr
