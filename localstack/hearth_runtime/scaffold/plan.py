@@ -16,8 +16,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from mako.template import Template
-
 from hearth_runtime.stack_state import SetupError
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,29}", re.ASCII)
@@ -210,6 +208,9 @@ def _migration(new: NewCapability, root: Path) -> str:
 
 
 def _render(name: str, values: Mapping[str, Any]) -> str:
+    # Not at import: the runtime's image writes no capabilities and has no Mako.
+    from mako.template import Template
+
     source = resources.files("hearth_runtime.scaffold") / "skeleton" / f"{name}.mako"
     # It writes Python and YAML of checked names, no HTML.
     template = Template(source.read_text("utf-8"), strict_undefined=True)  # noqa: S702
