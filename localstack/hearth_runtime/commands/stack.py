@@ -90,6 +90,12 @@ def up(
             "Containers are started either by Compose or by this program.",
             code=MISUSED,
         )
+    if stack_options.functions is not None and (attached or stack_options.containers):
+        raise CommandError(
+            "--functions takes processes: functions of your own have no images here.",
+            "Leave --containers out, or deploy them with scripts/deploy --functions.",
+            code=MISUSED,
+        )
     parameters = stack_options.parameters(in_containers_of_compose=attached)
     config = RuntimeConfig(
         template=stack_options.template_path(),

@@ -50,6 +50,8 @@ NO_STACK = "No stack is running on data"
         (["run", "none.mp4"], "none.mp4 does not exist"),
         (["run", "a", "b", "--camera", "gate"], "several sources"),
         (["run", ".", "--policy", "p.yaml", "--restricted"], "exclude each other"),
+        (["up", "--functions", "mine", "--containers"], "takes processes"),
+        (["up", "--functions", "/nowhere"], "There is no plugin in /nowhere"),
         (["run", ".", "--policy", "p.yaml"], "File p.yaml does not exist"),
         (["run", ".", "--model", "m.onnx"], "File m.onnx does not exist"),
         (["run", ".", "--param", "SiteName"], "SiteName is not NAME=VALUE"),
