@@ -17,7 +17,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Stop where two tests share a name: pytest-xdist would run only one of them."""
+    """Put the longest files first, and stop where two tests share a name.
+
+    pytest-xdist gives a file to one worker, so a long one that begins last is waited for; of two
+    tests of one name it would run only one.
+    """
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
     twice = [name for name, number in Counter(item.nodeid for item in items).items() if number > 1]
     if twice:
         raise pytest.UsageError(f"tests that share a name: {', '.join(twice[:10])}")
