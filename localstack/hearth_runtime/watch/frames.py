@@ -33,6 +33,8 @@ class Frame:
         encoded: The source's own bytes: a JPEG within the limits, or an image that cannot be
             read here and is stored as it is, so that `detection` refuses it for all to see.
         problem: Why the image cannot be read, where it cannot.
+        elapsed: Microseconds of a monotonic clock, of a live source: rate and motion go by it, so
+            that a clock that is set neither blinds a camera nor floods from it.
     """
 
     index: int
@@ -40,6 +42,7 @@ class Frame:
     image: Image | None = None
     encoded: bytes | None = None
     problem: str | None = None
+    elapsed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,17 @@ class Source(Protocol):
         """Capture time of a source that ends: microseconds since 1970, UTC; 0 for a live one."""
 
     @property
+    def time_source(self) -> str:
+        """Where capture times come from, as `WatchSummary` has it."""
+
+    @property
     def total(self) -> int | None:
         """How many images one pass holds, where that is known."""
 
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
-        """One pass; `wanted(captured_at)` is asked before an image is converted.
+        """One pass; `wanted` is asked before an image is converted.
+
+        It is given the frame's `elapsed` by a live source, else its `captured_at`.
 
         Raises:
             SourceError: The source cannot be read.

@@ -7,7 +7,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -18,8 +20,25 @@ from hearth_runtime.watch.image_files import decode_image
 
 _MAX_HEADER = 8 * 1024
 _CHUNK = 64 * 1024
+_SNIFFED = 512
 # Answers that may heal without anybody doing anything.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an address answers with.
+
+    Attributes:
+        kind: Media type, lower case, without parameters.
+        is_film: Whether it is a video file with an end, by its first bytes: some servers send one
+            as plain bytes.
+        changed_at: When it was last changed, as the server says: microseconds since 1970.
+    """
+
+    kind: str
+    is_film: bool
+    changed_at: int | None
 
 
 class HttpCamera:
@@ -28,6 +47,7 @@ class HttpCamera:
     live = True
     still = False
     started_at = 0
+    time_source = "clock"
     total = None
 
     def __init__(
@@ -42,15 +62,24 @@ class HttpCamera:
         self._closed = threading.Event()
         self._index = 0
 
-    def content_type(self) -> str:
-        """What the address answers with, lower case, without parameters.
+    def peek(self) -> Found:
+        """What the address answers with.
 
         Raises:
             SourceError: It answers that it will not.
             SourceLost: It does not answer now.
         """
         with self._request() as response:
-            return response.headers.get_content_type()
+            headers = response.headers
+            try:
+                first = response.read1(_SNIFFED)
+            except (OSError, HTTPException) as error:
+                raise SourceLost(f"{self._shown} broke off: {error}") from None
+            return Found(
+                headers.get_content_type(),
+                response.length is not None and _is_film(first),
+                _moment(headers["last-modified"]),
+            )
 
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
         while not self._closed.is_set():
@@ -63,9 +92,8 @@ class HttpCamera:
                     data = _Body(response, self._shown, self._stall_s).take_all(
                         self._limits.max_bytes
                     )
-                    now = time.time_ns() // 1000
-                    if wanted(now):
-                        yield self._frame(data, now)
+                    if wanted(elapsed := _elapsed()):
+                        yield self._frame(data, elapsed)
                     self._index += 1
                 else:
                     raise SourceError(
@@ -82,14 +110,14 @@ class HttpCamera:
         for data in parts:
             if self._closed.is_set():
                 return
-            now = time.time_ns() // 1000
-            if wanted(now):
-                yield self._frame(data, now)
+            if wanted(elapsed := _elapsed()):
+                yield self._frame(data, elapsed)
             self._index += 1
         raise SourceLost(f"{self._shown} ended its stream")
 
-    def _frame(self, data: bytes, now: int) -> Frame:
-        frame = decode_image(data, self._limits, self._index, now)
+    def _frame(self, data: bytes, elapsed: int) -> Frame:
+        frame = decode_image(data, self._limits, self._index, time.time_ns() // 1000)
+        frame.elapsed = elapsed
         if frame.problem:
             frame.problem = f"{self._shown}, image {self._index}: {frame.problem}"
         return frame
@@ -112,6 +140,28 @@ class HttpCamera:
             reason = getattr(error, "reason", error)
             raise SourceLost(f"{self._shown} cannot be reached: {reason}") from None
         return response
+
+
+def _elapsed() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def _is_film(data: bytes) -> bool:
+    """Whether data begins as MP4, MOV, Matroska, WebM, AVI, MPEG-TS, MPEG-PS or FLV does."""
+    return (
+        data[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free"}
+        or data.startswith((b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"FLV\x01"))
+        or (data[:4] == b"RIFF" and data[8:12] == b"AVI ")
+        or (data[:1] == b"G" and data[188:189] == b"G")
+    )
+
+
+def _moment(header: str | None) -> int | None:
+    """Microseconds since 1970 of an HTTP date; None where there is none or it is malformed."""
+    try:
+        return round(parsedate_to_datetime(header or "").timestamp() * 1_000_000)
+    except ValueError:
+        return None
 
 
 class _Body:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import mmap
 import re
 import struct
 import warnings
@@ -23,6 +24,7 @@ _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG"})
 # A phone's JPEG with a second image inside opens as MPO.
 _JPEG = frozenset({"JPEG", "MPO"})
+_END_AND_START = b"\xff\xd9\xff\xd8"  # of an image, and of the next
 # What Pillow raises on broken files, by its own documentation and by experience with fuzzed ones.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error)
 
@@ -31,13 +33,21 @@ _DEFAULT_DELAY_US = 100_000  # browsers show a GIF frame without a duration for 
 
 
 def probe(path: Path) -> str | None:
-    """`animation`, `image`, or None when the file is not an image that Pillow knows."""
+    """`animation`, `image`, or None when the file is not an image that Pillow knows, or many."""
     try:
         with _open(path) as opened:
+            if opened.format == "JPEG" and _is_motion_jpeg(path):
+                return None
             animated = opened.format in _ANIMATED and getattr(opened, "is_animated", False)
     except (*_BROKEN, Pillow.DecompressionBombError):
         return "image" if path.suffix.lower() in SUFFIXES else None
     return "animation" if animated else "image"
+
+
+def _is_motion_jpeg(path: Path) -> bool:
+    """Whether JPEGs stand one behind the other, as in a file of Motion JPEG."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.find(_END_AND_START) >= 0
 
 
 def file_time(path: Path) -> int:
@@ -54,6 +64,7 @@ class ImageFiles:
 
     live = False
     still = True
+    time_source = "file"
 
     def __init__(self, paths: list[Path], limits: ImageLimits, step_us: int | None = None) -> None:
         self._paths = paths
@@ -103,6 +114,7 @@ class Animation:
 
     live = False
     still = False
+    time_source = "file"
 
     def __init__(self, path: Path, limits: ImageLimits, warn: Warn) -> None:
         self._path = path

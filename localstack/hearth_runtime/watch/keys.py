@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from hearth_runtime.watch.errors import SourceError
 
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_CLOCK_STEP_US = 2_000_000  # less is jitter, or NTP that slews
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,17 +82,18 @@ def _stamp(captured_at: int) -> str:
 
 
 class CaptureClock:
-    """Makes the capture times of one camera strictly increasing.
+    """Makes the capture times of one camera distinct, and increasing while its clock is not set.
 
-    A clock that was set back, or two images with one time, would break the order of keys; such a
-    frame gets the microsecond after its predecessor.
+    Two images with one time would have one key; the second gets the microsecond after the first. A
+    clock that was set back is followed: an hour of frames squeezed into one instant would be
+    nobody's.
     """
 
     def __init__(self) -> None:
         self.last: int | None = None
 
     def __call__(self, captured_at: int) -> int:
-        if self.last is not None and captured_at <= self.last:
+        if self.last is not None and -_CLOCK_STEP_US < captured_at - self.last <= 0:
             captured_at = self.last + 1
         self.last = captured_at
         return captured_at

@@ -13,7 +13,7 @@ from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, ImageLimits
 from hearth_runtime.watch.sources import open_source
-from hearth_runtime.watch.video import LiveVideo, VideoFile
+from hearth_runtime.watch.video import Recording, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Probe:
         live: Whether it goes on for ever.
         width: Pixels.
         height: Pixels.
-        codec: Four characters of a video's codec, or the format of an image.
+        codec: Of a video, as FFmpeg calls it, or the format of an image.
         fps: Frames a second as the source announces them; None where it does not.
         seconds: From opening to the first image.
     """
@@ -67,7 +67,7 @@ def probe_source(source: str, *, stall_s: float = 10.0) -> Probe:
         raise SourceError(f"{frame.problem}.")
     width, height, codec = _size(frame)
     fps = None
-    if isinstance(opened, VideoFile | LiveVideo):
+    if isinstance(opened, Recording | Stream):
         codec, fps = opened.codec, opened.fps
     return Probe(
         source=public_source(source),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -13,7 +14,7 @@ from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, ImageLimits, Source, Wanted, Warn
 from hearth_runtime.watch.http_camera import HttpCamera
-from hearth_runtime.watch.video import LiveVideo, VideoFile
+from hearth_runtime.watch.video import Device, Recording, Stream, video_file
 
 _STREAMS = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt"})
 _WEB = frozenset({"http", "https"})
@@ -44,19 +45,19 @@ def open_source(
         SourceError: The source does not exist, or nothing in it can be read.
     """
     if source.isdecimal():
-        return LiveVideo(int(source), f"camera {source}", stall_s)
+        return Device(int(source), f"camera {source}")
     parts = _parts(source)
     scheme = parts.scheme.lower()
     if scheme in _STREAMS:
-        return LiveVideo(source, public_source(source), stall_s)
+        return Stream(source, public_source(source), limits, warn, stall_s)
     if scheme in _WEB:
-        return _http(source, limits, stall_s, fps)
+        return _http(source, limits, warn, stall_s, fps)
     if scheme and parts.netloc and scheme != "file":
         raise SourceError(
             f"{public_source(source)} has an unknown scheme, {scheme}://.",
             f"Known are file, http, https, {', '.join(sorted(_STREAMS))}.",
         )
-    return _path(Path(parts.path) if scheme == "file" else Path(source), limits, warn, stall_s, fps)
+    return _path(Path(parts.path) if scheme == "file" else Path(source), limits, warn, fps)
 
 
 def _parts(source: str) -> SplitResult:
@@ -77,14 +78,14 @@ def _parts(source: str) -> SplitResult:
     return parts
 
 
-def _path(path: Path, limits: ImageLimits, warn: Warn, stall_s: float, fps: float | None) -> Source:
+def _path(path: Path, limits: ImageLimits, warn: Warn, fps: float | None) -> Source:
     step = None if fps is None else round(1_000_000 / fps)
     try:
         if path.is_char_device():
             number = path.name.removeprefix("video")
             if not number.isdecimal():
                 raise SourceError(f"{path} is not a camera.", "Cameras are called /dev/videoN.")
-            return LiveVideo(int(number), str(path), stall_s)
+            return Device(int(number), str(path))
         if path.is_dir():
             return image_files.folder(path, limits, warn, step)
         if not path.exists():
@@ -97,21 +98,27 @@ def _path(path: Path, limits: ImageLimits, warn: Warn, stall_s: float, fps: floa
             return image_files.Animation(path, limits, warn)
         if kind == "image":
             return image_files.ImageFiles([path], limits, step)
-        return VideoFile(path, limits, warn)
+        return video_file(path, limits, warn)
     except OSError as error:
         raise SourceError(
             f"{path} cannot be read: {error.strerror or error}.", "Check its permissions."
         ) from None
 
 
-def _http(source: str, limits: ImageLimits, stall_s: float, fps: float | None) -> Source:
-    camera = HttpCamera(source, public_source(source), limits, stall_s, 1 / fps if fps else 1.0)
+def _http(
+    source: str, limits: ImageLimits, warn: Warn, stall_s: float, fps: float | None
+) -> Source:
+    shown = public_source(source)
+    camera = HttpCamera(source, shown, limits, stall_s, 1 / fps if fps else 1.0)
     try:
-        kind = camera.content_type()
+        found = camera.peek()
     except SourceLost:
         return camera  # it may come up later; the watcher tries again and says so
-    if kind.startswith(("video/", "audio/")) or "mpegurl" in kind:
-        return LiveVideo(source, public_source(source), stall_s)
+    if found.is_film:
+        changed_at = time.time_ns() // 1000 if found.changed_at is None else found.changed_at
+        return Recording(source, shown, limits, warn, changed_at=changed_at, timeout_s=stall_s)
+    if found.kind.startswith(("video/", "audio/")) or "mpegurl" in found.kind:
+        return Stream(source, shown, limits, warn, stall_s)
     return camera
 
 
@@ -121,6 +128,7 @@ class Reconnecting:
     live = True
     still = False
     started_at = 0
+    time_source = "clock"
     total = None
 
     def __init__(self, source: Source, lost: Lost, stop: threading.Event) -> None:

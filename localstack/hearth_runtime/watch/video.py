@@ -1,4 +1,4 @@
-"""Sources that OpenCV's FFmpeg or V4L2 reads: video files, RTSP and other streams, devices."""
+"""Video as a source: files and films on the web, streams, and the cameras of this machine."""
 
 from __future__ import annotations
 
@@ -6,103 +6,237 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+import av
 import cv2
+from av.container import InputContainer
+from av.error import FFmpegError, HTTPForbiddenError, HTTPNotFoundError, HTTPUnauthorizedError
 
+from hearth_runtime.watch.decoding import Decoder
 from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, Image, ImageLimits, Wanted, Warn
 from hearth_runtime.watch.image_files import file_time
 
-_HIGHEST_FPS = 1000.0
+# A recording's own time is believed from here to tomorrow; cameras without a clock write 1904,
+# 1970 or 2000.
+_EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
+# A key frame may be that far away where a camera saves bytes ("smart codec").
+_FIRST_IMAGE_S = 60.0
+_REFUSED = (HTTPUnauthorizedError, HTTPForbiddenError)
+_USE_INSTEAD = (
+    "Give a video, an animated GIF, an image, a folder of images, rtsp://, http:// or the number "
+    "of a camera."
+)
 
 
-class VideoFile:
-    """A video with an end; frame times are the container's (PTS)."""
+class Recording:
+    """A video with an end; frame times are the container's, or by its frame rate.
+
+    Attributes:
+        time_source: Which time `started_at` is: `creation_time` of the container, or `file`.
+    """
 
     live = False
     still = False
 
-    def __init__(self, path: Path, limits: ImageLimits, warn: Warn) -> None:
-        self.codec: str | None = None
-        self.fps: float | None = None
-        self._path = path
+    def __init__(
+        self,
+        address: str,
+        shown: str,
+        limits: ImageLimits,
+        warn: Warn,
+        *,
+        changed_at: int,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """`shown` is the address without its password; `changed_at` microseconds since 1970.
+
+        Raises:
+            SourceError: It holds no video that can be read here.
+        """
+        self._address = address
+        self._shown = shown
+        self._limits = limits
         self._warn = warn
-        self.started_at = file_time(path)
-        capture = self._open()
+        self._timeout_s = timeout_s
+        decoder, container = self._open()
         try:
-            counted = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-            width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-            height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            created = _creation_time(container)
+            self.codec, self.fps, self.total = decoder.codec, decoder.fps, decoder.total
         finally:
-            capture.release()
-        self.total = counted if counted > 0 else None
-        if width * height > limits.max_pixels:
-            raise SourceError(
-                f"{path} has {width}x{height} pixels; the limit is {limits.max_pixels} a frame.",
-                "Shrink it, or raise --max-pixels.",
-            )
+            decoder.close()
+        self.time_source = "file" if created is None else "creation_time"
+        self.started_at = changed_at if created is None else created
 
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
-        capture = self._open()
+        decoder, _ = self._open()
         index = 0
-        at = -1
         try:
-            while capture.grab():
-                position = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1000)
-                # Some containers hold no times; a time that stands still must still go on.
-                at = max(position, at + 1)
-                if wanted(at):
-                    done, image = capture.retrieve()
-                    if not done:
-                        break
-                    yield Frame(index, at, cast(Image, image))
+            for at, frame in decoder.frames(lambda: True):
+                if wanted(at) and (image := decoder.convert(frame)) is not None:
+                    yield Frame(index, at, image)
                 index += 1
+        except FFmpegError as error:
+            self._warn(f"{self._shown} breaks off: {_reason(error, self._timeout_s)}")
         finally:
-            capture.release()
+            for message in decoder.warnings():
+                self._warn(message)
+            decoder.close()
         if index == 0:
-            raise SourceError(f"{self._path} holds no frame that can be decoded.")
+            reason = f" ({decoder.last_error})" if decoder.last_error else ""
+            raise SourceError(f"{self._shown} holds no frame that can be decoded{reason}.")
         # Counts from a header may be estimates, off by a frame or two.
-        if self.total is not None and index < self.total - 2:
+        if self.total is not None and index + decoder.damaged < self.total - 2:
             self._warn(
-                f"{self._path} announces {self.total} frames but only {index} could be read: it is "
-                "cut short or damaged"
+                f"{self._shown} announces {self.total} frames but only {index} could be read: it "
+                "is cut short or damaged"
             )
 
     def close(self) -> None:
         """The file is closed when the pass ends."""
 
-    def _open(self) -> cv2.VideoCapture:
-        capture = _capture(str(self._path), cv2.CAP_FFMPEG, ())
-        if not capture.isOpened():
-            size = self._path.stat().st_size
-            why = "it is empty (0 bytes)" if size == 0 else "FFmpeg finds no video in it"
-            raise SourceError(
-                f"{self._path} cannot be read: {why}.",
-                "Give a video, an animated GIF, an image, a folder of images, rtsp://, http:// "
-                "or the number of a camera.",
+    def _open(self) -> tuple[Decoder, InputContainer]:
+        # A playlist may name further addresses: of a file only files are read.
+        web = "://" in self._address
+        protocols = "http,https,tcp,tls,crypto" if web else "file"
+        try:
+            container = av.open(
+                self._address,
+                # Cameras stand in the local network, where a proxy of the environment leads astray.
+                options={"protocol_whitelist": protocols, "http_proxy": ""},
+                metadata_errors="replace",
+                timeout=self._timeout_s,
             )
-        self.codec, self.fps = _announced(capture)
-        return capture
+        except (FFmpegError, ValueError) as error:
+            raise SourceError(
+                f"{self._shown} cannot be read: {self._why(error)}.", _USE_INSTEAD
+            ) from None
+        return _decoder(container, self._shown, self._limits.max_pixels), container
+
+    def _why(self, error: Exception) -> str:
+        if "://" not in self._address and Path(self._address).stat().st_size == 0:
+            return "it is empty (0 bytes)"
+        if isinstance(error, av.error.EOFError):
+            return "it holds no frame"
+        if isinstance(error, av.error.InvalidDataError | ValueError):
+            return "FFmpeg finds no video in it"
+        return _reason(error, self._timeout_s)
 
 
-class LiveVideo:
-    """A stream or a camera of this machine; frame times are the wall clock's."""
+def video_file(path: Path, limits: ImageLimits, warn: Warn) -> Recording:
+    """A video in a file.
+
+    Raises:
+        SourceError: It holds no video that can be read here.
+    """
+    # FFmpeg takes a name with a colon for an address.
+    return Recording(str(path.resolve()), str(path), limits, warn, changed_at=file_time(path))
+
+
+class Stream:
+    """A live stream; frame times are the wall clock's, sampling goes by the monotonic one."""
 
     live = True
     still = False
     started_at = 0
+    time_source = "clock"
     total = None
 
-    def __init__(self, address: str | int, shown: str, stall_s: float) -> None:
+    def __init__(
+        self, address: str, shown: str, limits: ImageLimits, warn: Warn, stall_s: float
+    ) -> None:
         """`shown` is the address as messages may show it, without its password."""
         self.codec: str | None = None
         self.fps: float | None = None
         self._address = address
         self._shown = shown
+        self._limits = limits
+        self._warn = warn
         self._stall_s = stall_s
+        self._closed = threading.Event()
+
+    def frames(self, wanted: Wanted) -> Iterator[Frame]:
+        decoder = self._open()
+        self.codec, self.fps = decoder.codec, decoder.fps
+        index = 0
+        read_at = time.monotonic()
+
+        def keep_reading() -> bool:
+            # Packets alone are no sign of life: a stream may hold none that can be decoded.
+            if time.monotonic() - read_at > max(self._stall_s, _FIRST_IMAGE_S):
+                raise SourceLost(
+                    f"{self._shown} sent nothing that can be decoded for {_FIRST_IMAGE_S:g} s "
+                    f"(codec {self.codec})"
+                )
+            return not self._closed.is_set()
+
+        try:
+            for _, frame in decoder.frames(keep_reading):
+                read_at = time.monotonic()
+                now, elapsed = time.time_ns() // 1000, time.monotonic_ns() // 1000
+                if wanted(elapsed) and (image := decoder.convert(frame)) is not None:
+                    yield Frame(index, now, image, elapsed=elapsed)
+                index += 1
+        except FFmpegError as error:
+            if not self._closed.is_set():
+                raise SourceLost(f"{self._shown}: {_reason(error, self._stall_s)}") from None
+        finally:
+            for message in decoder.warnings():
+                self._warn(message)
+            decoder.close()
+        if not self._closed.is_set():
+            raise SourceLost(f"{self._shown} ended its stream")
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _open(self) -> Decoder:
+        options = {}
+        if self._address.lower().startswith("rtsp"):
+            # Over TCP no packet is lost; some servers know UDP alone.
+            options = {"rtsp_flags": "prefer_tcp", "allowed_media_types": "video"}
+        try:
+            container = av.open(
+                self._address,
+                options=options,
+                metadata_errors="replace",
+                timeout=(self._stall_s, self._stall_s),
+            )
+        except _REFUSED as error:
+            raise SourceError(
+                f"{self._shown} refuses access ({'401' if type(error) is _REFUSED[0] else '403'}).",
+                "Put the camera's user name and password into the address: "
+                "rtsp://user:password@host/path, special characters as %40.",
+            ) from None
+        except HTTPNotFoundError:
+            raise SourceError(
+                f"{self._shown} does not exist at the camera (404).",
+                "Look in the camera's manual for the path of its stream.",
+            ) from None
+        except (FFmpegError, ValueError) as error:
+            reason = _reason(error, self._stall_s)
+            raise SourceLost(f"{self._shown} cannot be opened: {reason}") from None
+        return _decoder(container, self._shown, self._limits.max_pixels)
+
+
+class Device:
+    """A camera of this machine, through V4L2, which the FFmpeg of PyAV's wheels does not bring."""
+
+    live = True
+    still = False
+    started_at = 0
+    time_source = "clock"
+    total = None
+
+    def __init__(self, number: int, shown: str) -> None:
+        self.codec: str | None = None
+        self.fps: float | None = None
+        self._number = number
+        self._shown = shown
         self._closed = threading.Event()
 
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
@@ -110,60 +244,73 @@ class LiveVideo:
         index = 0
         try:
             while not self._closed.is_set() and capture.grab():
-                now = time.time_ns() // 1000
-                if wanted(now):
+                now, elapsed = time.time_ns() // 1000, time.monotonic_ns() // 1000
+                if wanted(elapsed):
                     done, image = capture.retrieve()
                     if not done:
                         break
-                    yield Frame(index, now, cast(Image, image))
+                    yield Frame(index, now, cast(Image, image), elapsed=elapsed)
                 index += 1
         finally:
             capture.release()
         if not self._closed.is_set():
-            raise SourceLost(f"{self._shown} ended or sent nothing for {self._stall_s:g} s")
+            raise SourceLost(f"{self._shown} went away")
 
     def close(self) -> None:
         self._closed.set()
 
     def _open(self) -> cv2.VideoCapture:
-        if isinstance(self._address, int):
-            capture = _capture(self._address, cv2.CAP_V4L2, ())
-        else:
-            limit = round(self._stall_s * 1000)
-            options = (
-                *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit),
-                *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit),
-            )
-            capture = _capture(self._address, cv2.CAP_FFMPEG, options)
+        _silence()
+        capture = cv2.VideoCapture(self._number, cv2.CAP_V4L2, ())
         if not capture.isOpened():
             raise SourceLost(f"{self._shown} cannot be opened")
-        self.codec, self.fps = _announced(capture)
         # A short driver queue, where the driver knows one: what is read is what is seen now.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
         return capture
 
 
-def _announced(capture: cv2.VideoCapture) -> tuple[str | None, float | None]:
-    """Codec and frames a second, as the source announces them."""
-    number = int(capture.get(cv2.CAP_PROP_FOURCC))
-    codec = number.to_bytes(4, "little", signed=number < 0).decode("ascii", "replace").strip("\0 ")
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    # A stream without a rate announces its clock, 90 kHz.
-    return codec if codec.isprintable() and codec else None, (
-        round(fps, 2) if 0 < fps <= _HIGHEST_FPS else None
-    )
+def _decoder(container: InputContainer, shown: str, max_pixels: int) -> Decoder:
+    try:
+        return Decoder(container, shown, max_pixels)
+    except BaseException:
+        container.close()
+        raise
 
 
-def _capture(address: str | int, backend: int, options: Sequence[int]) -> cv2.VideoCapture:
-    _silence()
-    return cv2.VideoCapture(address, backend, options)
+def _creation_time(container: InputContainer) -> int | None:
+    """When the recording says it began: microseconds since 1970, UTC; None where it does not.
+
+    Apple's key has the offset of the place; `creation_time` of MP4 and MOV is UTC by its standard.
+    """
+    stated = [container.metadata, *(stream.metadata for stream in container.streams)]
+    for key in ("com.apple.quicktime.creationdate", "creation_time"):
+        for metadata in stated:
+            try:
+                moment = datetime.fromisoformat(metadata[key])
+            except (KeyError, ValueError):
+                continue
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            if moment >= _EARLIEST and moment.timestamp() < time.time() + 86_400:
+                return round(moment.timestamp() * 1_000_000)
+    return None
+
+
+def _reason(error: Exception, timeout_s: float) -> str:
+    """Why FFmpeg failed, in words of ours where its own say too little; never with the address."""
+    if isinstance(error, av.error.ExitError | TimeoutError):
+        return f"it sent nothing for {timeout_s:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection is refused: nothing listens there"
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        return "this kind of address is not supported"
+    if isinstance(error, av.error.DecoderNotFoundError):
+        return "its codec is not supported"
+    text = getattr(error, "strerror", None) or type(error).__name__
+    return text[:1].lower() + text[1:]
 
 
 @functools.cache
 def _silence() -> None:
-    """Keep OpenCV and FFmpeg from writing to stderr: what went wrong is said in our own words.
-
-    FFmpeg's level is read when the first video is opened; who sets the variable sees all of it.
-    """
+    """Keep OpenCV from writing to stderr: what went wrong is said in our own words."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

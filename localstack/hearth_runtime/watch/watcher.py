@@ -91,7 +91,9 @@ class WatchSummary:
     arrived, `frames_waiting` lie in the spool, `frames_dropped` are lost (the spool was full, or
     the bucket refused them), and `frames_unreadable` were handed over as they are, for `detection`
     to refuse. `frames_spooled` took the way over the disk; `frames_recovered` were left there by
-    an earlier run.
+    an earlier run. `time_source` says where capture times come from: `clock` of a live source;
+    `start_time` as it was given; `creation_time` that a recording states; `file`, when it was
+    last changed.
     """
 
     source: str
@@ -111,6 +113,7 @@ class WatchSummary:
     first_key: str | None = None
     last_key: str | None = None
     end_key: str | None = None
+    time_source: str = "clock"
     seconds: float = 0.0
     complete: bool = True
     warnings: tuple[str, ...] = ()
@@ -155,6 +158,7 @@ class _Watch:
             regions=config.regions,
         )
         self._clock = keys.CaptureClock()
+        self._time_source = "clock"
         self._submitted = 0
         self._unreadable = 0
         self._rejected = 0
@@ -243,6 +247,7 @@ class _Watch:
     def _play(self, source: Source, uploader: Uploader) -> None:
         given = self._config.start_time
         base = source.started_at if given is None else keys.to_microseconds(given)
+        self._time_source = source.time_source if given is None else "start_time"
         for _ in range(self._config.loop):
             last, step = self._pass(source, uploader, base)
             if last is None or self._stop.is_set():
@@ -260,7 +265,7 @@ class _Watch:
         for frame in source.frames(wanted):
             if self._stop.is_set():
                 break
-            self._deliver(frame, base + frame.captured_at, source, uploader)
+            self._deliver(frame, base, source, uploader)
         if not times:
             return None, 0
         paced = self._config.fps if self._config.paced and source.still else None
@@ -268,7 +273,9 @@ class _Watch:
             return times[-1], round(1_000_000 / paced)
         return times[-1], times[-1] - times[0] or STILL_STEP_US
 
-    def _deliver(self, frame: Frame, at: int, source: Source, uploader: Uploader) -> None:
+    def _deliver(self, frame: Frame, base: int, source: Source, uploader: Uploader) -> None:
+        at = base + frame.captured_at
+        steady = at if frame.elapsed is None else frame.elapsed
         if frame.problem is not None:
             if frame.encoded is None:
                 self._rejected += 1
@@ -276,13 +283,19 @@ class _Watch:
                 return
             self._unreadable += 1
             self._warn(f"{frame.problem}; stored as it is, detection will refuse it")
-        elif self._config.motion and not source.still and not self._gate.passes(frame, at):
+        elif self._config.motion and not source.still and not self._gate.passes(frame, steady):
             return
         data = frame.encoded
         if data is None:
             assert frame.image is not None  # noqa: S101 - a frame holds one or the other
             data = encode(frame.image, self._config.limits)
-        key = keys.frame_key(self._camera, self._clock(at))
+        last, captured_at = self._clock.last, self._clock(at)
+        if last is not None and captured_at < last:
+            self._warn(
+                f"the clock was set back by {(last - captured_at) / 1_000_000:.0f} s; capture "
+                "times follow it"
+            )
+        key = keys.frame_key(self._camera, captured_at)
         uploader.submit(key, data)
         self._submitted += 1
         self._first_key = self._first_key or key
@@ -305,6 +318,7 @@ class _Watch:
             reconnects=source.reconnects if isinstance(source, Reconnecting) else 0,
             first_key=self._first_key,
             last_key=self._last_key,
+            time_source=self._time_source,
             seconds=round(time.monotonic() - started, 3),
             warnings=tuple(self._warnings),
         )
