@@ -55,7 +55,7 @@ def build_image(folder: str, name: str, *options: str) -> None:
 
 
 def build_all() -> None:
-    """Build the image of every function, of the runtime and of the workshop for models."""
+    """Build the image of every function, of the runtime and of the model tools."""
     # Two builds of one layer at once would do the work twice.
     lock = Path(tempfile.gettempdir()) / f"hearth-images-{os.getuid()}.lock"
     with lock.open("w") as file:

@@ -23,7 +23,7 @@ from hearth_runtime.launchers.container_images import EngineError, check_images
 from hearth_runtime.launchers.docker import NOBODY
 from tests.image.build import ROOT, docker, tag
 from tests.image.containers import launcher, left
-from tests.support.engines import Bench, alive, kill, spec, started, until
+from tests.support.engines import Harness, alive, kill, spec, started, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -42,14 +42,14 @@ def data(tmp_path: Path, images: tuple[str, ...]) -> Path:
 
 
 @asynccontextmanager
-async def bench(
+async def harness(
     data: Path,
     *functions: FunctionSpec,
     environment: Mapping[str, str] | None = None,
     images: Mapping[str, str] | None = None,
     sources: Mapping[str, Path] = LAMBDAS,
     **options: Any,
-) -> AsyncIterator[Bench]:
+) -> AsyncIterator[Harness]:
     """An engine that runs these functions in the smallest image, or in the one given for each."""
     functions = functions or (spec(),)
     chosen = {function.handler: tag("jobs") for function in functions} | dict(images or {})
@@ -76,7 +76,7 @@ def command_lines() -> set[bytes]:
 
 def test_a_function_is_nobody_with_no_privilege_on_a_read_only_file_system(data: Path) -> None:
     async def scenario() -> None:
-        async with bench(data, spec("surroundings")) as running:
+        async with harness(data, spec("surroundings")) as running:
             found = await running.call("surroundings", write=["/var/task/x", "/etc/x", "/tmp/x"])
             assert found["user"] == [NOBODY, NOBODY] if os.geteuid() == 0 else found["user"][0] > 0
             assert found["capabilities"] == 0
@@ -103,7 +103,7 @@ def test_it_can_write_its_database_and_read_its_model_and_nothing_else(data: Pat
 
     async def scenario() -> None:
         environment = {"DATABASE_URL": f"sqlite:///{database}", "MODEL_PATH": str(model)}
-        async with bench(data, spec("surroundings", environment=environment)) as running:
+        async with harness(data, spec("surroundings", environment=environment)) as running:
             write = [str(database), str(database) + "-wal", str(model), str(other)]
             found = await running.call("surroundings", read=str(model), write=write)
             assert found["read"] == "weights"
@@ -116,7 +116,7 @@ def test_it_can_write_its_database_and_read_its_model_and_nothing_else(data: Pat
 def test_passwords_are_on_no_command_line(data: Path) -> None:
     async def scenario() -> None:
         secret = "correct-horse-battery"
-        async with bench(data, environment={"SMTP_URL": f"smtp://me:{secret}@host"}) as running:
+        async with harness(data, environment={"SMTP_URL": f"smtp://me:{secret}@host"}) as running:
             call = asyncio.create_task(running.call(do="describe"))
             seen: set[bytes] = set()
             while not call.done():
@@ -135,7 +135,7 @@ def test_lines_metrics_memory_and_process_are_seen_as_those_of_a_process(data: P
     document = {"_aws": {"Timestamp": 1, "CloudWatchMetrics": [directive]}, "Seen": 3}
 
     async def scenario() -> None:
-        async with bench(data) as running:
+        async with harness(data) as running:
             result = await running.raw({"do": "log", "lines": ["first line", "second line"]})
 
             def mine() -> list[dict[str, Any]]:
@@ -160,7 +160,7 @@ def test_lines_metrics_memory_and_process_are_seen_as_those_of_a_process(data: P
 
 def test_a_function_that_never_answers_is_killed_and_the_next_event_is_served(data: Path) -> None:
     async def scenario() -> None:
-        async with bench(data, spec(timeout_s=1)) as running:
+        async with harness(data, spec(timeout_s=1)) as running:
             assert (await running.call(do="describe"))["pid"] == 1
             (pid,) = running.engine.status()[0].pids
             error = await running.error(do="sleep", seconds=60)
@@ -174,7 +174,7 @@ def test_a_function_that_never_answers_is_killed_and_the_next_event_is_served(da
 
 def test_more_memory_than_the_template_gives_ends_it_and_says_so(data: Path) -> None:
     async def scenario() -> None:
-        async with bench(data, spec(memory_mb=128)) as running:
+        async with harness(data, spec(memory_mb=128)) as running:
             error = await running.error(do="allocate", mb=300, seconds=5)
             assert error["errorType"] == "Runtime.OutOfMemory"
             assert "memory limit 128 MB" in error["errorMessage"]
@@ -186,7 +186,7 @@ def test_more_memory_than_the_template_gives_ends_it_and_says_so(data: Path) -> 
 
 def test_replicas_are_as_many_containers_and_no_more_and_idle_ones_are_removed(data: Path) -> None:
     async def scenario() -> None:
-        async with bench(data, replicas={"behaviour": 2}, idle_s=1) as running:
+        async with harness(data, replicas={"behaviour": 2}, idle_s=1) as running:
             calls = [running.call(do="sleep", seconds=0.5) for _ in range(5)]
             task = asyncio.gather(*calls)
             await until(lambda: running.engine.status()[0].instances.get("busy") == 2)
@@ -200,7 +200,7 @@ def test_replicas_are_as_many_containers_and_no_more_and_idle_ones_are_removed(d
 
 def test_a_container_that_is_killed_from_outside_costs_one_event(data: Path) -> None:
     async def scenario() -> None:
-        async with bench(data) as running:
+        async with harness(data) as running:
             call = asyncio.create_task(running.error(do="sleep", seconds=60))
             await until(lambda: running.engine.status()[0].state == "busy")
             kill(running.engine.status()[0].pids[0], signal.SIGKILL)
@@ -224,7 +224,7 @@ def test_changed_source_is_run_by_the_next_event(data: Path) -> None:
     async def scenario() -> None:
         sources = {"/var/task/source": source}
         environment = {"PYTHONDONTWRITEBYTECODE": "1"}
-        async with bench(data, greeter, sources=sources, environment=environment) as running:
+        async with harness(data, greeter, sources=sources, environment=environment) as running:
             assert await running.call("greeter") == "old"
             (source / "greeter.py").write_text(handler.format("new"))
             running.engine.recycle()
@@ -279,7 +279,7 @@ def test_a_wrong_image_is_one_functions_error_and_the_others_go_on(
     async def scenario() -> None:
         odd = spec("odd", module="surroundings", timeout_s=1)
         chosen = {odd.handler: odd_images[image]}
-        async with bench(data, spec(), odd, images=chosen, init_timeout_s=0.1) as running:
+        async with harness(data, spec(), odd, images=chosen, init_timeout_s=0.1) as running:
             error = await running.error("odd")
             assert error["errorType"].startswith(error_type), error
             assert said in error["errorMessage"], error
@@ -336,12 +336,12 @@ def test_images_that_are_not_there_are_all_named(images: tuple[str, ...]) -> Non
 RUNTIME = """
 import asyncio, json, sys
 from pathlib import Path
-from tests.image.test_containers import bench
+from tests.image.test_containers import harness
 from tests.support.engines import spec
 
 async def main():
     functions = spec(timeout_s=600), spec("other", module="behaviour")
-    async with bench(Path(sys.argv[1]), *functions) as running:
+    async with harness(Path(sys.argv[1]), *functions) as running:
         await running.call("other")
         asyncio.create_task(running.call(do="sleep", seconds=600))
         while running.engine.status()[0].state != "busy":
@@ -393,9 +393,9 @@ def test_what_a_power_cut_leaves_is_removed_by_the_next_start_on_the_same_data(d
             await until(lambda: not alive(idle))  # its Runtime API is gone
             await asyncio.sleep(1)
             assert alive(busy)
-            async with bench(data.parent / "other"):
+            async with harness(data.parent / "other"):
                 assert alive(busy)  # another stack's
-            async with bench(data) as running:
+            async with harness(data) as running:
                 assert not alive(busy)
                 assert await running.call(a=1) == {"a": 1}
 

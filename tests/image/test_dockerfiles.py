@@ -17,9 +17,9 @@ from tests.image.build import BASE, IMAGES, ROOT
 DOCKERFILES = {name: (ROOT / f"functions/{name}/Dockerfile").read_text() for name in IMAGES}
 RUNTIME = (ROOT / "localstack/Dockerfile").read_text()
 LIGHT = "layers/core/requirements.txt"
-WORKSHOP = (ROOT / "layers/models/Dockerfile").read_text()
+MODEL_TOOLS = (ROOT / "layers/models/Dockerfile").read_text()
 EVERY = {f"functions/{name}": text for name, text in DOCKERFILES.items()} | {
-    "layers/models": WORKSHOP,
+    "layers/models": MODEL_TOOLS,
     "localstack": RUNTIME,
 }
 
@@ -145,14 +145,14 @@ def test_the_runtimes_image_shares_the_updated_base_with_the_others() -> None:
     assert {base(text) for text in EVERY.values()} == {base(RUNTIME)}
 
 
-def test_the_workshops_image_shares_what_runs_models_with_detections() -> None:
+def test_the_model_tools_image_shares_what_runs_models_with_detections() -> None:
     def shared(text: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         steps = instructions(text)
         base = steps.index(("FROM", f"{BASE} AS runtime"))
         packages = steps.index(("COPY", "--from=dependencies /opt/python /opt/python"))
         return steps[: steps.index(("FROM", "dependencies AS code"))], steps[base : packages + 1]
 
-    assert shared(WORKSHOP) == shared(DOCKERFILES["detection"])
+    assert shared(MODEL_TOOLS) == shared(DOCKERFILES["detection"])
 
 
 def test_the_runtimes_image_tells_docker_whether_the_stack_is_ready() -> None:

@@ -25,7 +25,7 @@ from hearth_runtime.aws.provision import provision
 from hearth_runtime.template.reader import TemplateSource
 from tests.image.build import ROOT
 from tests.image.containers import launcher
-from tests.support.engines import Bench, started
+from tests.support.engines import Harness, started
 from tests.support.events import load_event
 from tests.support.ministack import ministack
 
@@ -66,41 +66,41 @@ def uploaded(bucket: str) -> dict[str, Any]:
     return event
 
 
-async def migrate(bench: Bench, s3: S3Client, bucket: str) -> Any:
+async def migrate(harness: Harness, s3: S3Client, bucket: str) -> Any:
     """Have the schema made; CloudFormation's answer goes to `migrated.json`."""
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "migrated.json"})
     create = load_event("migrate/cloudformation_create", ResponseURL=url)
     create["ResourceProperties"]["Revision"] = migrations.head()
-    return await bench.call("migrate", **create)
+    return await harness.call("migrate", **create)
 
 
-async def story(bench: Bench, s3: S3Client, bucket: str) -> dict[str, Any]:
+async def story(harness: Harness, s3: S3Client, bucket: str) -> dict[str, Any]:
     """What each function answered, in order."""
     done: dict[str, Any] = {}
-    done["migrate"] = await migrate(bench, s3, bucket)
+    done["migrate"] = await migrate(harness, s3, bucket)
     told = s3.get_object(Bucket=bucket, Key="migrated.json")["Body"].read()
     done["cloudformation"] = json.loads(told)
-    done["empty"] = body(await bench.call("jobs", **request("/api/v1/jobs/summary")))
+    done["empty"] = body(await harness.call("jobs", **request("/api/v1/jobs/summary")))
 
     s3.put_object(Bucket=bucket, Key=FRAME, Body=jpeg())
-    done["sweep"] = await bench.call("sweep", **load_event("sweep/scheduler_every_minute"))
-    done["detection"] = await bench.call("detection", **uploaded(bucket))
+    done["sweep"] = await harness.call("sweep", **load_event("sweep/scheduler_every_minute"))
+    done["detection"] = await harness.call("detection", **uploaded(bucket))
     malformed = load_event("detection/sqs_malformed_bodies")
-    done["malformed"] = await bench.call("detection", **malformed)
-    done["cameras"] = body(await bench.call("detection-api", **request("/api/v1/cameras")))
+    done["malformed"] = await harness.call("detection", **malformed)
+    done["cameras"] = body(await harness.call("detection-api", **request("/api/v1/cameras")))
 
-    done["reports"] = await bench.call("reports", **load_event("reports/sqs_v1_violation"))
-    done["listed"] = body(await bench.call("reports-api", **request("/api/v1/reports")))
+    done["reports"] = await harness.call("reports", **load_event("reports/sqs_v1_violation"))
+    done["listed"] = body(await harness.call("reports-api", **request("/api/v1/reports")))
     path = f"/api/v1/reports/{done['listed']['reports'][0]['id']}/pdf"
-    done["pdf"] = await bench.call("reports-api", **request(path))
-    done["summary"] = body(await bench.call("jobs", **request("/api/v1/jobs/summary")))
-    done["log"] = bench.records()
+    done["pdf"] = await harness.call("reports-api", **request(path))
+    done["summary"] = body(await harness.call("jobs", **request("/api/v1/jobs/summary")))
+    done["log"] = harness.records()
     return done
 
 
 def tell(
     tmp_path_factory: pytest.TempPathFactory,
-    chapters: Callable[[Bench, S3Client, str], Coroutine[Any, Any, dict[str, Any]]],
+    chapters: Callable[[Harness, S3Client, str], Coroutine[Any, Any, dict[str, Any]]],
     **parameters: str,
 ) -> dict[str, Any]:
     """Live through `chapters` on a fresh database, MiniStack and engine."""
@@ -124,9 +124,9 @@ def tell(
         async def run() -> dict[str, Any]:
             async with (
                 launcher(folder, environment=endpoint.environment()) as containers,
-                started(*template.functions, launcher=containers, init_timeout_s=60) as bench,
+                started(*template.functions, launcher=containers, init_timeout_s=60) as harness,
             ):
-                return await chapters(bench, s3, template.buckets[0].name)
+                return await chapters(harness, s3, template.buckets[0].name)
 
         return asyncio.run(run())
 
@@ -184,11 +184,11 @@ def test_a_model_of_this_machine_runs_on_onnx_runtime(
     if not (models / "yolox_nano.onnx").is_file():
         pytest.skip(f"{models} holds no weights: set HEARTH_SHARED to the shared folder")
 
-    async def judge(bench: Bench, s3: S3Client, bucket: str) -> dict[str, Any]:
-        await migrate(bench, s3, bucket)
+    async def judge(harness: Harness, s3: S3Client, bucket: str) -> dict[str, Any]:
+        await migrate(harness, s3, bucket)
         s3.put_object(Bucket=bucket, Key=FRAME, Body=jpeg())
-        answer = await bench.call("detection", **uploaded(bucket))
-        return {"answer": answer, "log": bench.records()}
+        answer = await harness.call("detection", **uploaded(bucket))
+        return {"answer": answer, "log": harness.records()}
 
     told = tell(
         tmp_path_factory,

@@ -34,7 +34,7 @@ def spec(short_name: str = "behaviour", **changes: Any) -> FunctionSpec:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Harness:
     """A started engine and what it writes."""
 
     engine: Engine
@@ -69,7 +69,7 @@ async def started(
     launcher: Launcher | None = None,
     environment: Mapping[str, str] | None = None,
     **options: Any,
-) -> AsyncIterator[Bench]:
+) -> AsyncIterator[Harness]:
     """An engine that runs `functions` (by default the `behaviour` one), stopped at the end."""
     with tempfile.TemporaryDirectory() as directory:
         log_file = Path(directory) / "events.jsonl"
@@ -83,7 +83,7 @@ async def started(
         )
         await engine.start()
         try:
-            yield Bench(engine, metrics, log_file)
+            yield Harness(engine, metrics, log_file)
         finally:
             await engine.stop(grace_s=0)
             logs.close()

@@ -17,7 +17,7 @@ point quarter half past noon midday midnight second seconds minute minutes hour 
 week weeks percent degree degrees celsius fahrenheit morning afternoon evening
 """
 _WORDS = tuple(word for word in _TEXT.split() if len(word) >= 4)
-MENDED = 0.88
+CORRECTED = 0.88
 """Factor on the confidence of a find with a corrected word."""
 
 
@@ -38,7 +38,7 @@ def correct_spelling(words: Sequence[Word], is_known: Callable[[str], bool]) -> 
 def corrected_find(found: Found, words: Sequence[Word], read: Sequence[Word]) -> Found:
     """Lower the confidence of a find among corrected words that differ from those of the text."""
     same = words[found.first : found.last] == read[found.first : found.last]
-    return found if same else replace(found, confidence=found.confidence * MENDED)
+    return found if same else replace(found, confidence=found.confidence * CORRECTED)
 
 
 def _correction(word: str, is_known: Callable[[str], bool]) -> str | None:

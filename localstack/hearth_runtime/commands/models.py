@@ -1,4 +1,4 @@
-"""`hearth models …`: the workshop for models, a program of its own."""
+"""`hearth models …`: the model tools, a program of its own."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from hearth_runtime.commands.options import DEFAULT_DATA
 from hearth_runtime.commands.output import MISUSED, CommandError
 from hearth_runtime.stack_state import read_state
 
-WORKSHOP = "hearth_models"
+MODEL_TOOLS = "hearth_models"
 STACK_BUCKET = "HEARTH_STACK_BUCKET"
 
-# Every argument is the workshop's, --help too.
+# Every argument is theirs, --help too.
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
 def models(ctx: typer.Context) -> None:
     """Add, check, compare, serve and measure detection models: `hearth models --help`."""
-    if importlib.util.find_spec(WORKSHOP) is None:
+    if importlib.util.find_spec(MODEL_TOOLS) is None:
         raise CommandError(
-            "The workshop for models is not installed here: the images hold what runs, not it.",
+            "Preparing models is not installed here: the images hold only what runs.",
             "Call it in the project's folder after ./scripts/setup.",
             code=MISUSED,
         )
     # It is no part of the runtime, which drives the product from outside and imports none of it.
-    command = [sys.executable, "-m", WORKSHOP, *(ctx.args or ["--help"])]
+    command = [sys.executable, "-m", MODEL_TOOLS, *(ctx.args or ["--help"])]
     done = subprocess.run(command, env=_environment(ctx.args), check=False)  # noqa: S603
     raise typer.Exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
 

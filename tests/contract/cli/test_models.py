@@ -1,4 +1,4 @@
-"""`hearth models` hands everything on to the workshop, which is a program of its own."""
+"""`hearth models` hands everything on to the model tools, a program of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_model_is_added_and_listed(tmp_path: Path) -> None:
     assert [one["name"] for one in json.loads(listed.stdout)["models"]] == ["best"]
 
 
-def test_help_and_errors_are_the_workshops(tmp_path: Path) -> None:
+def test_help_and_errors_are_the_model_tools(tmp_path: Path) -> None:
     helped = hearth("models", "add", "--help")
     assert helped.returncode == 0
     assert "hearth models add" in helped.stdout
@@ -43,10 +43,12 @@ def test_help_and_errors_are_the_workshops(tmp_path: Path) -> None:
     assert "No such command" in unknown.stderr
 
 
-def test_where_the_workshop_is_not_installed_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_model_tools_are_not_installed_it_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from hearth_runtime.commands import models
 
-    monkeypatch.setattr(models, "WORKSHOP", "no_such_package")
+    monkeypatch.setattr(models, "MODEL_TOOLS", "no_such_package")
     refused = CliRunner().invoke(app, ["models", "list"])
     assert refused.exit_code == 2
     assert "is not installed here" in refused.stderr

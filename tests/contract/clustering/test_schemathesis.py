@@ -16,9 +16,9 @@ from tests.contract.clustering.harness import BOSS, BUCKET, Harness, blobs
 from tests.support.databases import migrated_sqlite
 from tests.support.openapi_contract import Deferred, OpenApiContract, examples, is_wrong
 
-SERVICE, DESK = Deferred(), Deferred()
+SERVICE, JOBS = Deferred(), Deferred()
 CONTRACT = OpenApiContract(
-    create_app(SERVICE, DESK),  # type: ignore[arg-type]
+    create_app(SERVICE, JOBS),  # type: ignore[arg-type]
     lambda: BOSS,
     # What no document can say of rows: whether they are of one length, and differ; of an address,
     # whether something lies there; of a model, whether it takes such rows.
@@ -32,7 +32,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Some models, one of them promoted over another, and jobs in every state."""
     db = Database(migrated_sqlite(tmp_path_factory.mktemp("clustering") / "hearth.db"))
     harness = Harness(db)
-    SERVICE.service, DESK.service = harness.service, harness.jobs
+    SERVICE.service, JOBS.service = harness.service, harness.jobs
     CONTRACT.ids["model_id"] = [harness.keep().model_id for _ in range(12)]
     for model_id in CONTRACT.ids["model_id"][:3]:
         harness.clock.advance(1)

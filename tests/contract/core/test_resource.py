@@ -12,20 +12,20 @@ import pytest
 from hearth.db import Database
 from hearth.resource.operations import operations_of
 from hearth.resource.service import ResourceService
-from tests.support.resource_bench import ANA, BEN, GUEST, NOWHERE, ResourceBench
+from tests.support.resource_harness import ANA, BEN, GUEST, NOWHERE, ResourceHarness
 from tests.support.resources import GADGETS, gadgets
 
 
 @pytest.fixture
-def bench(db: Database) -> ResourceBench:
-    return ResourceBench(db)
+def harness(db: Database) -> ResourceHarness:
+    return ResourceHarness(db)
 
 
 # ---- one row ----
 
 
-def test_a_row_is_created_read_changed_and_deleted(bench: ResourceBench) -> None:
-    answer = bench.ask("POST", "", {"name": "Desk Lamp", "weight": 1.5, "shape": {"corners": 4}})
+def test_a_row_is_created_read_changed_and_deleted(harness: ResourceHarness) -> None:
+    answer = harness.ask("POST", "", {"name": "Desk Lamp", "weight": 1.5, "shape": {"corners": 4}})
     made = answer.json()
     assert (answer.status_code, answer.headers["ETag"]) == (201, '"1"')
     assert answer.headers["Location"] == f"/api/v1/gadgets/{made['id']}"
@@ -33,9 +33,9 @@ def test_a_row_is_created_read_changed_and_deleted(bench: ResourceBench) -> None
     assert (made["color"], made["count"], made["enabled"]) == ("red", 0, True), "defaults"
     assert made["owner_id"] == ANA.id
     assert made["created_at"] == made["updated_at"] == "2026-11-02T07:30:00Z"
-    assert bench.ask("GET", f"/{made['id']}").json() == made
-    bench.clock.advance(60)
-    changed = bench.ask("PATCH", f"/{made['id']}", {"name": "Lamp", "weight": None})
+    assert harness.ask("GET", f"/{made['id']}").json() == made
+    harness.clock.advance(60)
+    changed = harness.ask("PATCH", f"/{made['id']}", {"name": "Lamp", "weight": None})
     assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
     assert changed.json() == made | {
         "name": "Lamp",
@@ -44,30 +44,30 @@ def test_a_row_is_created_read_changed_and_deleted(bench: ResourceBench) -> None
         "version": 2,
         "updated_at": "2026-11-02T07:31:00Z",
     }
-    deleted = bench.ask("DELETE", f"/{made['id']}")
+    deleted = harness.ask("DELETE", f"/{made['id']}")
     assert (deleted.status_code, deleted.json()) == (200, {"success": True})
     for method, body in (("GET", None), ("PATCH", {}), ("DELETE", None)):
-        assert bench.ask(method, f"/{made['id']}", body).status_code == 404
-    assert bench.ask("GET", f"/{made['id']}/history").status_code == 404
+        assert harness.ask(method, f"/{made['id']}", body).status_code == 404
+    assert harness.ask("GET", f"/{made['id']}/history").status_code == 404
 
 
-def test_a_change_to_what_is_there_already_makes_no_version(bench: ResourceBench) -> None:
-    made = bench.make(password="hush")
+def test_a_change_to_what_is_there_already_makes_no_version(harness: ResourceHarness) -> None:
+    made = harness.make(password="hush")
     for body in ({}, {"name": "Lamp"}, {"password": "hush"}):
-        assert bench.ask("PATCH", f"/{made['id']}", body).json() == made
-    assert bench.events("updated") == []
+        assert harness.ask("PATCH", f"/{made['id']}", body).json() == made
+    assert harness.events("updated") == []
 
 
-def test_the_row_of_somebody_else_does_not_exist(bench: ResourceBench) -> None:
-    row_id = bench.make()["id"]
+def test_the_row_of_somebody_else_does_not_exist(harness: ResourceHarness) -> None:
+    row_id = harness.make()["id"]
     for method, path, body in (
         ("GET", f"/{row_id}", None),
         ("PATCH", f"/{row_id}", {"name": "Mine"}),
         ("DELETE", f"/{row_id}", None),
         ("GET", f"/{row_id}/history", None),
     ):
-        theirs = bench.ask(method, path, body, who=BEN)
-        nothing = bench.ask(method, path.replace(row_id, NOWHERE), body, who=BEN)
+        theirs = harness.ask(method, path, body, who=BEN)
+        nothing = harness.ask(method, path.replace(row_id, NOWHERE), body, who=BEN)
         assert theirs.status_code == nothing.status_code == 404
         message = nothing.json()["error"]["message"].replace(NOWHERE, row_id)
         assert theirs.json()["error"]["message"] == message
@@ -75,100 +75,100 @@ def test_the_row_of_somebody_else_does_not_exist(bench: ResourceBench) -> None:
         ("PATCH", "/bulk", {"id": row_id, "changes": {"name": "Mine"}}),
         ("POST", "/bulk/delete", {"id": row_id}),
     ):
-        [result] = bench.ask(method, path, {"items": [item]}, who=BEN).json()["items"]
+        [result] = harness.ask(method, path, {"items": [item]}, who=BEN).json()["items"]
         assert result["status"] == 404
-    assert bench.ask("GET", who=BEN).json()["items"] == []
+    assert harness.ask("GET", who=BEN).json()["items"] == []
     # The name is free for another owner, and upsert finds only one's own row.
-    upsert = bench.ask("PUT", "/bulk", {"items": [{"name": "Lamp"}]}, who=BEN).json()["items"]
+    upsert = harness.ask("PUT", "/bulk", {"items": [{"name": "Lamp"}]}, who=BEN).json()["items"]
     assert upsert[0]["status"] == 201
-    assert bench.names() == ["Lamp"]
+    assert harness.names() == ["Lamp"]
 
 
 def test_shared_rows_are_everybody_s(db: Database) -> None:
-    bench = ResourceBench(db, gadgets(scope="shared"))
-    made = bench.make()
-    assert bench.ask("GET", f"/{made['id']}", who=BEN).json() == made
-    assert bench.ask("POST", "", {"name": "Lamp"}, who=BEN).status_code == 409
-    changed = bench.ask("PATCH", f"/{made['id']}", {"name": "Ours"}, who=BEN).json()
+    harness = ResourceHarness(db, gadgets(scope="shared"))
+    made = harness.make()
+    assert harness.ask("GET", f"/{made['id']}", who=BEN).json() == made
+    assert harness.ask("POST", "", {"name": "Lamp"}, who=BEN).status_code == 409
+    changed = harness.ask("PATCH", f"/{made['id']}", {"name": "Ours"}, who=BEN).json()
     assert (changed["name"], changed["owner_id"]) == ("Ours", ANA.id)
-    history = bench.ask("GET", f"/{made['id']}/history").json()["items"]
+    history = harness.ask("GET", f"/{made['id']}/history").json()["items"]
     assert [entry["changed_by"] for entry in history] == [BEN.id, ANA.id]
 
 
-def test_who_may_not_is_refused(bench: ResourceBench) -> None:
-    assert bench.ask("GET", who=None).status_code == 401
+def test_who_may_not_is_refused(harness: ResourceHarness) -> None:
+    assert harness.ask("GET", who=None).status_code == 401
     for method, path in (("GET", ""), ("GET", f"/{NOWHERE}"), ("DELETE", f"/{NOWHERE}")):
-        assert bench.ask(method, path, who=GUEST).status_code == 403
+        assert harness.ask(method, path, who=GUEST).status_code == 403
     for method, path in (("POST", "/bulk"), ("PATCH", "/bulk"), ("PUT", "/bulk")):
-        assert bench.ask(method, path, {"items": [{"name": "x"}]}, who=GUEST).status_code == 403
+        assert harness.ask(method, path, {"items": [{"name": "x"}]}, who=GUEST).status_code == 403
 
 
 # ---- ETag, If-Match, Idempotency-Key ----
 
 
-def test_an_etag_guards_a_change(bench: ResourceBench) -> None:
-    path = f"/{bench.make()['id']}"
-    fresh = bench.ask("GET", path)
-    assert bench.ask("GET", path, headers={"If-None-Match": fresh.headers["ETag"]}).content == b""
+def test_an_etag_guards_a_change(harness: ResourceHarness) -> None:
+    path = f"/{harness.make()['id']}"
+    fresh = harness.ask("GET", path)
+    assert harness.ask("GET", path, headers={"If-None-Match": fresh.headers["ETag"]}).content == b""
     for known, status in (('"1"', 304), ('W/"1"', 304), ('"9", "1"', 304), ("*", 304),
                           ('"11"', 200), ('"2"', 200)):  # fmt: skip
-        answer = bench.ask("GET", path, headers={"If-None-Match": known})
+        answer = harness.ask("GET", path, headers={"If-None-Match": known})
         assert answer.status_code == status, known
     for tag in ('"2"', 'W/"1"', '"x"', "1", '"0"', '"2", "3"'):
-        answer = bench.ask("PATCH", path, {"name": "New"}, headers={"If-Match": tag})
+        answer = harness.ask("PATCH", path, {"name": "New"}, headers={"If-Match": tag})
         assert (answer.status_code, answer.json()["error"]["code"]) == (412, "PRECONDITION_FAILED")
-        assert bench.ask("DELETE", path, headers={"If-Match": tag}).status_code == 412
-    listed = bench.ask("PATCH", path, {"name": "New"}, headers={"If-Match": '"7", "1"'})
+        assert harness.ask("DELETE", path, headers={"If-Match": tag}).status_code == 412
+    listed = harness.ask("PATCH", path, {"name": "New"}, headers={"If-Match": '"7", "1"'})
     assert (listed.status_code, listed.headers["ETag"]) == (200, '"2"')
-    assert bench.ask("DELETE", path, headers={"If-Match": '"1"'}).status_code == 412
-    assert bench.ask("DELETE", path, headers={"If-Match": "*"}).status_code == 200
+    assert harness.ask("DELETE", path, headers={"If-Match": '"1"'}).status_code == 412
+    assert harness.ask("DELETE", path, headers={"If-Match": "*"}).status_code == 200
 
 
-def test_a_repeated_request_with_a_key_is_answered_again(bench: ResourceBench) -> None:
+def test_a_repeated_request_with_a_key_is_answered_again(harness: ResourceHarness) -> None:
     key = {"Idempotency-Key": "k1"}
-    first = bench.ask("POST", "", {"name": "Lamp"}, headers=key)
-    again = bench.ask("POST", "", {"name": "Lamp"}, headers=key)
+    first = harness.ask("POST", "", {"name": "Lamp"}, headers=key)
+    again = harness.ask("POST", "", {"name": "Lamp"}, headers=key)
     assert (again.status_code, again.json()) == (201, first.json())
     assert again.headers["Idempotency-Replayed"] == "true"
     assert again.headers["ETag"] == first.headers["ETag"]
     assert "Idempotency-Replayed" not in first.headers
-    other = bench.ask("POST", "", {"name": "Other"}, headers=key)
+    other = harness.ask("POST", "", {"name": "Other"}, headers=key)
     assert (other.status_code, other.json()["error"]["code"]) == (409, "CONFLICT")
     # A key is the caller's own, and of one operation.
-    assert bench.ask("POST", "", {"name": "Lamp"}, headers=key, who=BEN).status_code == 201
-    assert bench.ask("POST", "/bulk", {"items": [{"name": "x"}]}, headers=key).status_code == 409
+    assert harness.ask("POST", "", {"name": "Lamp"}, headers=key, who=BEN).status_code == 201
+    assert harness.ask("POST", "/bulk", {"items": [{"name": "x"}]}, headers=key).status_code == 409
     bulk = {"Idempotency-Key": "k2"}
     answers = [
-        bench.ask("POST", "/bulk", {"items": [{"name": "a"}, {"name": "b"}]}, headers=bulk)
+        harness.ask("POST", "/bulk", {"items": [{"name": "a"}, {"name": "b"}]}, headers=bulk)
         for _ in range(2)
     ]
     assert answers[0].json() == answers[1].json()
-    assert sorted(bench.names()) == ["Lamp", "a", "b"]
+    assert sorted(harness.names()) == ["Lamp", "a", "b"]
 
 
 # ---- lists ----
 
 
-def test_a_list_goes_by_pages(bench: ResourceBench) -> None:
+def test_a_list_goes_by_pages(harness: ResourceHarness) -> None:
     for n in range(7):
-        bench.make(f"g{n}", count=n)
-        bench.clock.advance(1)
+        harness.make(f"g{n}", count=n)
+        harness.clock.advance(1)
     query = {"filter": '{"count": {"$gte": 1}}', "order": "-count", "limit": 2}
     found, cursor = [], None
     while True:
-        page = bench.ask("GET", **query, **({"cursor": cursor} if cursor else {})).json()
+        page = harness.ask("GET", **query, **({"cursor": cursor} if cursor else {})).json()
         found += [item["name"] for item in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
             break
-        bench.ask("DELETE", f"/{page['items'][-1]['id']}")  # the place stays
+        harness.ask("DELETE", f"/{page['items'][-1]['id']}")  # the place stays
     assert found == ["g6", "g5", "g4", "g3", "g2", "g1"]
 
 
-def test_a_query_that_is_none_is_rejected(bench: ResourceBench) -> None:
-    bench.make("a")
-    bench.make("b")
-    cursor = bench.ask("GET", limit=1).json()["next_cursor"]
+def test_a_query_that_is_none_is_rejected(harness: ResourceHarness) -> None:
+    harness.make("a")
+    harness.make("b")
+    cursor = harness.ask("GET", limit=1).json()["next_cursor"]
     for wrong in (
         {"filter": '{"nope": 1}'},
         {"filter": "x" * 60_000},
@@ -182,22 +182,22 @@ def test_a_query_that_is_none_is_rejected(bench: ResourceBench) -> None:
         {"cursor": cursor, "filter": '{"count": 0}'},
         {"fliter": "{}"},
     ):
-        answer = bench.ask("GET", **wrong)
+        answer = harness.ask("GET", **wrong)
         assert answer.status_code == 400, wrong
         assert len(answer.content) < 5_000
-    assert bench.ask("GET", cursor=cursor, limit=1).status_code == 200
+    assert harness.ask("GET", cursor=cursor, limit=1).status_code == 200
 
 
 def test_a_list_in_its_usual_order_reads_one_index(db: Database) -> None:
     if not db.is_sqlite:
         pytest.skip("PostgreSQL reads so few rows without an index")
-    bench = ResourceBench(db)
-    bench.make()
+    harness = ResourceHarness(db)
+    harness.make()
     query = (
         "EXPLAIN QUERY PLAN SELECT * FROM gadgets WHERE owner_id = 'ana' "
         "ORDER BY created_at DESC, id DESC LIMIT 20"
     )
-    plan = bench.db.read(lambda tx: str(tx.exec_driver_sql(query).all()))
+    plan = harness.db.read(lambda tx: str(tx.exec_driver_sql(query).all()))
     assert "ix_gadgets_created_at" in plan
     assert "TEMP B-TREE" not in plan
 
@@ -205,9 +205,9 @@ def test_a_list_in_its_usual_order_reads_one_index(db: Database) -> None:
 # ---- bulk ----
 
 
-def test_each_item_of_a_bulk_call_succeeds_or_fails_by_itself(bench: ResourceBench) -> None:
-    bench.make("taken")
-    answer = bench.ask(
+def test_each_item_of_a_bulk_call_succeeds_or_fails_by_itself(harness: ResourceHarness) -> None:
+    harness.make("taken")
+    answer = harness.ask(
         "POST", "/bulk", {"items": [{"name": n} for n in ("a", "taken", "reserved", "b", "a")]}
     ).json()
     assert [item["status"] for item in answer["items"]] == [201, 409, 409, 201, 409]
@@ -224,32 +224,34 @@ def test_each_item_of_a_bulk_call_succeeds_or_fails_by_itself(bench: ResourceBen
         {"id": b["id"], "version": 1, "changes": {"name": "a"}},
         {"id": a["id"], "version": 2, "changes": {"count": 6}},
     ]
-    answer = bench.ask("PATCH", "/bulk", {"items": changes}).json()
+    answer = harness.ask("PATCH", "/bulk", {"items": changes}).json()
     assert [item["status"] for item in answer["items"]] == [200, 412, 404, 409, 200]
     assert answer["items"][4]["version"] == 3
     gone = [{"id": a["id"], "version": 1}, {"id": a["id"]}, {"id": a["id"]}, {"id": b["id"]}]
-    answer = bench.ask("POST", "/bulk/delete", {"items": gone}).json()
+    answer = harness.ask("POST", "/bulk/delete", {"items": gone}).json()
     assert [item["status"] for item in answer["items"]] == [412, 200, 404, 200]
-    assert bench.names() == ["taken"]
+    assert harness.names() == ["taken"]
 
 
-def test_an_upsert_creates_what_is_missing_and_changes_what_is_there(bench: ResourceBench) -> None:
-    old = bench.make("old", count=1, notes="kept")
+def test_an_upsert_creates_what_is_missing_and_changes_what_is_there(
+    harness: ResourceHarness,
+) -> None:
+    old = harness.make("old", count=1, notes="kept")
     items = [{"name": "old", "count": 2}, {"name": "new", "count": 3}, {"name": "new", "count": 4}]
-    answer = bench.ask("PUT", "/bulk", {"items": items}).json()
+    answer = harness.ask("PUT", "/bulk", {"items": items}).json()
     assert [item["status"] for item in answer["items"]] == [200, 201, 200]
     assert answer["items"][0]["id"] == old["id"]
-    assert bench.ask("GET", f"/{old['id']}").json()["notes"] == "kept"
-    assert sorted(bench.names(filter='{"count": {"$in": [2, 4]}}')) == ["new", "old"]
-    again = bench.ask("PUT", "/bulk", {"items": items[:2]}).json()["items"]
+    assert harness.ask("GET", f"/{old['id']}").json()["notes"] == "kept"
+    assert sorted(harness.names(filter='{"count": {"$in": [2, 4]}}')) == ["new", "old"]
+    again = harness.ask("PUT", "/bulk", {"items": items[:2]}).json()["items"]
     assert [(item["status"], item["version"]) for item in again] == [(200, 2), (200, 3)]
 
 
-def test_upserts_at_the_same_time_make_one_row_of_each_name(bench: ResourceBench) -> None:
+def test_upserts_at_the_same_time_make_one_row_of_each_name(harness: ResourceHarness) -> None:
     def upsert(n: int) -> list[int]:
         names = [f"g{k}" for k in range(10)]
         items = [{"name": name, "count": n} for name in (names if n % 2 else names[::-1])]
-        answer = bench.ask("PUT", "/bulk", {"items": items})
+        answer = harness.ask("PUT", "/bulk", {"items": items})
         assert answer.status_code == 200, answer.text
         return [item["status"] for item in answer.json()["items"]]
 
@@ -257,74 +259,78 @@ def test_upserts_at_the_same_time_make_one_row_of_each_name(bench: ResourceBench
         statuses = [status for found in pool.map(upsert, range(8)) for status in found]
     assert set(statuses) <= {200, 201}
     assert statuses.count(201) == 10
-    assert sorted(bench.names(limit=100)) == sorted(f"g{k}" for k in range(10))
+    assert sorted(harness.names(limit=100)) == sorted(f"g{k}" for k in range(10))
 
 
-def test_changes_at_the_same_time_are_all_counted(bench: ResourceBench) -> None:
-    row_id = bench.make()["id"]
+def test_changes_at_the_same_time_are_all_counted(harness: ResourceHarness) -> None:
+    row_id = harness.make()["id"]
 
     def change(n: int) -> int:
-        return bench.ask("PATCH", f"/{row_id}", {"notes": f"n{n}"}).status_code
+        return harness.ask("PATCH", f"/{row_id}", {"notes": f"n{n}"}).status_code
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(change, range(12))) == {200}
-    assert bench.ask("GET", f"/{row_id}").json()["version"] == 13
-    versions = [e["version"] for e in bench.ask("GET", f"/{row_id}/history").json()["items"]]
+    assert harness.ask("GET", f"/{row_id}").json()["version"] == 13
+    versions = [e["version"] for e in harness.ask("GET", f"/{row_id}/history").json()["items"]]
     assert versions == list(range(13, 0, -1))
 
 
-def test_of_changes_to_one_version_at_the_same_time_one_is_stored(bench: ResourceBench) -> None:
-    row_id = bench.make()["id"]
+def test_of_changes_to_one_version_at_the_same_time_one_is_stored(harness: ResourceHarness) -> None:
+    row_id = harness.make()["id"]
 
     def change(n: int) -> int:
         headers = {"If-Match": '"1"'}
-        return bench.ask("PATCH", f"/{row_id}", {"count": n}, headers=headers).status_code
+        return harness.ask("PATCH", f"/{row_id}", {"count": n}, headers=headers).status_code
 
     with ThreadPoolExecutor(4) as pool:
         statuses = list(pool.map(change, range(1, 9)))
     assert sorted(statuses) == [200] + [412] * 7
-    assert bench.ask("GET", f"/{row_id}").json()["version"] == 2
+    assert harness.ask("GET", f"/{row_id}").json()["version"] == 2
 
 
-def test_requests_with_one_key_at_the_same_time_make_one_row(bench: ResourceBench) -> None:
+def test_requests_with_one_key_at_the_same_time_make_one_row(harness: ResourceHarness) -> None:
     def create(_: int) -> httpx.Response:
-        return bench.ask("POST", "", {"name": "Lamp"}, headers={"Idempotency-Key": "k"})
+        return harness.ask("POST", "", {"name": "Lamp"}, headers={"Idempotency-Key": "k"})
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(create, range(6)))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
-    assert bench.names() == ["Lamp"]
+    assert harness.names() == ["Lamp"]
 
 
 def test_a_resource_without_a_unique_field_has_all_but_upsert(db: Database) -> None:
     name, *others = GADGETS.fields
-    bench = ResourceBench(db, gadgets(fields=(replace(name, unique=False), *others), events=None))
-    made = [bench.make("Lamp", password=f"p{n}") for n in range(2)]
-    answer = bench.ask("POST", "/bulk", {"items": [{"name": "Lamp"}] * 3}).json()
+    harness = ResourceHarness(
+        db, gadgets(fields=(replace(name, unique=False), *others), events=None)
+    )
+    made = [harness.make("Lamp", password=f"p{n}") for n in range(2)]
+    answer = harness.ask("POST", "/bulk", {"items": [{"name": "Lamp"}] * 3}).json()
     assert [item["status"] for item in answer["items"]] == [201] * 3
-    assert len(bench.names()) == 5
-    assert bench.ask("PATCH", f"/{made[0]['id']}", {"name": "Torch"}).status_code == 200
-    assert bench.ask("DELETE", f"/{made[1]['id']}").status_code == 200
-    assert bench.ask("PUT", "/bulk", {"items": [{"name": "Lamp"}]}).status_code == 405
-    assert next(row.get("password") for row in bench.service.every()) == "p0"
+    assert len(harness.names()) == 5
+    assert harness.ask("PATCH", f"/{made[0]['id']}", {"name": "Torch"}).status_code == 200
+    assert harness.ask("DELETE", f"/{made[1]['id']}").status_code == 200
+    assert harness.ask("PUT", "/bulk", {"items": [{"name": "Lamp"}]}).status_code == 405
+    assert next(row.get("password") for row in harness.service.every()) == "p0"
 
 
 def test_rows_are_bounded(db: Database) -> None:
-    bench = ResourceBench(db, gadgets(max_rows=3))
-    answer = bench.ask("POST", "/bulk", {"items": [{"name": f"g{n}"} for n in range(5)]}).json()
+    harness = ResourceHarness(db, gadgets(max_rows=3))
+    answer = harness.ask("POST", "/bulk", {"items": [{"name": f"g{n}"} for n in range(5)]}).json()
     assert [item["status"] for item in answer["items"]] == [201, 201, 201, 409, 409]
-    full = bench.ask("POST", "", {"name": "x"})
+    full = harness.ask("POST", "", {"name": "x"})
     assert full.status_code == 409
     assert full.json()["error"]["message"] == "there are 3 gadgets; delete some first"
-    assert bench.ask("POST", "", {"name": "x"}, who=BEN).status_code == 201
+    assert harness.ask("POST", "", {"name": "x"}, who=BEN).status_code == 201
 
 
 # ---- the declaration ----
 
 
-def test_the_document_names_every_field_and_never_answers_a_secret(bench: ResourceBench) -> None:
-    document = bench.app.openapi()
+def test_the_document_names_every_field_and_never_answers_a_secret(
+    harness: ResourceHarness,
+) -> None:
+    document = harness.app.openapi()
     schemas = document["components"]["schemas"]
     assert set(schemas["GadgetOut"]["properties"]) == {field.name for field in GADGETS.stored}
     assert "password" in schemas["GadgetIn"]["properties"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hearth.db import Database
-from tests.support.resource_bench import ResourceBench
+from tests.support.resource_harness import ResourceHarness
 
 
 @pytest.fixture
-def bench(db: Database) -> ResourceBench:
-    return ResourceBench(db)
+def harness(db: Database) -> ResourceHarness:
+    return ResourceHarness(db)
 
 
 @pytest.mark.parametrize(
@@ -50,41 +50,41 @@ def bench(db: Database) -> ResourceBench:
         b'{"name": "x", "password": 5}',
     ],
 )
-def test_a_body_that_is_wrong_is_rejected(bench: ResourceBench, body: bytes) -> None:
+def test_a_body_that_is_wrong_is_rejected(harness: ResourceHarness, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = bench.ask("POST", "", content=body, headers=headers)
+    answer = harness.ask("POST", "", content=body, headers=headers)
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
     items = b'{"items": [' + body + b"]}"
-    assert bench.ask("POST", "/bulk", content=items, headers=headers).status_code == 400
-    assert bench.ask("PUT", "/bulk", content=items, headers=headers).status_code == 400
-    assert bench.names() == []
+    assert harness.ask("POST", "/bulk", content=items, headers=headers).status_code == 400
+    assert harness.ask("PUT", "/bulk", content=items, headers=headers).status_code == 400
+    assert harness.names() == []
 
 
-def test_an_integer_may_be_written_with_a_point(bench: ResourceBench) -> None:
+def test_an_integer_may_be_written_with_a_point(harness: ResourceHarness) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = bench.ask("POST", "", content=b'{"name": "x", "count": 3.0}', headers=headers)
+    answer = harness.ask("POST", "", content=b'{"name": "x", "count": 3.0}', headers=headers)
     assert (answer.status_code, answer.json()["count"]) == (201, 3)
-    answer = bench.ask("POST", "", content=b'{"name": "y", "count": 3.5}', headers=headers)
+    answer = harness.ask("POST", "", content=b'{"name": "y", "count": 3.5}', headers=headers)
     assert answer.status_code == 400
 
 
-def test_a_shape_is_bounded_in_bytes(bench: ResourceBench) -> None:
-    answer = bench.ask("POST", "", {"name": "x", "shape": {"corners": 1, "note": "é" * 16_000}})
+def test_a_shape_is_bounded_in_bytes(harness: ResourceHarness) -> None:
+    answer = harness.ask("POST", "", {"name": "x", "shape": {"corners": 1, "note": "é" * 16_000}})
     assert answer.status_code == 400
     assert "shape must have at most 16384 bytes" in answer.json()["error"]["message"]
 
 
-def test_what_is_fixed_stays(bench: ResourceBench) -> None:
-    made = bench.make(serial="A1")
-    assert bench.ask("PATCH", f"/{made['id']}", {"serial": "A2"}).status_code == 400
+def test_what_is_fixed_stays(harness: ResourceHarness) -> None:
+    made = harness.make(serial="A1")
+    assert harness.ask("PATCH", f"/{made['id']}", {"serial": "A2"}).status_code == 400
     items = [{"name": "Lamp", "serial": "A2"}, {"name": "Lamp", "serial": "A1", "count": 2}]
-    answer = bench.ask("PUT", "/bulk", {"items": items}).json()["items"]
+    answer = harness.ask("PUT", "/bulk", {"items": items}).json()["items"]
     assert [item["status"] for item in answer] == [400, 200]
 
 
-def test_a_bulk_call_is_bounded(bench: ResourceBench) -> None:
+def test_a_bulk_call_is_bounded(harness: ResourceHarness) -> None:
     for items in ([], [{"name": f"g{n}"} for n in range(101)]):
-        assert bench.ask("POST", "/bulk", {"items": items}).status_code == 400
+        assert harness.ask("POST", "/bulk", {"items": items}).status_code == 400
     full = [{"name": f"g{n}"} for n in range(100)]
-    assert bench.ask("POST", "/bulk", {"items": full}).json()["succeeded"] == 100
+    assert harness.ask("POST", "/bulk", {"items": full}).json()["succeeded"] == 100

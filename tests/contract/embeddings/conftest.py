@@ -22,7 +22,7 @@ TIMEOUT_S = 100.0
 """More than the function has: these tests run beside others."""
 
 
-class Desk:
+class Harness:
     """`embeddings-api`, and its answers decoded."""
 
     def __init__(self, service: EmbeddingService) -> None:
@@ -63,6 +63,6 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def desk() -> Desk:
+def harness() -> Harness:
     store = ModelStore({MINILM.name: minilm}, 1 << 30)
-    return Desk(EmbeddingService(store, installed(), TIMEOUT_S))
+    return Harness(EmbeddingService(store, installed(), TIMEOUT_S))

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.contract.embeddings.conftest import Desk
+from tests.contract.embeddings.conftest import Harness
 from tests.support.text_models import minilm
 
 MODEL = "all-MiniLM-L6-v2"
 
 
-def openai(desk: Desk, given: Any, **more: Any) -> tuple[int, Any]:
-    return desk.call("POST", "/v1/embeddings", {"input": given, "model": MODEL, **more})
+def openai(harness: Harness, given: Any, **more: Any) -> tuple[int, Any]:
+    return harness.call("POST", "/v1/embeddings", {"input": given, "model": MODEL, **more})
 
 
-def test_one_text_or_several_are_answered_in_order(desk: Desk) -> None:
-    one, several = openai(desk, "light")[1], openai(desk, ["light", "door"])[1]
+def test_one_text_or_several_are_answered_in_order(harness: Harness) -> None:
+    one, several = openai(harness, "light")[1], openai(harness, ["light", "door"])[1]
     assert [item["index"] for item in several["data"]] == [0, 1]
     assert one["data"][0]["embedding"] == several["data"][0]["embedding"]
     assert several["object"] == "list"
@@ -28,8 +28,8 @@ def test_one_text_or_several_are_answered_in_order(desk: Desk) -> None:
     assert several["model_sha256"] == minilm().sha256
 
 
-def test_base64_is_the_same_vector_to_the_last_bit(desk: Desk) -> None:
-    _, body = openai(desk, "light", encoding_format="base64")
+def test_base64_is_the_same_vector_to_the_last_bit(harness: Harness) -> None:
+    _, body = openai(harness, "light", encoding_format="base64")
     packed = np.frombuffer(base64.b64decode(body["data"][0]["embedding"]), "<f4")
     np.testing.assert_array_equal(packed, minilm().value.embed(["light"])[0])
 
@@ -39,64 +39,66 @@ def test_base64_is_the_same_vector_to_the_last_bit(desk: Desk) -> None:
     [[1, 2, 3], [[1, 2], [3]], [], "", [""], ["x"] * 101, "x" * 4001, 5, None, {"text": "x"}],
     ids=str,
 )
-def test_a_value_that_is_neither_text_nor_texts_is_a_400(desk: Desk, given: Any) -> None:
-    status, body = openai(desk, given)
+def test_a_value_that_is_neither_text_nor_texts_is_a_400(harness: Harness, given: Any) -> None:
+    status, body = openai(harness, given)
     assert (status, body["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
-def test_arrays_of_tokens_are_refused_with_what_to_send_instead(desk: Desk) -> None:
+def test_arrays_of_tokens_are_refused_with_what_to_send_instead(harness: Harness) -> None:
     for tokens in ([101, 2422, 102], [[101, 2422, 102]]):
-        status, body = openai(desk, tokens)
+        status, body = openai(harness, tokens)
         assert status == 400
         assert "send the text" in body["error"]["message"]
 
 
-def test_dimensions_are_those_of_the_model(desk: Desk) -> None:
-    assert openai(desk, "x", dimensions=384)[0] == 200
-    status, body = openai(desk, "x", dimensions=256)
+def test_dimensions_are_those_of_the_model(harness: Harness) -> None:
+    assert openai(harness, "x", dimensions=384)[0] == 200
+    status, body = openai(harness, "x", dimensions=256)
     assert status == 400
     assert "384" in body["error"]["message"]
 
 
-def test_a_model_of_openai_is_a_404(desk: Desk) -> None:
-    status, _ = openai(desk, "x", model="text-embedding-3-small")
+def test_a_model_of_openai_is_a_404(harness: Harness) -> None:
+    status, _ = openai(harness, "x", model="text-embedding-3-small")
     assert status == 404
 
 
-def test_the_models_are_listed(desk: Desk) -> None:
-    _, body = desk.call("GET", "/v1/models")
+def test_the_models_are_listed(harness: Harness) -> None:
+    _, body = harness.call("GET", "/v1/models")
     assert [model["id"] for model in body["data"]] == [MODEL]
 
 
-def tei(desk: Desk, given: Any, **more: Any) -> tuple[int, Any, dict[str, str]]:
-    return desk.whole("POST", "/embed", {"inputs": given, **more})
+def tei(harness: Harness, given: Any, **more: Any) -> tuple[int, Any, dict[str, str]]:
+    return harness.whole("POST", "/embed", {"inputs": given, **more})
 
 
-def test_tei_answers_a_list_of_vectors_for_one_text_too(desk: Desk) -> None:
+def test_tei_answers_a_list_of_vectors_for_one_text_too(harness: Harness) -> None:
     for given, count in (("light", 1), (["light", "door"], 2)):
-        status, body, headers = tei(desk, given)
+        status, body, headers = tei(harness, given)
         assert (status, np.shape(body)) == (200, (count, 384))
         assert headers["x-model-sha256"] == minilm().sha256
 
 
-def test_tei_truncates_and_reports_it_unless_forbidden(desk: Desk) -> None:
+def test_tei_truncates_and_reports_it_unless_forbidden(harness: Harness) -> None:
     long = "word " * 300
-    assert tei(desk, ["short", long])[2]["x-truncated"] == "1"
-    assert tei(desk, long, truncate=True)[0] == 200
-    status, body, _ = tei(desk, ["short", long], truncate=False)
+    assert tei(harness, ["short", long])[2]["x-truncated"] == "1"
+    assert tei(harness, long, truncate=True)[0] == 200
+    status, body, _ = tei(harness, ["short", long], truncate=False)
     assert (status, body["error"]["code"]) == (413, "TOO_LARGE")
 
 
 @pytest.mark.parametrize(
     "more", [{"truncation_direction": "left"}, {"prompt_name": "query"}, {"dimensions": 10}]
 )
-def test_tei_refuses_options_that_it_would_have_to_ignore(desk: Desk, more: dict[str, Any]) -> None:
-    assert tei(desk, "x", **more)[0] == 400
+def test_tei_refuses_options_that_it_would_have_to_ignore(
+    harness: Harness, more: dict[str, Any]
+) -> None:
+    assert tei(harness, "x", **more)[0] == 400
 
 
-def test_tei_describes_the_model(desk: Desk) -> None:
-    desk.embed("x")
-    _, body = desk.call("GET", "/info")
+def test_tei_describes_the_model(harness: Harness) -> None:
+    harness.embed("x")
+    _, body = harness.call("GET", "/info")
     assert body["model_id"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert body["model_sha"] == minilm().sha256
     assert body["model_type"] == {"embedding": {"pooling": "mean"}}

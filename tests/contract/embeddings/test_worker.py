@@ -49,7 +49,7 @@ class Counting:
         return self._service.truncated(texts)
 
 
-class Desk:
+class Harness:
     def __init__(self, db: Database) -> None:
         self.clock = Clock()
         self.queues = MemoryQueues()
@@ -88,66 +88,66 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Harness]:
     monkeypatch.setattr(worker_module, "PART", 4)
     url = migrated_sqlite(tmp_path / "home.db")
     db = Database(url)
-    yield Desk(db)
+    yield Harness(db)
     db.close()
 
 
-def test_each_line_has_its_row_and_the_manifest_names_the_method(desk: Desk) -> None:
-    desk.put([*TEXTS[:9], {"id": 1, "text": "word " * 300}])
-    assert desk.send() == {"batchItemFailures": []}
-    assert (desk.job().state, desk.job().progress) == (JobState.DONE, 1.0)
+def test_each_line_has_its_row_and_the_manifest_names_the_method(harness: Harness) -> None:
+    harness.put([*TEXTS[:9], {"id": 1, "text": "word " * 300}])
+    assert harness.send() == {"batchItemFailures": []}
+    assert (harness.job().state, harness.job().progress) == (JobState.DONE, 1.0)
     np.testing.assert_allclose(
-        desk.vectors(), minilm().value.embed([*TEXTS[:9], "word " * 300]), atol=1e-2
+        harness.vectors(), minilm().value.embed([*TEXTS[:9], "word " * 300]), atol=1e-2
     )
-    manifest = desk.manifest()
+    manifest = harness.manifest()
     assert (manifest["rows"], manifest["dimensions"], manifest["dtype"]) == (10, 384, "float32")
     assert [part["rows"] for part in manifest["parts"]] == [4, 4, 2]
     assert manifest["truncated_rows"] == [9]
     assert manifest["model_sha256"] == minilm().sha256
 
 
-def test_an_interrupted_job_continues_where_it_was(desk: Desk) -> None:
-    desk.put(TEXTS)
-    desk.encoder.fails_after = 4
-    desk.send()
-    assert desk.job().state is JobState.QUEUED
-    assert desk.job().progress == pytest.approx(1 / 3)
-    assert "vectors/notes.json" not in desk.store.objects
-    desk.encoder.fails_after = 1 << 30
-    desk.deliver()
-    assert desk.job().state is JobState.DONE
-    assert desk.encoder.texts == 10  # none of them twice
-    assert desk.vectors().shape == (10, 384)
+def test_an_interrupted_job_continues_where_it_was(harness: Harness) -> None:
+    harness.put(TEXTS)
+    harness.encoder.fails_after = 4
+    harness.send()
+    assert harness.job().state is JobState.QUEUED
+    assert harness.job().progress == pytest.approx(1 / 3)
+    assert "vectors/notes.json" not in harness.store.objects
+    harness.encoder.fails_after = 1 << 30
+    harness.deliver()
+    assert harness.job().state is JobState.DONE
+    assert harness.encoder.texts == 10  # none of them twice
+    assert harness.vectors().shape == (10, 384)
 
 
-def test_when_time_is_short_the_rest_waits_for_the_next_invocation(desk: Desk) -> None:
-    desk.put(TEXTS)
-    desk.send(remaining_s=1.0)
-    assert desk.job().state is JobState.QUEUED
-    assert desk.job().attempts == 0
-    desk.deliver()
-    assert desk.job().state is JobState.DONE
+def test_when_time_is_short_the_rest_waits_for_the_next_invocation(harness: Harness) -> None:
+    harness.put(TEXTS)
+    harness.send(remaining_s=1.0)
+    assert harness.job().state is JobState.QUEUED
+    assert harness.job().attempts == 0
+    harness.deliver()
+    assert harness.job().state is JobState.DONE
 
 
-def test_a_retry_writes_the_same_bytes_under_the_same_keys(desk: Desk) -> None:
-    desk.put(TEXTS)
-    desk.send()
-    before = dict(desk.store.objects)
-    desk.send()
-    assert desk.encoder.texts == 10
-    desk.send(id="again")
-    assert desk.store.objects == before
+def test_a_retry_writes_the_same_bytes_under_the_same_keys(harness: Harness) -> None:
+    harness.put(TEXTS)
+    harness.send()
+    before = dict(harness.store.objects)
+    harness.send()
+    assert harness.encoder.texts == 10
+    harness.send(id="again")
+    assert harness.store.objects == before
 
 
-def test_the_mean_of_the_tokens_is_another_result(desk: Desk) -> None:
-    desk.put(TEXTS)
-    desk.send(normalize=False)
-    assert not desk.manifest()["normalized"]
-    assert abs(np.linalg.norm(desk.vectors(), axis=1) - 1).min() > 0.01
+def test_the_mean_of_the_tokens_is_another_result(harness: Harness) -> None:
+    harness.put(TEXTS)
+    harness.send(normalize=False)
+    assert not harness.manifest()["normalized"]
+    assert abs(np.linalg.norm(harness.vectors(), axis=1) - 1).min() > 0.01
 
 
 @pytest.mark.parametrize(
@@ -161,36 +161,36 @@ def test_the_mean_of_the_tokens_is_another_result(desk: Desk) -> None:
     ids=["nothing", "number", "long", "surrogate"],
 )
 def test_an_invalid_set_fails_at_once_and_writes_nothing(
-    desk: Desk, lines: list[object], code: str, reason: str
+    harness: Harness, lines: list[object], code: str, reason: str
 ) -> None:
-    desk.put(lines)
+    harness.put(lines)
     if not lines:
-        desk.store.objects["texts/notes.jsonl"] = b" "
-    desk.send()
-    job = desk.job()
+        harness.store.objects["texts/notes.jsonl"] = b" "
+    harness.send()
+    job = harness.job()
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == code
     assert reason in job.error.message
-    assert not any(key.startswith("vectors/") for key in desk.store.objects)
+    assert not any(key.startswith("vectors/") for key in harness.store.objects)
 
 
-def test_a_set_that_does_not_exist_is_reported(desk: Desk) -> None:
-    desk.send()
-    assert desk.job().state is JobState.FAILED
-    assert desk.job().error.code == "NOT_FOUND"  # type: ignore[union-attr]
+def test_a_set_that_does_not_exist_is_reported(harness: Harness) -> None:
+    harness.send()
+    assert harness.job().state is JobState.FAILED
+    assert harness.job().error.code == "NOT_FOUND"  # type: ignore[union-attr]
 
 
-def test_an_invalid_message_is_recorded_as_failed(desk: Desk) -> None:
-    handler = desk._handler
+def test_an_invalid_message_is_recorded_as_failed(harness: Harness) -> None:
+    handler = harness._handler
     assert handler(load_event("embeddings/sqs_no_request"), LambdaContext()) == {
         "batchItemFailures": []
     }
-    (job,) = desk.ledger.list(JobState.FAILED).jobs
+    (job,) = harness.ledger.list(JobState.FAILED).jobs
     assert job.kind == "embeddings.unreadable"
 
 
-def test_the_recorded_message_asks_for_a_set(desk: Desk) -> None:
-    desk.put(TEXTS)
-    desk._handler(load_event("embeddings/sqs_embed_a_set"), LambdaContext())
-    assert desk.manifest()["source"] == "texts/notes.jsonl"
+def test_the_recorded_message_asks_for_a_set(harness: Harness) -> None:
+    harness.put(TEXTS)
+    harness._handler(load_event("embeddings/sqs_embed_a_set"), LambdaContext())
+    assert harness.manifest()["source"] == "texts/notes.jsonl"

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from hearth.db import Database
-from tests.contract.events.town import Town
+from tests.contract.events.harness import EventHarness
 
 
 @pytest.fixture
-def town(migrated_url: str) -> Iterator[Town]:
+def harness(migrated_url: str) -> Iterator[EventHarness]:
     db = Database(migrated_url)
-    yield Town(db)
+    yield EventHarness(db)
     db.close()

@@ -35,13 +35,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, li
     url = migrated_sqlite(tmp_path_factory.mktemp("events") / "hearth.db")
     db = Database(url)
     _detect(DetectionHarness(db))
-    bench = Harness(db)
-    bench.add()
-    bench.run()
+    harness = Harness(db)
+    harness.add()
+    harness.run()
     _live(TaskHarness(db))
     found: dict[str, list[Job]] = {}
     for name in TYPES:
-        jobs = bench.jobs(name.rpartition(".v")[0])
+        jobs = harness.jobs(name.rpartition(".v")[0])
         found[name] = [job for job in jobs if job.payload["dataschema"] == name]
     yield found
     db.close()

@@ -14,7 +14,7 @@ from hearth.db import Database
 from hearth.ledger.ledger import JobState
 from hearth.ledger.queues import SqsQueues
 from hearth.settings import AwsSettings
-from tests.contract.events.town import QUEUES, Town
+from tests.contract.events.harness import QUEUES, EventHarness
 
 
 class RealPost:
@@ -29,7 +29,7 @@ class RealPost:
         self._queues = SqsQueues(sqs, prefix)
 
     def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
-        # The town's clock is not the server's: what is due later, the sweep sends.
+        # The harness's clock is not the server's: what is due later, the sweep sends.
         if delay_s == 0:
             self._queues.send(queue, bodies)
 
@@ -47,42 +47,44 @@ class RealPost:
 
 
 @pytest.fixture
-def town(
+def harness(
     sqlite_url: str, ministack_endpoint: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Town]:
+) -> Iterator[EventHarness]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     db = Database(sqlite_url)
-    yield Town(db, RealPost(client("sqs", AwsSettings(aws_endpoint_url=ministack_endpoint))))
+    yield EventHarness(
+        db, RealPost(client("sqs", AwsSettings(aws_endpoint_url=ministack_endpoint)))
+    )
     db.close()
 
 
 def test_a_failing_subscriber_is_retried_then_listed_as_failed_and_affects_no_other(
-    town: Town,
+    harness: EventHarness,
 ) -> None:
-    town.bench.store.offline = True
-    town.walk()
-    town.work()
-    jobs = town.jobs("safety.violation.detected")
+    harness.bench.store.offline = True
+    harness.walk()
+    harness.work()
+    jobs = harness.jobs("safety.violation.detected")
     assert {queue: job.state for queue, job in jobs.items()} == {
         "analytics": JobState.DONE,
         "notifications": JobState.DONE,
         "reports": JobState.QUEUED,
     }
-    assert len(town.recorder.sent) == 1
+    assert len(harness.recorder.sent) == 1
     job, waits = jobs["reports"], []
     for _ in range(job.max_attempts - 1):
-        waits.append((town.ledger.get(job.id).available_at - town.clock()).total_seconds())
-        town.pass_time(waits[-1] + 1)
+        waits.append((harness.ledger.get(job.id).available_at - harness.clock()).total_seconds())
+        harness.pass_time(waits[-1] + 1)
     assert waits == [2, 4, 8, 16]
-    failed = town.ledger.get(job.id)
+    failed = harness.ledger.get(job.id)
     assert (failed.state, failed.error and failed.error.code) == (JobState.FAILED, "UNAVAILABLE")
-    assert [one.id for one in town.unfinished()] == [job.id]
-    assert town.jobs("safety.report.ready") == {}
+    assert [one.id for one in harness.unfinished()] == [job.id]
+    assert harness.jobs("safety.report.ready") == {}
     # A person sees it, mends the cause, and asks for another try.
-    town.bench.store.offline = False
-    assert town.retry(failed) == 200
-    town.work()
-    assert town.unfinished() == []
-    assert set(town.jobs("safety.report.ready")) == {"analytics", "notifications", "tasks"}
-    assert town.retry(failed) == 409
+    harness.bench.store.offline = False
+    assert harness.retry(failed) == 200
+    harness.work()
+    assert harness.unfinished() == []
+    assert set(harness.jobs("safety.report.ready")) == {"analytics", "notifications", "tasks"}
+    assert harness.retry(failed) == 409

@@ -65,10 +65,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     stage.upload(0.05, b"broken")
     stage.end(2)
     stage.drain()
-    bench = Harness(db)
-    bench.add()
-    bench.deliver("{", {"schema_version": 2})
-    bench.run()
+    harness = Harness(db)
+    harness.add()
+    harness.deliver("{", {"schema_version": 2})
+    harness.run()
     incidents = stage.incidents()
     INCIDENTS.ids["incident_id"] = [row.id for row in incidents]
     INCIDENTS.ids["camera_id"] = ["gate"]
@@ -88,7 +88,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     CURSORS["/api/v1/jobs"] = encode_cursor(JOBS.ids["job_id"][0])
     CURSORS["/api/v1/reports"] = encode_cursor("2026-11-02T08:00:00Z", REPORTS.ids["report_id"][0])
     SERVICES["detection"].service = queries
-    SERVICES["reports"].service = ReportQueries(db, bench.store)
+    SERVICES["reports"].service = ReportQueries(db, harness.store)
     SERVICES["jobs"].service = JobsService(stage.ledger, JobCounts(db), stage.clock)
     yield
     db.close()

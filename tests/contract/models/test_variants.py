@@ -126,7 +126,7 @@ def test_without_openvino_variants_fail_and_other_commands_work(
     tmp_path: Path,
     model: Path,
 ) -> None:
-    """As in the image of the workshop, which holds what the functions' images hold."""
+    """As in the image of the model tools, which holds what the functions' images hold."""
     for name in ("hearth_models.conversion", "hearth_vision.backends.open_vino"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "openvino", None)

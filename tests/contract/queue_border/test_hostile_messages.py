@@ -94,8 +94,8 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def handlers(db: Database) -> dict[str, Handler]:
-    bench = Harness(db)
-    reports = make_handler(bench.ledger, bench.worker, bench.delivery)
+    harness = Harness(db)
+    reports = make_handler(harness.ledger, harness.worker, harness.delivery)
     return {"detection": DetectionHarness(db).handler(), "reports": reports}
 
 

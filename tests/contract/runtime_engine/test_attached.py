@@ -23,7 +23,7 @@ from hearth_runtime.launchers.compose_containers import (
     seen_from,
 )
 from hearth_runtime.observe.logs import LogStream
-from tests.support.engines import ROOT, Bench, alive, spec, started, until
+from tests.support.engines import ROOT, Harness, alive, spec, started, until
 
 LEASH = ROOT / "layers/core/image/leash"
 HANDLER = "tests.support.lambdas.behaviour.lambda_handler"
@@ -74,7 +74,7 @@ def end(group: int) -> None:
 @asynccontextmanager
 async def attached_bench(
     tmp_path: Path, containers: int = 1, **changes: Any
-) -> AsyncIterator[tuple[Bench, list[list[int]]]]:
+) -> AsyncIterator[tuple[Harness, list[list[int]]]]:
     """An engine whose function runs on `containers` leashes."""
     logs = LogStream(tmp_path / "launcher.jsonl")
     launcher = AttachedLauncher("127.0.0.1", ["behaviour"], {"GIVEN": "to all"}, logs=logs)
@@ -83,8 +83,8 @@ async def attached_bench(
     kept = [container(tmp_path, address) for _ in range(containers)]
     options = {"replicas": {"behaviour": containers}}
     try:
-        async with started(spec(**changes), launcher=launcher, **options) as bench:
-            yield bench, [each.__enter__() for each in kept]
+        async with started(spec(**changes), launcher=launcher, **options) as harness:
+            yield harness, [each.__enter__() for each in kept]
     finally:
         await launcher.stop()
         logs.close()
@@ -95,11 +95,11 @@ async def attached_bench(
 def test_a_function_starts_when_it_is_needed_with_its_environment(tmp_path: Path) -> None:
     async def scenario() -> None:
         value = "two\nlines; $HOME `id` 'quoted' \"twice\" ünï"
-        async with attached_bench(tmp_path, environment={"ODD": value}) as (bench, [leash]):
+        async with attached_bench(tmp_path, environment={"ODD": value}) as (harness, [leash]):
             await until(lambda: len(leash) == 1)
             await asyncio.sleep(0.3)
-            assert bench.engine.status()[0].state == "cold"
-            seen = (await bench.call(do="describe"))["environment"]
+            assert harness.engine.status()[0].state == "cold"
+            seen = (await harness.call(do="describe"))["environment"]
             assert (seen["ODD"], seen["GIVEN"], seen["IMAGE"]) == (value, "to all", "kept")
 
     asyncio.run(scenario())
@@ -107,10 +107,10 @@ def test_a_function_starts_when_it_is_needed_with_its_environment(tmp_path: Path
 
 def test_what_a_function_prints_belongs_to_its_invocation(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with attached_bench(tmp_path) as (bench, _):
+        async with attached_bench(tmp_path) as (harness, _):
             lines = ["first", "a NUL \0memory of mine", "x" * 100_000]
-            result = await bench.raw({"do": "log", "lines": lines})
-            written = [r for r in bench.records() if r.get("request_id") == result.request_id]
+            result = await harness.raw({"do": "log", "lines": lines})
+            written = [r for r in harness.records() if r.get("request_id") == result.request_id]
             messages = "\n".join(str(r["message"]) for r in written)
             assert "first" in messages
             assert "memory of mine" in messages
@@ -122,12 +122,12 @@ def test_what_a_function_prints_belongs_to_its_invocation(tmp_path: Path) -> Non
 
 def test_a_hung_function_is_killed_and_its_container_goes_on(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with attached_bench(tmp_path, timeout_s=1.5) as (bench, [leash]):
-            first = await bench.call(do="describe")
-            error = await bench.error(do="sleep", seconds=60)
+        async with attached_bench(tmp_path, timeout_s=1.5) as (harness, [leash]):
+            first = await harness.call(do="describe")
+            error = await harness.error(do="sleep", seconds=60)
             assert error["errorType"] == "Sandbox.Timedout"
             await until(lambda: not alive(first["pid"]))
-            second = await bench.call(do="describe")
+            second = await harness.call(do="describe")
             assert second["pid"] != first["pid"]
             assert len(leash) == 1
 
@@ -136,14 +136,14 @@ def test_a_hung_function_is_killed_and_its_container_goes_on(tmp_path: Path) -> 
 
 def test_a_killed_container_is_an_error_at_once(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with attached_bench(tmp_path) as (bench, [leash]):
-            await bench.call()
-            hung = asyncio.create_task(bench.error(do="sleep", seconds=8))
-            await until(lambda: bench.engine.status()[0].state == "busy")
+        async with attached_bench(tmp_path) as (harness, [leash]):
+            await harness.call()
+            hung = asyncio.create_task(harness.error(do="sleep", seconds=8))
+            await until(lambda: harness.engine.status()[0].state == "busy")
             end(leash[0])
             async with asyncio.timeout(3):
                 assert (await hung)["errorType"] == "Runtime.ExitError"
-            assert await bench.call(again=True) == {"again": True}
+            assert await harness.call(again=True) == {"again": True}
 
     asyncio.run(scenario())
 
@@ -159,21 +159,21 @@ def test_a_function_that_leaves_tells_its_status(
     tmp_path: Path, event: dict[str, Any], text: str
 ) -> None:
     async def scenario() -> None:
-        async with attached_bench(tmp_path) as (bench, _):
-            error = await bench.error(**event)
+        async with attached_bench(tmp_path) as (harness, _):
+            error = await harness.error(**event)
             assert error["errorType"] == "Runtime.ExitError"
             assert text in error["errorMessage"]
-            assert await bench.call(again=True) == {"again": True}
+            assert await harness.call(again=True) == {"again": True}
 
     asyncio.run(scenario())
 
 
 def test_memory_is_measured_and_limited(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with attached_bench(tmp_path, memory_mb=160) as (bench, _):
-            await bench.call(do="sleep", seconds=1.2)
-            assert 10 < bench.engine.status()[0].rss_mb < 160
-            error = await bench.error(do="allocate", mb=200, seconds=8)
+        async with attached_bench(tmp_path, memory_mb=160) as (harness, _):
+            await harness.call(do="sleep", seconds=1.2)
+            assert 10 < harness.engine.status()[0].rss_mb < 160
+            error = await harness.error(do="allocate", mb=200, seconds=8)
             assert error["errorType"] == "Runtime.OutOfMemory"
 
     asyncio.run(scenario())
@@ -181,11 +181,11 @@ def test_memory_is_measured_and_limited(tmp_path: Path) -> None:
 
 def test_an_idle_function_ends_and_its_container_waits_again(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with attached_bench(tmp_path) as (bench, [leash]):
-            first = await bench.call(do="stubborn")  # hears no SIGTERM
-            bench.engine.recycle()
+        async with attached_bench(tmp_path) as (harness, [leash]):
+            first = await harness.call(do="stubborn")  # hears no SIGTERM
+            harness.engine.recycle()
             await until(lambda: not alive(first["pid"]))
-            assert (await bench.call(do="describe"))["pid"] != first["pid"]
+            assert (await harness.call(do="describe"))["pid"] != first["pid"]
             assert len(leash) == 1
 
     asyncio.run(scenario())
@@ -193,8 +193,8 @@ def test_an_idle_function_ends_and_its_container_waits_again(tmp_path: Path) -> 
 
 def test_two_containers_work_side_by_side(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with attached_bench(tmp_path, containers=2) as (bench, _):
-            both = [bench.call(do="sleep", seconds=1.5) for _ in range(2)]
+        async with attached_bench(tmp_path, containers=2) as (harness, _):
+            both = [harness.call(do="sleep", seconds=1.5) for _ in range(2)]
             first, second = await asyncio.gather(*both)
             assert first["pid"] != second["pid"]
 
@@ -206,8 +206,8 @@ def test_containers_outlive_the_runtime_and_attach_to_the_next(tmp_path: Path) -
         launcher = AttachedLauncher("127.0.0.1", ["behaviour"], environment, logs=logs)
         await launcher.start(port)
         try:
-            async with started(spec(), launcher=launcher) as bench:
-                return await bench.call(do="describe")
+            async with started(spec(), launcher=launcher) as harness:
+                return await harness.call(do="describe")
         finally:
             await launcher.stop()
 
@@ -238,8 +238,8 @@ def test_without_a_container_the_caller_is_told_what_to_do(
         logs = LogStream(tmp_path / "launcher.jsonl")
         launcher = AttachedLauncher("127.0.0.1", ["behaviour"], {}, logs=logs)
         await launcher.start(0)
-        async with started(spec(), launcher=launcher) as bench:
-            error = await bench.error()
+        async with started(spec(), launcher=launcher) as harness:
+            error = await harness.error()
             assert error["errorType"] == "Runtime.LaunchError"
             assert "no container of behaviour waits for work" in error["errorMessage"]
             assert "docker compose up" in error["errorMessage"]

@@ -134,8 +134,8 @@ def test_a_container_that_the_engine_refuses_is_that_functions_error(
         async with engine(monkeypatch, create):
             launcher = ContainerLauncher({spec().handler: "hearth-probe:latest"}, data=tmp_path)
             await launcher.open()
-            async with started(spec(), launcher=launcher) as bench:
-                error = await bench.error()
+            async with started(spec(), launcher=launcher) as harness:
+                error = await harness.error()
                 assert error["errorType"] == "Runtime.LaunchError"
                 assert said in error["errorMessage"]
             await launcher.close()
@@ -150,8 +150,8 @@ def test_an_engine_that_goes_away_is_that_functions_error_and_stopping_goes_on(
         launcher = ContainerLauncher({spec().handler: "hearth-probe:latest"}, data=tmp_path)
         async with engine(monkeypatch, {}):
             await launcher.open()
-        async with started(spec(), launcher=launcher) as bench:
-            error = await bench.error()
+        async with started(spec(), launcher=launcher) as harness:
+            error = await harness.error()
             assert error["errorType"] == "Runtime.LaunchError"
             assert "Cannot connect to Docker Engine" in error["errorMessage"]
         await launcher.close()

@@ -23,9 +23,9 @@ from tests.support.engines import spec, started, until
 
 def test_an_event_comes_back_and_only_the_first_is_cold() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            first = await bench.raw({})
-            second = await bench.raw({"text": "Überlänge €"})
+        async with started() as harness:
+            first = await harness.raw({})
+            second = await harness.raw({"text": "Überlänge €"})
             assert json.loads(first.payload) == {}
             assert json.loads(second.payload) == {"text": "Überlänge €"}
             assert (first.cold, second.cold) == (True, False)
@@ -36,9 +36,9 @@ def test_an_event_comes_back_and_only_the_first_is_cold() -> None:
 
 def test_short_and_physical_names_reach_the_same_function() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            one = await bench.call("behaviour", do="describe")
-            other = await bench.call("hearth-behaviour", do="describe")
+        async with started() as harness:
+            one = await harness.call("behaviour", do="describe")
+            other = await harness.call("hearth-behaviour", do="describe")
             assert one["pid"] == other["pid"]
 
     asyncio.run(scenario())
@@ -51,8 +51,8 @@ def test_a_function_sees_what_lambda_shows_and_nothing_of_the_runtime(
 
     async def scenario() -> dict[str, Any]:
         function = spec(environment={"MODEL": "m", "AWS_REGION": "tried"}, memory_mb=300)
-        async with started(function, environment={"AWS_ENDPOINT_URL": "http://e"}) as bench:
-            result = await bench.engine.invoke(
+        async with started(function, environment={"AWS_ENDPOINT_URL": "http://e"}) as harness:
+            result = await harness.engine.invoke(
                 "behaviour",
                 b'{"do": "describe"}',
                 client_context='{"custom": {"a": "\\u00e9"}}',
@@ -80,14 +80,14 @@ def test_a_function_sees_what_lambda_shows_and_nothing_of_the_runtime(
 
 def test_an_exception_is_answered_with_its_type_message_and_trace() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            before = await bench.call(do="describe")
-            error = await bench.error(do="fail", message="no such camera")
+        async with started() as harness:
+            before = await harness.call(do="describe")
+            error = await harness.error(do="fail", message="no such camera")
             assert error["errorType"] == "ValueError"
             assert error["errorMessage"] == "no such camera"
             assert "behaviour.py" in error["stackTrace"][0]
-            assert (await bench.call(do="describe"))["pid"] == before["pid"]
-            (status,) = bench.engine.status()
+            assert (await harness.call(do="describe"))["pid"] == before["pid"]
+            (status,) = harness.engine.status()
             assert (status.invocations, status.errors) == (3, 1)
             assert status.last_error == "ValueError: no such camera"
 
@@ -96,8 +96,8 @@ def test_an_exception_is_answered_with_its_type_message_and_trace() -> None:
 
 def test_an_answer_that_is_not_json_is_a_marshal_error() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            error = await bench.error(do="unserialisable")
+        async with started() as harness:
+            error = await harness.error(do="unserialisable")
             assert error["errorType"] == "Runtime.MarshalError"
 
     asyncio.run(scenario())
@@ -105,23 +105,23 @@ def test_an_answer_that_is_not_json_is_a_marshal_error() -> None:
 
 def test_six_megabytes_come_back_and_more_is_lambdas_error() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            answer = await bench.call(do="large", bytes=6 * 1024 * 1024)
+        async with started() as harness:
+            answer = await harness.call(do="large", bytes=6 * 1024 * 1024)
             assert len(answer) == 6 * 1024 * 1024
-            error = await bench.error(do="large", bytes=7 * 1024 * 1024)
+            error = await harness.error(do="large", bytes=7 * 1024 * 1024)
             assert error["errorType"] == "Function.ResponseSizeTooLarge"
             assert "6291556" in error["errorMessage"]
-            assert await bench.call(a=1) == {"a": 1}
+            assert await harness.call(a=1) == {"a": 1}
 
     asyncio.run(scenario())
 
 
 def test_a_time_out_kills_the_process_and_the_next_event_finds_a_new_one() -> None:
     async def scenario() -> None:
-        async with started(spec(timeout_s=0.5)) as bench:
-            before = await bench.call(do="describe")
+        async with started(spec(timeout_s=0.5)) as harness:
+            before = await harness.call(do="describe")
             begun = time.monotonic()
-            result = await bench.raw({"do": "sleep", "seconds": 30})
+            result = await harness.raw({"do": "sleep", "seconds": 30})
             assert time.monotonic() - begun < 15  # not the 30 s
             error = json.loads(result.payload)
             assert result.function_error == "Unhandled"
@@ -133,7 +133,7 @@ def test_a_time_out_kills_the_process_and_the_next_event_finds_a_new_one() -> No
                 error["errorMessage"],
             )
             assert b"going to sleep" in result.log_tail
-            after = await bench.call(do="describe")
+            after = await harness.call(do="describe")
             assert after["pid"] != before["pid"]
 
     asyncio.run(scenario())
@@ -141,15 +141,15 @@ def test_a_time_out_kills_the_process_and_the_next_event_finds_a_new_one() -> No
 
 def test_a_crash_during_an_invocation_says_how_the_process_ended() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            result = await bench.raw({"do": "leave", "status": 3})
+        async with started() as harness:
+            result = await harness.raw({"do": "leave", "status": 3})
             assert json.loads(result.payload) == {
                 "errorType": "Runtime.ExitError",
                 "errorMessage": f"RequestId: {result.request_id} Error: "
                 "Runtime exited with error: exit status 3",
             }
             assert b"leaving" in result.log_tail
-            assert await bench.call(a=1) == {"a": 1}  # at once: no back-off for these
+            assert await harness.call(a=1) == {"a": 1}  # at once: no back-off for these
 
     asyncio.run(scenario())
 
@@ -157,23 +157,23 @@ def test_a_crash_during_an_invocation_says_how_the_process_ended() -> None:
 @pytest.mark.parametrize("where", ["allocate", "allocate_in_child"])
 def test_more_memory_than_the_template_allows_ends_the_process(where: str) -> None:
     async def scenario() -> None:
-        async with started(spec(memory_mb=100)) as bench:
-            error = await bench.error(do=where, mb=150, seconds=8)
+        async with started(spec(memory_mb=100)) as harness:
+            error = await harness.error(do=where, mb=150, seconds=8)
             assert error["errorType"] == "Runtime.OutOfMemory"
             assert "memory limit 100 MB, used " in error["errorMessage"]
-            assert await bench.call(a=1) == {"a": 1}
+            assert await harness.call(a=1) == {"a": 1}
 
     asyncio.run(scenario())
 
 
 def test_a_page_that_a_child_shares_is_counted_once() -> None:
     async def scenario() -> None:
-        async with started(spec(memory_mb=200)) as bench:
-            await bench.call(do="allocate", mb=110)
+        async with started(spec(memory_mb=200)) as harness:
+            await harness.call(do="allocate", mb=110)
             # Counted twice this would be over the limit.
-            await bench.call(do="allocate_in_child", mb=30, seconds=3)
+            await harness.call(do="allocate_in_child", mb=30, seconds=3)
             await asyncio.sleep(0)
-            report = [record for record in bench.records() if record["message"] == "REPORT"][-1]
+            report = [record for record in harness.records() if record["message"] == "REPORT"][-1]
             assert 140 < report["max_memory_mb"] < 200
 
     asyncio.run(scenario())
@@ -182,16 +182,16 @@ def test_a_page_that_a_child_shares_is_counted_once() -> None:
 def test_refusals_name_what_is_wrong() -> None:
     async def scenario() -> None:
         refusing = spec("closed", module="behaviour", reserved_concurrency=0)
-        async with started(spec(), refusing) as bench:
+        async with started(spec(), refusing) as harness:
             with pytest.raises(FunctionNotFound, match="nothing; there are: behaviour, closed"):
-                await bench.engine.invoke("nothing", b"{}")
+                await harness.engine.invoke("nothing", b"{}")
             with pytest.raises(PayloadTooLarge, match="6291457 byte payload"):
-                await bench.engine.invoke("behaviour", b" " * (SYNC_PAYLOAD_LIMIT + 1))
+                await harness.engine.invoke("behaviour", b" " * (SYNC_PAYLOAD_LIMIT + 1))
             with pytest.raises(PayloadTooLarge, match="Event"):
-                bench.engine.invoke_event("behaviour", b" " * (EVENT_PAYLOAD_LIMIT + 1))
+                harness.engine.invoke_event("behaviour", b" " * (EVENT_PAYLOAD_LIMIT + 1))
             with pytest.raises(TooManyRequests, match="reserved concurrency of 0"):
-                await bench.engine.invoke("closed", b"{}")
-            assert all(status.pids == () for status in bench.engine.status())
+                await harness.engine.invoke("closed", b"{}")
+            assert all(status.pids == () for status in harness.engine.status())
 
     asyncio.run(scenario())
 
@@ -199,26 +199,26 @@ def test_refusals_name_what_is_wrong() -> None:
 def test_reserved_concurrency_refuses_the_second_and_a_full_queue_the_third() -> None:
     async def scenario() -> None:
         reserved = spec("reserved", module="behaviour", reserved_concurrency=1)
-        async with started(spec(), reserved, max_queue=1) as bench:
+        async with started(spec(), reserved, max_queue=1) as harness:
             for function in ("reserved", "behaviour"):
-                await bench.call(function)
-            running = asyncio.create_task(bench.call("reserved", do="sleep", seconds=3))
-            await until(lambda: any(f.state == "busy" for f in bench.engine.status()))
+                await harness.call(function)
+            running = asyncio.create_task(harness.call("reserved", do="sleep", seconds=3))
+            await until(lambda: any(f.state == "busy" for f in harness.engine.status()))
             with pytest.raises(TooManyRequests) as refused:
-                await bench.call("reserved")
+                await harness.call("reserved")
             assert refused.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
             await running
 
-            running = asyncio.create_task(bench.call(do="sleep", seconds=3))
-            await until(lambda: any(f.state == "busy" for f in bench.engine.status()))
-            waiting = asyncio.create_task(bench.call(a=1))
+            running = asyncio.create_task(harness.call(do="sleep", seconds=3))
+            await until(lambda: any(f.state == "busy" for f in harness.engine.status()))
+            waiting = asyncio.create_task(harness.call(a=1))
             await asyncio.sleep(0)
             with pytest.raises(TooManyRequests, match="1 invocations of hearth-behaviour wait"):
-                await bench.call()
+                await harness.call()
             assert await waiting == {"a": 1}
             await running
             assert b'hearth_runtime_throttles_total{function="behaviour"} 1.0' in (
-                bench.metrics.render()
+                harness.metrics.render()
             )
 
     asyncio.run(scenario())
@@ -226,33 +226,33 @@ def test_reserved_concurrency_refuses_the_second_and_a_full_queue_the_third() ->
 
 def test_a_caller_that_leaves_the_queue_costs_nothing() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            running = asyncio.create_task(bench.call(do="sleep", seconds=0.5))
-            await until(lambda: bench.engine.status()[0].state == "busy")
-            leaving = asyncio.create_task(bench.call(do="fail", message="must not run"))
+        async with started() as harness:
+            running = asyncio.create_task(harness.call(do="sleep", seconds=0.5))
+            await until(lambda: harness.engine.status()[0].state == "busy")
+            leaving = asyncio.create_task(harness.call(do="fail", message="must not run"))
             await asyncio.sleep(0)
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
-            assert bench.engine.status()[0].queued == 0
+            assert harness.engine.status()[0].queued == 0
             await running
-            assert (await bench.call(a=2)) == {"a": 2}
-            assert bench.engine.status()[0].errors == 0
+            assert (await harness.call(a=2)) == {"a": 2}
+            assert harness.engine.status()[0].errors == 0
 
     asyncio.run(scenario())
 
 
 def test_an_event_is_tried_three_times_and_its_last_failure_is_logged() -> None:
     async def scenario() -> None:
-        async with started(event_retry_delays_s=(0.05, 0.1)) as bench:
-            request_id = bench.engine.invoke_event("behaviour", b'{"do": "fail", "message": "m"}')
-            done = bench.engine.invoke_event("behaviour", b"{}")
-            await until(lambda: "for the last time" in bench.log_file.read_text())
-            mine = [r for r in bench.records() if r.get("request_id") == request_id]
+        async with started(event_retry_delays_s=(0.05, 0.1)) as harness:
+            request_id = harness.engine.invoke_event("behaviour", b'{"do": "fail", "message": "m"}')
+            done = harness.engine.invoke_event("behaviour", b"{}")
+            await until(lambda: "for the last time" in harness.log_file.read_text())
+            mine = [r for r in harness.records() if r.get("request_id") == request_id]
             outcomes = [r["message"] for r in mine if r["message"].startswith("event")]
             assert outcomes == ["event failed", "event failed", "event failed for the last time"]
             assert sum(r["message"] == "START" for r in mine) == 3
             assert any(
-                r["message"] == "event done" and r["request_id"] == done for r in bench.records()
+                r["message"] == "event done" and r["request_id"] == done for r in harness.records()
             )
 
     asyncio.run(scenario())
@@ -260,33 +260,33 @@ def test_an_event_is_tried_three_times_and_its_last_failure_is_logged() -> None:
 
 def test_a_stop_finishes_what_runs_and_refuses_what_comes() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            await bench.call()
-            running = asyncio.create_task(bench.call(do="sleep", seconds=0.5))
-            await until(lambda: bench.engine.status()[0].state == "busy")
-            queued = asyncio.create_task(bench.call())
+        async with started() as harness:
+            await harness.call()
+            running = asyncio.create_task(harness.call(do="sleep", seconds=0.5))
+            await until(lambda: harness.engine.status()[0].state == "busy")
+            queued = asyncio.create_task(harness.call())
             await asyncio.sleep(0)
-            pids = bench.engine.status()[0].pids
-            stopping = asyncio.create_task(bench.engine.stop(grace_s=5))
+            pids = harness.engine.status()[0].pids
+            stopping = asyncio.create_task(harness.engine.stop(grace_s=5))
             with pytest.raises(EngineStopping):
                 await queued
             with pytest.raises(EngineStopping):
-                await bench.call()
+                await harness.call()
             assert (await running)["slept"] == 0.5
             await stopping
             assert pids
-            assert bench.engine.status()[0].pids == ()
+            assert harness.engine.status()[0].pids == ()
 
     asyncio.run(scenario())
 
 
 def test_a_stop_ends_what_does_not_finish_in_its_grace() -> None:
     async def scenario() -> None:
-        async with started() as bench:
-            running = asyncio.create_task(bench.error(do="sleep", seconds=60))
-            await until(lambda: bench.engine.status()[0].state == "busy")
+        async with started() as harness:
+            running = asyncio.create_task(harness.error(do="sleep", seconds=60))
+            await until(lambda: harness.engine.status()[0].state == "busy")
             begun = time.monotonic()
-            await bench.engine.stop(grace_s=0.3)
+            await harness.engine.stop(grace_s=0.3)
             assert time.monotonic() - begun < 30  # not the 60 s
             assert (await running)["errorType"] == "Runtime.ExitError"
 

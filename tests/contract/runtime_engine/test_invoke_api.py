@@ -16,18 +16,18 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from hearth_runtime.http.invoke_api import ROOT, invoke_app
-from tests.support.engines import Bench, spec, started, until
+from tests.support.engines import Harness, spec, started, until
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[str, Bench]]:
+async def serving() -> AsyncIterator[tuple[str, Harness]]:
     closed = spec("closed", module="behaviour", reserved_concurrency=0)
-    async with started(spec(), closed, event_retry_delays_s=()) as bench:
-        runner = web.AppRunner(invoke_app(bench.engine))
+    async with started(spec(), closed, event_retry_delays_s=()) as harness:
+        runner = web.AppRunner(invoke_app(harness.engine))
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}", bench
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}", harness
         finally:
             await runner.cleanup()
 
@@ -82,7 +82,7 @@ def test_boto3_invokes_by_any_name_that_lambda_takes(name: str) -> None:
 
 def test_boto3_sees_a_function_error_an_event_and_a_dry_run() -> None:
     async def scenario() -> None:
-        async with serving() as (url, bench):
+        async with serving() as (url, harness):
             with lambda_client(url) as client:
                 failed = await asyncio.to_thread(
                     client.invoke,
@@ -103,7 +103,7 @@ def test_boto3_sees_a_function_error_an_event_and_a_dry_run() -> None:
                     client.invoke, FunctionName="behaviour", InvocationType="Event", Payload=b"{}"
                 )
                 assert event["StatusCode"] == 202
-                await until(lambda: bench.engine.status()[0].invocations == 3)
+                await until(lambda: harness.engine.status()[0].invocations == 3)
                 dry = await asyncio.to_thread(
                     client.invoke, FunctionName="behaviour", InvocationType="DryRun"
                 )

@@ -9,12 +9,12 @@ from tests.support.engines import spec, started
 
 def test_lines_belong_to_the_request_that_wrote_them() -> None:
     async def scenario() -> None:
-        async with started(replicas={"behaviour": 2}) as bench:
+        async with started(replicas={"behaviour": 2}) as harness:
             results = await asyncio.gather(
-                *(bench.raw({"do": "log", "lines": [f"line of {n}"]}) for n in range(100))
+                *(harness.raw({"do": "log", "lines": [f"line of {n}"]}) for n in range(100))
             )
             await asyncio.sleep(0)
-            records = bench.records()
+            records = harness.records()
             for number, result in enumerate(results):
                 assert f"line of {number}\n".encode() in result.log_tail
                 mine = [r for r in records if r.get("request_id") == result.request_id]
@@ -40,23 +40,23 @@ def test_metric_lines_are_counted_and_not_shown() -> None:
     }
 
     async def scenario() -> None:
-        async with started() as bench:
+        async with started() as harness:
             for _ in range(3):
-                await bench.call(do="metric", document=document)
-            text = bench.metrics.render()
+                await harness.call(do="metric", document=document)
+            text = harness.metrics.render()
             assert b'hearth_frames_analysed_total{service="detection"} 30.0' in text
             assert b'hearth_runtime_invocations_total{function="behaviour"} 3.0' in text
             assert b'hearth_runtime_cold_starts_total{function="behaviour"} 1.0' in text
-            assert "FramesAnalysed" not in bench.log_file.read_text()
+            assert "FramesAnalysed" not in harness.log_file.read_text()
 
     asyncio.run(scenario())
 
 
 def test_a_time_out_is_logged_with_its_request() -> None:
     async def scenario() -> None:
-        async with started(spec(timeout_s=0.2)) as bench:
-            result = await bench.raw({"do": "sleep", "seconds": 5})
-            (error,) = [r for r in bench.records() if r["level"] == "ERROR"]
+        async with started(spec(timeout_s=0.2)) as harness:
+            result = await harness.raw({"do": "sleep", "seconds": 5})
+            (error,) = [r for r in harness.records() if r["level"] == "ERROR"]
             assert error["message"] == "Task timed out after 0.20 seconds"
             assert error["request_id"] == result.request_id
 
@@ -65,12 +65,12 @@ def test_a_time_out_is_logged_with_its_request() -> None:
 
 def test_what_is_written_while_importing_and_while_dying_is_kept() -> None:
     async def scenario() -> None:
-        async with started(spec(), spec("init_error")) as bench:
-            await bench.error("init_error")
-            result = await bench.raw({"do": "leave", "status": 1})
+        async with started(spec(), spec("init_error")) as harness:
+            await harness.error("init_error")
+            result = await harness.raw({"do": "leave", "status": 1})
             assert b"leaving\n" in result.log_tail
             await asyncio.sleep(0)
-            text = bench.log_file.read_text()
+            text = harness.log_file.read_text()
             assert "RuntimeError: no model here" in text
             assert '"stackTrace"' in text
             assert '"message": "leaving"' in text

@@ -44,12 +44,12 @@ def root(tmp_path: Path) -> Path:
 
 def test_an_idle_instance_is_replaced_at_once(root: Path) -> None:
     async def scenario() -> None:
-        async with started(greeter(), launcher=launcher(root)) as bench:
-            old = await bench.call("greeter")
-            await until(lambda: bench.engine.status()[0].state == "idle")
+        async with started(greeter(), launcher=launcher(root)) as harness:
+            old = await harness.call("greeter")
+            await until(lambda: harness.engine.status()[0].state == "idle")
             write(root, "new")
-            bench.engine.recycle()
-            assert (await bench.call("greeter"))["said"] == "new"
+            harness.engine.recycle()
+            assert (await harness.call("greeter"))["said"] == "new"
             assert not alive(old["pid"])
 
     asyncio.run(scenario())
@@ -57,12 +57,12 @@ def test_an_idle_instance_is_replaced_at_once(root: Path) -> None:
 
 def test_a_busy_instance_gives_its_answer_and_no_other(root: Path) -> None:
     async def scenario() -> None:
-        async with started(greeter(), launcher=launcher(root)) as bench:
-            running = asyncio.create_task(bench.call("greeter", seconds=0.5))
-            await until(lambda: bench.engine.status()[0].state == "busy")
-            waiting = asyncio.create_task(bench.call("greeter"))
+        async with started(greeter(), launcher=launcher(root)) as harness:
+            running = asyncio.create_task(harness.call("greeter", seconds=0.5))
+            await until(lambda: harness.engine.status()[0].state == "busy")
+            waiting = asyncio.create_task(harness.call("greeter"))
             write(root, "new")
-            bench.engine.recycle(["greeter"])
+            harness.engine.recycle(["greeter"])
             assert (await running)["said"] == "old"
             assert (await waiting)["said"] == "new"
 
@@ -73,11 +73,11 @@ def test_an_instance_that_starts_with_old_code_takes_no_event(root: Path) -> Non
     write(root, "old", begin="pathlib.Path('begun').touch(); time.sleep(0.5)")
 
     async def scenario() -> None:
-        async with started(greeter(), launcher=launcher(root)) as bench:
-            call = asyncio.create_task(bench.call("greeter"))
+        async with started(greeter(), launcher=launcher(root)) as harness:
+            call = asyncio.create_task(harness.call("greeter"))
             await until((root / "begun").exists)
             write(root, "new")
-            bench.engine.recycle()
+            harness.engine.recycle()
             assert (await call)["said"] == "new"
 
     asyncio.run(scenario())
@@ -87,12 +87,12 @@ def test_code_that_could_not_start_is_tried_again_without_a_pause(root: Path) ->
     write(root, "old", begin="raise RuntimeError('half written')")
 
     async def scenario() -> None:
-        async with started(greeter(), launcher=launcher(root)) as bench:
-            assert (await bench.error("greeter"))["errorMessage"] == "half written"
-            await until(lambda: bench.engine.status()[0].state == "backing_off")
+        async with started(greeter(), launcher=launcher(root)) as harness:
+            assert (await harness.error("greeter"))["errorMessage"] == "half written"
+            await until(lambda: harness.engine.status()[0].state == "backing_off")
             write(root, "new")
-            bench.engine.recycle()
-            assert (await bench.call("greeter"))["said"] == "new"
+            harness.engine.recycle()
+            assert (await harness.call("greeter"))["said"] == "new"
 
     asyncio.run(scenario())
 
@@ -101,30 +101,30 @@ def test_other_functions_keep_their_instances(root: Path) -> None:
     write(root, "old", name="other")
 
     async def scenario() -> None:
-        async with started(greeter(), greeter("other"), launcher=launcher(root)) as bench:
-            kept = await bench.call("other")
-            await bench.call("greeter")
-            bench.engine.recycle(["hearth-greeter"])
-            assert await bench.call("other") == kept
+        async with started(greeter(), greeter("other"), launcher=launcher(root)) as harness:
+            kept = await harness.call("other")
+            await harness.call("greeter")
+            harness.engine.recycle(["hearth-greeter"])
+            assert await harness.call("other") == kept
 
     asyncio.run(scenario())
 
 
 def test_a_name_that_is_no_function_recycles_nothing(root: Path) -> None:
     async def scenario() -> None:
-        async with started(greeter(), launcher=launcher(root)) as bench:
-            kept = await bench.call("greeter")
+        async with started(greeter(), launcher=launcher(root)) as harness:
+            kept = await harness.call("greeter")
             with pytest.raises(FunctionNotFound, match="gardener"):
-                bench.engine.recycle(["greeter", "gardener"])
-            assert await bench.call("greeter") == kept
+                harness.engine.recycle(["greeter", "gardener"])
+            assert await harness.call("greeter") == kept
 
     asyncio.run(scenario())
 
 
 def test_nothing_happens_to_functions_that_sleep(root: Path) -> None:
     async def scenario() -> None:
-        async with started(greeter(), launcher=launcher(root)) as bench:
-            bench.engine.recycle()
-            assert bench.engine.status()[0].state == "cold"
+        async with started(greeter(), launcher=launcher(root)) as harness:
+            harness.engine.recycle()
+            assert harness.engine.status()[0].state == "cold"
 
     asyncio.run(scenario())

@@ -16,7 +16,7 @@ from hearth_runtime.engine.functions import FunctionSpec
 from hearth_runtime.engine.reload import NO_BYTECODE, Reload
 from hearth_runtime.launchers.process import ProcessLauncher
 from hearth_runtime.observe.logs import LogStream
-from tests.support.engines import Bench, alive, started, until
+from tests.support.engines import Harness, alive, started, until
 from tests.support.stack_process import SMALL, small_stack
 
 HANDLER = """
@@ -46,40 +46,40 @@ def root(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def watched(root: Path) -> AsyncIterator[Bench]:
+async def watched(root: Path) -> AsyncIterator[Harness]:
     launcher = ProcessLauncher(root, NO_BYTECODE)
-    async with started(greeter("greeter"), greeter("other"), launcher=launcher) as bench:
-        logs = LogStream(bench.log_file)
-        reload = Reload(root, bench.engine, logs)
+    async with started(greeter("greeter"), greeter("other"), launcher=launcher) as harness:
+        logs = LogStream(harness.log_file)
+        reload = Reload(root, harness.engine, logs)
         reload.start()
         try:
             # Watching begins in a thread of its own.
             await asyncio.sleep(0.3)
-            yield bench
+            yield harness
         finally:
             await reload.stop()
             logs.close()
 
 
-def pids(bench: Bench) -> list[tuple[int, ...]]:
-    return [status.pids for status in bench.engine.status()]
+def pids(harness: Harness) -> list[tuple[int, ...]]:
+    return [status.pids for status in harness.engine.status()]
 
 
-async def both(bench: Bench) -> tuple[str, str]:
-    first, second = await asyncio.gather(bench.call("greeter"), bench.call("other"))
+async def both(harness: Harness) -> tuple[str, str]:
+    first, second = await asyncio.gather(harness.call("greeter"), harness.call("other"))
     return first, second
 
 
 def test_a_changed_function_answers_with_its_new_code_and_the_other_stays(root: Path) -> None:
     async def scenario() -> None:
-        async with watched(root) as bench:
-            assert await both(bench) == ("old!", "old!")
-            (changed,), (kept,) = pids(bench)
+        async with watched(root) as harness:
+            assert await both(harness) == ("old!", "old!")
+            (changed,), (kept,) = pids(harness)
             (root / "functions/greeter/main.py").write_text(HANDLER.format(word="new"))
             await until(lambda: not alive(changed))
-            assert await both(bench) == ("new!", "old!")
-            assert pids(bench)[1] == (kept,)
-            (record,) = [r for r in bench.records() if "code has changed" in r["message"]]
+            assert await both(harness) == ("new!", "old!")
+            assert pids(harness)[1] == (kept,)
+            (record,) = [r for r in harness.records() if "code has changed" in r["message"]]
             assert record["files"] == ["functions/greeter/main.py"]
             assert record["functions"] == ["hearth-greeter"]
 
@@ -88,12 +88,12 @@ def test_a_changed_function_answers_with_its_new_code_and_the_other_stays(root: 
 
 def test_a_changed_layer_is_everybodys(root: Path) -> None:
     async def scenario() -> None:
-        async with watched(root) as bench:
-            await both(bench)
-            before = pids(bench)
+        async with watched(root) as harness:
+            await both(harness)
+            before = pids(harness)
             (root / "layers/core/python/shared.py").write_text("WORD = '?'\n")
             await until(lambda: not any(alive(pid) for (pid,) in before))
-            assert await both(bench) == ("old?", "old?")
+            assert await both(harness) == ("old?", "old?")
 
     asyncio.run(scenario())
 
@@ -102,17 +102,17 @@ def test_a_function_that_cannot_be_imported_for_a_moment_is_mended_by_the_next_s
     root: Path,
 ) -> None:
     async def scenario() -> None:
-        async with watched(root) as bench:
+        async with watched(root) as harness:
             main = root / "functions/greeter/main.py"
-            await both(bench)
-            ((first,), _) = pids(bench)
+            await both(harness)
+            ((first,), _) = pids(harness)
             main.write_text("def lambda_handler(")
             await until(lambda: not alive(first))
-            error = await bench.error("greeter")
+            error = await harness.error("greeter")
             assert error["errorType"] == "Runtime.UserCodeSyntaxError"
             main.write_text(HANDLER.format(word="new"))
-            await until(lambda: len([r for r in bench.records() if "files" in r]) == 2)
-            assert await bench.call("greeter") == "new!"
+            await until(lambda: len([r for r in harness.records() if "files" in r]) == 2)
+            assert await harness.call("greeter") == "new!"
 
     asyncio.run(scenario())
 
@@ -138,13 +138,13 @@ def test_a_stack_watches_the_folder_of_its_handlers(tmp_path: Path) -> None:
 
 def test_files_that_are_no_python_change_nothing(root: Path) -> None:
     async def scenario() -> None:
-        async with watched(root) as bench:
-            await both(bench)
-            before = pids(bench)
+        async with watched(root) as harness:
+            await both(harness)
+            before = pids(harness)
             (root / "functions/greeter/notes.txt").write_text("x")
             (root / "functions/greeter/__pycache__").mkdir()
             (root / "functions/greeter/__pycache__/main.py").write_text("x")
             await asyncio.sleep(0.5)
-            assert pids(bench) == before
+            assert pids(harness) == before
 
     asyncio.run(scenario())

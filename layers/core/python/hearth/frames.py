@@ -1,7 +1,7 @@
 """How a camera frame is named in the bucket, and which job its key stands for.
 
-    frames/{camera_id}/{time}.jpg    one picture
-    frames/{camera_id}/{time}.end    the source has ended: no later picture follows
+    frames/{camera_id}/{time}.jpg    one image
+    frames/{camera_id}/{time}.end    the source has ended: no later image follows
 
 `time` is the UTC instant of capture as `YYYYmmddTHHMMSS.ffffffZ`. Every field has a fixed width, so
 the lexicographic order of one camera's keys, which is the order S3 lists them in, is the order of
@@ -49,7 +49,7 @@ class FrameRef:
     Attributes:
         camera_id: `[a-z0-9][a-z0-9_-]{0,62}`.
         captured_at: UTC, timezone-aware, microseconds.
-        kind: A picture, or the marker that ends a stream.
+        kind: An image, or the marker that ends a stream.
     """
 
     camera_id: str

@@ -29,7 +29,7 @@ NOWHERE = "01J00000000000000000000000"
 EVENTS = {f"gadget.{what}": ("analytics",) for what in ("created", "updated", "deleted")}
 
 
-class ResourceBench:
+class ResourceHarness:
     """A resource on a real database, as callers see it."""
 
     def __init__(self, db: Database, resource: Resource = GADGETS) -> None:

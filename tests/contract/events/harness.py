@@ -54,7 +54,7 @@ class MemoryPost(MemoryQueues):
 
 
 @dataclass
-class Town:
+class EventHarness:
     """Every subscriber, and the means to let them work."""
 
     db: Database
@@ -63,13 +63,13 @@ class Town:
     recorder: Recorder = field(default_factory=Recorder)
 
     def __post_init__(self) -> None:
-        self.ledger = self.ledger_of("town")
+        self.ledger = self.ledger_of("harness")
         self.stage = DetectionHarness(self.db, clock=self.clock, subscribers=SUBSCRIBERS)
         self.stage.ledger = self.ledger_of("detection")
         # The same bucket, which may be out of reach for one and not for the other.
         bucket = self.stage.store
         store = MemoryStore(bucket.objects, bucket.content_types, bucket.times)
-        self.bench = Harness(self.db, clock=self.clock, store=store, subscribers=SUBSCRIBERS)
+        self.reports = Harness(self.db, clock=self.clock, store=store, subscribers=SUBSCRIBERS)
         tasks = self.ledger_of("tasks")
         self.tasks = TaskService(tasks, UTC)
         channels = ChannelDirectory(parse_channels("http://localhost/a?name=a"), self.ledger)
@@ -80,7 +80,7 @@ class Town:
             "detection": self.stage.handler(),
             "notifications": make_notifications(self.ledger, planner, delivery),
             "reports": make_reports(
-                self.ledger_of("reports"), self.bench.worker, self.bench.delivery
+                self.ledger_of("reports"), self.reports.worker, self.reports.delivery
             ),
             "tasks": make_tasks(tasks, TaskWorker(self.tasks)),
         }
