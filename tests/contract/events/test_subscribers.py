@@ -62,7 +62,7 @@ def harness(
 def test_a_failing_subscriber_is_retried_then_listed_as_failed_and_affects_no_other(
     harness: EventHarness,
 ) -> None:
-    harness.bench.store.offline = True
+    harness.reports.store.offline = True
     harness.walk()
     harness.work()
     jobs = harness.jobs("safety.violation.detected")
@@ -82,7 +82,7 @@ def test_a_failing_subscriber_is_retried_then_listed_as_failed_and_affects_no_ot
     assert [one.id for one in harness.unfinished()] == [job.id]
     assert harness.jobs("safety.report.ready") == {}
     # A person sees it, mends the cause, and asks for another try.
-    harness.bench.store.offline = False
+    harness.reports.store.offline = False
     assert harness.retry(failed) == 200
     harness.work()
     assert harness.unfinished() == []
