@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from functions.detection.incidents.drawing import Caption
 from functions.detection.incidents.event import domain_event, incident_event
-from functions.detection.incidents.evidence import Caption, FaceFinder, render
+from functions.detection.incidents.evidence import FaceFinder, render
 from functions.detection.incidents.settle_jobs import prompt_job, watch_job
 from functions.detection.policy import CameraRules, EpisodeRules, Policy
 from functions.detection.repository.cameras import lock_camera

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Final
 
 Point = tuple[float, float]
+
+BORDER: Final = 0.02
+"""A corner so near the border of the image was meant to lie on it, as a fraction of its sides."""
 
 
 def contains(polygon: Sequence[Point], point: Point) -> bool:
@@ -24,6 +28,21 @@ def contains(polygon: Sequence[Point], point: Point) -> bool:
             inside = not inside
         previous = corner
     return inside
+
+
+def snap_to_border(polygon: Sequence[Point]) -> tuple[Point, ...]:
+    """The polygon with the corners near the image's border on it.
+
+    Nobody draws the last pixel row, and the feet of whoever stands nearest to the camera are there.
+    """
+    snapped = tuple((_snap(x), _snap(y)) for x, y in polygon)
+    # A thin strip along the border would vanish.
+    return snapped if abs(signed_area(snapped)) >= abs(signed_area(polygon)) else tuple(polygon)
+
+
+def _snap(value: float) -> float:
+    # 1 - 0.98 is a little more than 0.02 in floating point.
+    return float(round(value)) if abs(value - round(value)) <= BORDER + 1e-9 else value
 
 
 def is_simple(polygon: Sequence[Point]) -> bool:

@@ -21,7 +21,7 @@ from typing import Final
 
 from functions.detection.judging.association import REGIONS, Box, Person, overlap
 from functions.detection.judging.equipment import RESTRICTED, VIOLATION_OF, Item, Vocabulary
-from functions.detection.judging.polygons import Point, contains
+from functions.detection.judging.polygons import Point, contains, snap_to_border
 
 INFERRED: Final = 0.8
 """How often "none found" is taken to be right on a well visible person. An assumption: the detector
@@ -179,7 +179,7 @@ def is_in_area(person: Person, area: Area, size: tuple[int, int]) -> bool:
     x, y = person.foot
     # A box may end a little outside the image; the foot is then on its edge.
     relative = min(max(x / size[0], 0.0), 1.0), min(max(y / size[1], 0.0), 1.0)
-    return contains(area.polygon, relative)
+    return contains(snap_to_border(area.polygon), relative)
 
 
 def judge_item(

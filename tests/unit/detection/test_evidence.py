@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from functions.detection.incidents.evidence import Caption, blur_faces, render
+from functions.detection.incidents.drawing import Caption
+from functions.detection.incidents.evidence import blur_faces, render
 from functions.detection.incidents.settling import face_settings
 from hearth.errors import ModelFailed
 from hearth_vision.detections import Detections
@@ -39,7 +40,7 @@ RESULT = {
             "confidence": 0.9,
             "bbox": [30, 20, 80, 150],
             "violations": [
-                {"zone": None, "class_name": "no_helmet", "confidence": 0.7, "inferred": False}
+                {"zone": "yard", "class_name": "no_helmet", "confidence": 0.7, "inferred": False}
             ],
         }
     ],
@@ -156,3 +157,42 @@ def test_evidence_notes_a_missing_face_detector() -> None:
         "Faces are not blurred: no face detector is at hand",
     )
     assert face_settings(False, broken) == (None, "Faces are not blurred: BLUR_FACES is off")
+
+
+def colour_at(zone: str | None, point: tuple[int, int]) -> tuple[int, int, int]:
+    caption = Caption(**{**CAPTION.__dict__, "zone": zone})
+    image = opened(render(np.zeros((540, 960, 3), np.uint8), RESULT, None, caption, None).jpeg)
+    return image.getpixel(point)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("zone", "is_red"), [("yard", True), ("crane", False), (None, False)])
+def test_only_what_breaks_the_incident_s_own_zone_is_red(zone: str | None, is_red: bool) -> None:
+    for point in ((31, 100), (41, 30)):
+        red, green, _ = colour_at(zone, point)
+        assert (red > 150 and green < 90) is is_red
+
+
+def test_a_head_is_not_covered_by_the_label_of_whoever_stands_at_the_upper_edge() -> None:
+    frame = np.full((540, 960, 3), 255, np.uint8)
+    result = {"detections": [], "persons": [{**RESULT["persons"][0], "bbox": [400, 0, 500, 300]}]}  # type: ignore[dict-item]
+    image = opened(render(frame, result, None, CAPTION, None).jpeg)
+    head = np.asarray(image)[8:90, 408:492]
+    assert head.min() > 240
+
+
+def test_a_label_without_a_place_stands_below_the_image() -> None:
+    frame = np.full((540, 960, 3), 255, np.uint8)
+    result = {"detections": [], "persons": [{**RESULT["persons"][0], "bbox": [0, 0, 960, 540]}]}  # type: ignore[dict-item]
+    image = opened(render(frame, result, None, CAPTION, None).jpeg)
+    assert np.asarray(image)[12:528, 12:948].min() > 240
+    plain = opened(render(frame, EMPTY, None, CAPTION, None).jpeg)
+    assert image.height > plain.height
+
+
+def test_a_face_that_was_found_is_covered_by_no_label() -> None:
+    # The face of somebody else, right above the person, where the label would stand.
+    frame = np.full((540, 960, 3), 255, np.uint8)
+    result = {"detections": [], "persons": [{**RESULT["persons"][0], "bbox": [400, 200, 500, 500]}]}  # type: ignore[dict-item]
+    faces = OneFace((540, 960), (380, 120, 620, 198))
+    image = opened(render(frame, result, None, CAPTION, faces).jpeg)
+    assert np.asarray(image)[122:190, 384:616].min() > 240

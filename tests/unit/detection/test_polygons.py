@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.detection.judging.polygons import Point, contains, is_simple, signed_area
+from functions.detection.judging.polygons import (
+    Point,
+    contains,
+    is_simple,
+    signed_area,
+    snap_to_border,
+)
 
 SQUARE = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]
 HOLLOW = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.3), (0.0, 1.0)]
@@ -57,3 +63,14 @@ def test_the_centre_of_every_triangle_is_inside_it(corners: list[Point]) -> None
         assert is_simple(corners)
         assert contains(corners, centre)
         assert contains(corners[::-1], centre)
+
+
+def test_corners_near_the_border_lie_on_it() -> None:
+    drawn = [(0.55, 0.4), (0.98, 0.4), (0.985, 0.98), (0.5, 0.979)]
+    assert snap_to_border(drawn) == ((0.55, 0.4), (1.0, 0.4), (1.0, 1.0), (0.5, 0.979))
+    assert snap_to_border([(0.02, 0.01), (0.5, 0.0), (0.3, 0.3)])[0] == (0.0, 0.0)
+
+
+def test_a_strip_along_the_border_does_not_vanish() -> None:
+    strip = [(0.1, 0.985), (0.9, 0.985), (0.9, 0.995), (0.1, 0.995)]
+    assert snap_to_border(strip) == tuple(strip)

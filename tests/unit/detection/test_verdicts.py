@@ -250,3 +250,18 @@ def test_a_frame_result_is_plain_data_with_observations_by_zone() -> None:
     [seen] = frame.observations[None]
     assert (seen.class_name, seen.score, seen.person) == ("restricted_zone", 0.8765, 1)
     assert frame.result["persons"][0]["findings"][0]["state"] == "indeterminate"
+
+
+def test_feet_below_the_lowest_drawn_edge_are_in_a_zone_that_reaches_it() -> None:
+    policy = """
+defaults: {required: []}
+cameras:
+  gate:
+    zones:
+      - name: crane
+        polygon: [[0.2, 0.4], [0.8, 0.4], [0.8, 0.98], [0.2, 0.98]]
+        restricted: true
+"""
+    at_the_border = (200.0, 100.0, 300.0, 480.0)
+    [judged] = Found().add("Person", at_the_border).judged(policy)
+    assert judged.zones == ("crane",)
