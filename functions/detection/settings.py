@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -15,13 +16,16 @@ class Settings(CoreSettings):
     model_path: str = ""
     """ONNX file, folder of a registry of models, or s3://bucket/models. Empty, or a folder in
     which nothing is promoted, means what is promoted under models/ of the bucket; and while nothing
-    is, OpenCV's HOG people detector, which every answer then names."""
+    is, the model that Hearth brings, which every answer then names."""
+    default_models: Path = Path("models")
+    """Folder of the models that Hearth brings, relative to the folder of the code."""
     model_classes: str = ""
     """A file with one class name a line, or the names themselves separated by commas."""
     model_backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
     model_cache: str = ""
     """Folder for compiled models. Empty is a private one among temporary files, `off` is none."""
-    confidence_threshold: float = Field(0.5, gt=0, le=1)
+    confidence_threshold: float | None = Field(None, gt=0, le=1)
+    """None is 0.5, and of the model that Hearth brings its own threshold."""
     iou_threshold: float = Field(0.45, gt=0, le=1)
     max_detections: int = Field(50, ge=1, le=1000)
     threads: int | None = Field(None, ge=1, le=256)

@@ -103,6 +103,7 @@ def detector_config(settings: Settings) -> DetectorConfig:
         ModelFailed: the class names cannot be read.
     """
     return DetectorConfig(
+        default_models=settings.default_models,
         classes=class_names(settings.model_classes),
         backend=settings.model_backend,
         confidence=settings.confidence_threshold,

@@ -51,7 +51,7 @@ def test_a_run_without_a_source_ends_with_an_incident_report(tmp_path: Path) -> 
         assert Path(incident["evidence_file"]).read_bytes()[:2] == b"\xff\xd8"
         text = text_of(incident["report"])
         assert incident["incident_id"] in text
-        assert "opencv-hog-haar" in text
+        assert "pedestrian-ssdlite" in text
         assert "FALLBACK" in text
         assert "the model has no class for it" in text
         assert pictures_in(incident["report"]) == 1

@@ -65,8 +65,9 @@ def test_the_classic_builder_understands_it(folder: str) -> None:
 @pytest.mark.parametrize("folder", EVERY)
 def test_everything_comes_from_one_base_image(folder: str) -> None:
     sources = [rest for word, rest in instructions(EVERY[folder]) if word == "FROM"]
-    # The text model is made in a stage of its own.
-    models = [f"{BASE} AS models"] if folder == "functions/embeddings" else []
+    # Models are made in a stage of its own.
+    has_models = folder in ("functions/detection", "functions/embeddings")
+    models = [f"{BASE} AS models"] if has_models else []
     assert sources == [
         f"{BASE} AS dependencies",
         "dependencies AS code",
@@ -84,7 +85,7 @@ def test_what_changes_often_is_copied_last(name: str) -> None:
     seldom, often = ["/var/runtime/", "/opt/python"], ["/var/task/functions"]
     layers = ["/var/task/hearth"]
     if name == "detection":
-        layers = ["/models/", *layers, "/var/task/hearth_vision"]
+        layers = ["/var/task/models", "/models/", *layers, "/var/task/hearth_vision"]
     if name == "embeddings":
         layers = ["/var/task/models", "/models/", *layers, "/var/task/hearth_text"]
     if name == "reports":

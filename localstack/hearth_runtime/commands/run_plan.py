@@ -22,9 +22,9 @@ PHOTOGRAPH_LOOPS = 3
 PHOTOGRAPH_FPS = 1.0
 
 BUILT_IN = (
-    "No model was named, so the detectors built into OpenCV look for people and faces. They find "
-    "upright, mostly whole people and frontal faces, and miss many; they know no helmets, vests, "
-    "goggles, gloves or boots, so these stay indeterminate and only restricted zones are judged."
+    "No model was named, so the person detector that Hearth brings looks for people. It knows no "
+    "helmets, vests, goggles, gloves or boots, so these stay indeterminate and only restricted "
+    "zones are judged. YOLOX's official release (Apache-2.0) finds more people: --model FILE."
 )
 
 

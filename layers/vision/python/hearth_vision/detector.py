@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from hearth_vision.detections import Detections
 from hearth_vision.images import Bgr
@@ -20,26 +20,30 @@ class DetectorConfig:
 
     Attributes:
         model_path: ONNX file of a YOLOv8, YOLO11 or YOLOX detector, or the folder of a registry of
-            models; None means OpenCV's HOG.
+            models; None means `default_models`.
         classes: Class names in the model's order; empty means those in the file's metadata.
         backend: Inference runtime. `auto` is OpenVINO where it is installed and compiles the graph.
-        confidence: Detections that score lower are dropped, 0..1.
+        confidence: Detections that score lower are dropped, 0..1; None means 0.5, and of the model
+            that Hearth brings its own threshold.
         iou: Overlap from which the lower of two boxes of one class is dropped, 0..1.
         max_detections: At most so many for one image, the highest scores.
         threads: Threads for one inference; None means this process's share of the processors.
         precision: Precision of the arithmetic, where the backend has a choice.
         cache: Folder for compiled programs, this user's alone; None keeps none.
+        default_models: Folder with the model that Hearth brings; where it is not, OpenCV's HOG
+            stands in.
     """
 
     model_path: Path | None = None
     classes: tuple[str, ...] = ()
     backend: Backend = "auto"
-    confidence: float = 0.5
+    confidence: float | None = None
     iou: float = 0.45
     max_detections: int = 50
     threads: int | None = None
     precision: Precision = "auto"
     cache: Path | None = None
+    default_models: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class DetectorInfo:
     Attributes:
         name: The model's file name without its suffix, or the method.
         sha256: Of the model file, hexadecimal; None without a file.
-        method: `yolov8-onnx`, `yolox-onnx` or `opencv-hog`.
+        method: `yolov8-onnx`, `yolox-onnx`, `ssdlite-onnx`, `opencv-hog`, …
         backend: `onnxruntime`, `openvino` or `opencv`.
         detail: Backend version, precision, threads and processor features, for people.
         classes: Class names; `Detections.class_ids` index them.
@@ -78,6 +82,9 @@ class DetectorInfo:
     model_id: str | None = None
     variant: str = "original"
     precision: str | None = None
+
+
+DEFAULT_CONFIDENCE: Final = 0.5
 
 
 class Detector(Protocol):

