@@ -72,7 +72,7 @@ class Evidence(_Frozen):
     key: str
     sha256: str
     faces_blurred: int | None
-    blur_method: Literal["opencv-haar"] | None
+    blur_method: Literal["centerface-onnx", "opencv-haar"] | None
     note: str | None
 
 

@@ -32,7 +32,7 @@ from hearth.logging import emit
 from hearth.retention import PRUNE, Retention
 from hearth_vision.backends.compile_cache import default_folder
 from hearth_vision.detector import DetectorConfig
-from hearth_vision.faces import HaarFaces
+from hearth_vision.faces import HaarFaces, load_center_face
 from hearth_vision.images import ImageLimits
 from hearth_vision.loading import class_names
 
@@ -57,7 +57,11 @@ def build(platform: Platform, settings: Settings) -> Consumer:
 
     @cache
     def evidence() -> EvidenceSettings:
-        faces, note = face_settings(settings.blur_faces, HaarFaces)
+        faces, note = face_settings(
+            settings.blur_faces,
+            lambda: load_center_face(settings.default_models, settings.threads),
+            HaarFaces,
+        )
         names = Site(
             site_name=settings.site_name,
             site_location=settings.site_location,

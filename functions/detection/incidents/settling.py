@@ -235,7 +235,7 @@ class SettleService:
             key=key,
             sha256=sha256,
             faces_blurred=drawn.faces_blurred,
-            blur_method="opencv-haar" if settings.faces is not None else None,
+            blur_method=settings.faces.method if settings.faces is not None else None,
             note=settings.faces_note,
         )
 
@@ -246,13 +246,14 @@ def _have_same_content(a: Row[Any], b: Row[Any]) -> bool:
 
 
 def face_settings(
-    blur: bool, load: Callable[[], FaceFinder]
+    blur: bool, *loaders: Callable[[], FaceFinder]
 ) -> tuple[FaceFinder | None, str | None]:
-    """The face detector and None, or None and why faces are not blurred."""
+    """The first face detector that can be loaded and None, or None and why none is blurred."""
     if not blur:
         return None, "Faces are not blurred: BLUR_FACES is off"
-    try:
-        return load(), None
-    except HearthError as error:
-        logger.warning("no face detector", reason=error.message)
-        return None, "Faces are not blurred: no face detector is at hand"
+    for load in loaders:
+        try:
+            return load(), None
+        except HearthError as error:
+            logger.warning("a face detector is not used", reason=error.message)
+    return None, "Faces are not blurred: no face detector is at hand"

