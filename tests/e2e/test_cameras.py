@@ -73,7 +73,7 @@ def test_a_home_adds_cameras_and_an_incident_arises_though_one_is_broken(
         shown = hearth("status", data=data).out + hearth("cameras", "list", data=data).out
         assert "yard" in shown
         tried = hearth("cameras", "test", "gate", "--json", data=data).json()
-        assert (tried["ok"], tried["width"], tried["codec"]) == (True, 320, "MJPG")
+        assert (tried["ok"], tried["width"], tried["codec"]) == (True, 320, "mjpeg")
         failed = hearth("cameras", "test", "yard", "--timeout", "2", "--json", data=data)
         assert (failed.code, failed.json()["ok"]) == (1, False)
 

@@ -121,7 +121,7 @@ def associate(found: Boxes, words: Vocabulary, size: tuple[int, int]) -> list[Pe
     """People on one frame with their equipment, from left to right.
 
     A box that shows that an item is missing implies a person: where no person's box fits, one is
-    made from it.
+    made from it. So does a helmet, where the model has no class for people.
 
     Args:
         found: The frame's detections; classes without a role are skipped.
@@ -142,13 +142,21 @@ def associate(found: Boxes, words: Vocabulary, size: tuple[int, int]) -> list[Pe
         else:
             things.append(Found(index, role.item, role.present, float(score), box))
     loose = _assign(people, things)
-    while missing := [thing for thing in loose if not thing.present]:
+    while missing := [thing for thing in loose if implies_person(thing, words)]:
         first = min(missing, key=lambda t: (_IMPLIES.index(t.item), -t.score, t.box))
         person = Person(_implied_box(first, size), first.score, None, [first])
         people.append(person)
         rest = [thing for thing in loose if thing is not first]
         loose = _assign([person], rest)
     return sorted(people, key=lambda p: (p.box, -p.score, p.detection is None))
+
+
+def implies_person(thing: Found, words: Vocabulary) -> bool:
+    """Whether a box that nobody's box fits is a person's: of a bare head, say.
+
+    A helmet alone may lie on a shelf; where the model knows no people, every head is one.
+    """
+    return not thing.present or (not words.people and thing.item is Item.HELMET)
 
 
 # Heads first: the rest of the body is best inferred from them.

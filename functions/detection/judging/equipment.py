@@ -1,17 +1,16 @@
-"""Names of protective equipment, and the role of each model class.
+"""Protective equipment, and the role of each model class.
 
-Models name the same things differently (`helmet`, `Hardhat`; `no_helmet`, `NO-Hardhat`). Everything
-behind this module speaks of five items and of whether a box shows one worn or shows one missing.
+Everything behind this module speaks of five items and of whether a box shows one worn or missing.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Final
+
+from hearth_vision.class_meaning import Meaning, Thing, meaning_of, meanings_of
 
 
 class Item(StrEnum):
@@ -54,24 +53,6 @@ REGULATIONS: Final[dict[str, str | None]] = {
     RESTRICTED: None,
 }
 
-_PERSON: Final = frozenset({"person", "worker", "people", "pedestrian"})
-_ITEMS: Final[dict[str, Item]] = {
-    "helmet": Item.HELMET,
-    "hardhat": Item.HELMET,
-    "hard_hat": Item.HELMET,
-    "safety_helmet": Item.HELMET,
-    "vest": Item.VEST,
-    "safety_vest": Item.VEST,
-    "goggle": Item.GOGGLES,
-    "goggles": Item.GOGGLES,
-    "safety_goggles": Item.GOGGLES,
-    "glove": Item.GLOVES,
-    "gloves": Item.GLOVES,
-    "boot": Item.BOOTS,
-    "boots": Item.BOOTS,
-    "safety_boots": Item.BOOTS,
-}
-
 
 @dataclass(frozen=True)
 class Role:
@@ -79,20 +60,6 @@ class Role:
 
     item: Item | None
     present: bool = True
-
-
-@cache
-def role_of(class_name: str) -> Role | None:
-    """The role of one model class, or None for a class without one (face, mask, car)."""
-    name = re.sub(r"[\s\-]+", "_", class_name.strip().lower())
-    if name in _PERSON:
-        return Role(None)
-    if name in _ITEMS:
-        return Role(_ITEMS[name])
-    for prefix in ("no_", "without_"):
-        if name.startswith(prefix) and name.removeprefix(prefix) in _ITEMS:
-            return Role(_ITEMS[name.removeprefix(prefix)], present=False)
-    return None
 
 
 @dataclass(frozen=True)
@@ -106,7 +73,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, class_names: Sequence[str]) -> Vocabulary:
-        roles = tuple(role_of(name) for name in class_names)
+        roles = tuple(_role(meaning) for meaning in meanings_of(class_names))
         known = [role for role in roles if role is not None]
         return cls(
             roles=roles,
@@ -114,3 +81,19 @@ class Vocabulary:
             missing=frozenset(role.item for role in known if role.item and not role.present),
             people=any(role.item is None for role in known),
         )
+
+
+def role_of(class_name: str) -> Role | None:
+    """The role of a class on a stored frame, on which a head is a bare one; None for no role."""
+    meaning = meaning_of(class_name)
+    if meaning is not None and meaning.thing is Thing.HEAD:
+        return Role(Item.HELMET, present=False)
+    return _role(meaning)
+
+
+def _role(meaning: Meaning | None) -> Role | None:
+    if meaning is None or meaning.thing is Thing.HEAD:
+        return None
+    if meaning.thing is Thing.PERSON:
+        return Role(None)
+    return Role(Item(meaning.thing.value), meaning.present)

@@ -177,3 +177,12 @@ def test_a_helmet_on_two_heads_in_one_place_is_given_to_one_and_in_doubt_for_the
     left, right = found.add("helmet", moved(HEAD, dx=1)).people()
     assert (len(left.equipment), len(left.doubtful)) == (1, 0)
     assert (len(right.equipment), len(right.doubtful)) == (0, 1)
+
+
+def test_where_a_model_knows_no_people_every_head_is_one() -> None:
+    for names, expected in (
+        (("helmet", "head"), [True, False]),
+        (("helmet", "head", "person"), [False]),
+    ):
+        found = Found(names).add("helmet", HEAD).add("head", moved(HEAD, dx=200))
+        assert [person.equipment[0].present for person in found.people()] == expected

@@ -8,6 +8,7 @@ from hearth.errors import ModelFailed
 from hearth_models.files import file_record
 from hearth_models.record import DIGEST_SIGNS, MAX_LICENCE, UNKNOWN_LICENCE, ModelRecord
 from hearth_vision.backends.onnx_runtime import leaves_size_free
+from hearth_vision.class_meaning import what_is_missing
 from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.detector import DetectorConfig
 from hearth_vision.loading import load_detector
@@ -62,6 +63,7 @@ def admit(
             f"the {len(classes)} class names given differ from the {len(file.classes)} in the file;"
             f" those given are used"
         )
+    warnings += what_is_missing(detector.info.classes)
     if detector.info.method == EndToEndDecoder.method:
         warnings.append(
             "its suppression is inside the graph: on test images it shows neither its scores nor "

@@ -26,6 +26,7 @@ from hearth_models.record import (
     VariantRecord,
 )
 from hearth_models.registry import Registry, utc_text
+from hearth_vision.class_meaning import Meaning, Thing, meaning_of
 from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
@@ -39,7 +40,6 @@ MIN_FRAMES: Final = 20
 CONFIDENCE: Final = 0.5
 """The detector's default, so that variants are compared at the threshold in use."""
 
-PERSON: Final = frozenset({"person", "people", "worker"})
 ROUNDS: Final = 3
 MAX_DETECTIONS: Final = 300
 _FORMS: Final = {
@@ -129,8 +129,9 @@ def load_original(path: Path, record: ModelRecord, confidence: float) -> Detecto
 
 def person_class(record: ModelRecord) -> int | None:
     """The class of people, if there is one."""
-    found = [i for i, name in enumerate(record.classes) if name.casefold() in PERSON]
-    return found[0] if found else None
+    person = Meaning(Thing.PERSON)
+    meanings = (meaning_of(name) for name in record.classes)
+    return next((number for number, found in enumerate(meanings) if found == person), None)
 
 
 def relative_speed(exact: Detector, other: Detector, images: Sequence[Bgr]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from hearth.errors import InvalidInput, ModelFailed
@@ -9,21 +10,25 @@ from hearth_vision.detector import Detector, DetectorConfig
 
 
 def class_names(setting: str) -> tuple[str, ...]:
-    """Names from a setting: a file with one a line, or the names separated by commas.
+    """Names from a setting: a file or the text itself, one a line, separated by commas, or JSON.
+
+    JSON is a list of names, or an object of indices or names; a byte order mark and quotes around a
+    name are left out.
 
     Raises:
         ModelFailed: The file cannot be read, or a name is empty or given twice.
     """
     path = Path(setting.strip())
     text = setting
-    if setting.strip() and "," not in setting and path.is_file():
+    if setting.strip() and not setting.strip().startswith(("{", "[")) and _is_file(path):
         try:
-            text = path.read_text(encoding="utf-8").replace("\n", ",").strip().rstrip(",")
+            text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ModelFailed(f"class names {path} cannot be read: {error}") from error
-    if not text.strip():
+    text = text.removeprefix("\ufeff").strip()
+    if not text:
         return ()
-    names = tuple(name.strip() for name in text.split(","))
+    names = _from_json(text) if text.startswith(("{", "[")) else _separated(text)
     if "" in names:
         raise ModelFailed(f"class name {names.index('') + 1} of {len(names)} is empty")
     for name in names:
@@ -32,6 +37,41 @@ def class_names(setting: str) -> tuple[str, ...]:
         if "/" in name:
             raise ModelFailed(f"class names {name!r} is neither a file nor a class name")
     return names
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False  # a long list of names is no path
+
+
+def _separated(text: str) -> tuple[str, ...]:
+    lines = text.replace("\n", ",").rstrip(",").split(",")
+    return tuple(line.strip().strip("\"'").strip() for line in lines)
+
+
+def _from_json(text: str) -> tuple[str, ...]:
+    """Names of `["a", "b"]`, `{"0": "a", "1": "b"}` or `{"a": 0, "b": 1}`.
+
+    Raises:
+        ModelFailed: It is none of these.
+    """
+    try:
+        found = json.loads(text)
+        if isinstance(found, dict):
+            pairs = [
+                (int(value), key) if isinstance(value, int) else (int(key), value)
+                for key, value in found.items()
+            ]
+            if sorted(index for index, _ in pairs) != list(range(len(pairs))):
+                raise ModelFailed(f"class names: the indices do not run from 0 to {len(pairs) - 1}")
+            found = [name for _, name in sorted(pairs)]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ModelFailed(f"class names are not valid JSON: {error}") from error
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ModelFailed("class names in JSON must be a list of names or an object of them")
+    return tuple(name.strip() for name in found)
 
 
 def load_detector(config: DetectorConfig) -> Detector:
