@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -20,6 +21,7 @@ from hearth.parsing import parse_model
 
 QUEUE = "analytics"
 _SOURCE = "/hearth/"
+_log = logging.getLogger(__name__)
 
 
 class CloudEvent(BaseModel):
@@ -48,12 +50,18 @@ class EventWorker:
             except InvalidInput as error:
                 yield job, Failed(error)
             else:
-                yield job, Done(partial(_write, row=row))
+                yield job, Done(None if row is None else partial(_write, row=row))
 
-    def _row(self, payload: Mapping[str, Any]) -> EventRow:
+    def _row(self, payload: Mapping[str, Any]) -> EventRow | None:
+        """None for an event of a time that no query reaches, as of a recording with a wrong date.
+
+        Raises:
+            InvalidInput: It is not a CloudEvent.
+        """
         event = parse_model(CloudEvent, payload, "the CloudEvent")
         if not EARLIEST <= event.time < LATEST:
-            raise InvalidInput(f"the event's time {event.time.isoformat()} is out of range")
+            _log.warning("event %s is not counted: %s is out of range", event.id, event.time)
+            return None
         return EventRow(
             key=f"{event.source}/{event.type}/{event.id}",
             event_type=event.type,

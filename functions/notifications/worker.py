@@ -41,8 +41,7 @@ from functions.notifications.repository.notifications import add_notification
 from functions.notifications.repository.retention import delete_expired
 from functions.notifications.schemas import DigestJob
 from functions.notifications.stored_channels import ChannelDirectory
-from hearth.errors import InvalidInput
-from hearth.ids import format_time, ulid_from, utc_now
+from hearth.ids import ulid_from, utc_now
 from hearth.ledger.consumer import Done, Outcome
 from hearth.ledger.events import Event, received
 from hearth.ledger.ledger import Job, NewJob, UnitOfWork
@@ -189,15 +188,8 @@ class NotificationPlanner:
 
 
 def notification_id_of(event: Event) -> str:
-    """Return the id of an event's notification: deterministic, and sorted by the event's time.
-
-    Raises:
-        InvalidInput: The event's time is out of range.
-    """
-    try:
-        return ulid_from(event.time, event.type, event.id)
-    except ValueError as error:
-        raise InvalidInput(f"the event's time {format_time(event.time)} is out of range") from error
+    """Return the id of an event's notification: deterministic, and sorted by the event's time."""
+    return ulid_from(event.time, event.type, event.id)
 
 
 def digest_id(channel: str, until: datetime) -> str:

@@ -39,11 +39,15 @@ def test_ulids_sort_by_their_time() -> None:
     assert ulid_from(WHEN, "a")[:10] == ulid_from(WHEN, "b")[:10]
 
 
-def test_a_ulid_needs_a_time_that_it_can_hold() -> None:
+def test_a_ulid_needs_a_time_with_a_zone() -> None:
     with pytest.raises(ValueError, match="timezone-aware"):
         ulid_from(WHEN.replace(tzinfo=None))
-    with pytest.raises(ValueError, match="1969"):
-        ulid_from(datetime(1969, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("year", [1, 1969, 1970])
+def test_a_time_before_1970_has_a_ulid_that_begins_as_1970_does(year: int) -> None:
+    assert ulid_from(datetime(year, 1, 1, tzinfo=UTC), "gate")[:10] == "0" * 10
+    assert len(ulid_from(datetime(9999, 12, 31, tzinfo=UTC))) == 26
 
 
 def test_a_new_ulid_is_unique() -> None:

@@ -32,28 +32,25 @@ def new_ulid() -> str:
 def ulid_from(when: datetime, *parts: str) -> str:
     """The same id for the same facts, so that a repeat finds what the first run made.
 
-    48 bits of `when` in ms since 1970, then 80 bits of sha256 over `parts`.
+    48 bits of `when` in ms since 1970, then 80 bits of sha256 over `parts`. A ULID holds no
+    earlier time: those of a recording whose date is older begin as 1970 does.
 
     Raises:
-        ValueError: `when` is naive or before 1970.
+        ValueError: `when` is naive.
     """
     if when.tzinfo is None:
         raise ValueError(f"a timezone-aware time is needed, got {when!r}")
-    milliseconds = (when - _EPOCH) // timedelta(milliseconds=1)
+    milliseconds = max(0, (when - _EPOCH) // timedelta(milliseconds=1))
     # JSON keeps ("a", "bc") and ("ab", "c") apart.
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
-    try:
-        time_part = milliseconds.to_bytes(6, "big")
-    except OverflowError as error:
-        raise ValueError(f"{when.isoformat()} lies outside what a ULID can hold") from error
-    return str(ULID.from_bytes(time_part + digest[:10]))
+    return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + digest[:10]))
 
 
 def first_ulid(when: datetime) -> str:
     """The first id of a millisecond: those that are less were made before it, by `ulid_from`.
 
     Raises:
-        ValueError: `when` is naive or before 1970.
+        ValueError: `when` is naive.
     """
     return ulid_from(when)[:10] + "0" * 16
 
