@@ -219,6 +219,12 @@ class CameraRules(BaseModel):
     region: Region | None
     zones: tuple[Zone, ...]
 
+    @property
+    def required_anywhere(self) -> tuple[Item, ...]:
+        """Equipment that the whole image or one of its zones asks for."""
+        asked = {*self.required, *(item for zone in self.zones for item in zone.required or ())}
+        return tuple(item for item in Item if item in asked)
+
     def view(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """The region in an image of (width, height): x1, y1, x2, y2 in whole pixels."""
         width, height = size

@@ -23,7 +23,7 @@ from functions.detection.intake.admission import Admission
 from functions.detection.intake.frame_batch import FrameBatch, LoadedFrame
 from functions.detection.intake.loading import FrameLoader
 from functions.detection.judging.assessment import FrameResult, assess
-from functions.detection.policy import Policy
+from functions.detection.policy import CameraRules, Policy
 from functions.detection.schemas import DropReason
 from hearth.db import encode_json
 from hearth.errors import HearthError
@@ -33,6 +33,7 @@ from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone
 from hearth.ledger.ledger import Job, Ledger, NewJob, UnitOfWork
 from hearth.logging import logger
 from hearth.storage import ObjectStore
+from hearth_vision.class_meaning import what_is_missing
 from hearth_vision.detections import Detections
 from hearth_vision.detector import Detector, DetectorInfo
 from hearth_vision.images import ImageLimits
@@ -93,7 +94,8 @@ class FrameWorker:
         results = self._assess(batch.loaded, found, detector.info.classes)
         self._report(batch, results, elapsed_ms)
         self._record_failures(batch.failed)
-        writer = BatchWriter(self._ledger, policy, model_record(detector.info), results, self._now)
+        model = partial(model_record, detector.info)
+        writer = BatchWriter(self._ledger, policy, model, results, self._now)
         for loaded, result in zip(batch.loaded, results, strict=True):
             yield loaded.frame.job, Done(writer.write_once(result))
         yield from self._outcomes(batch)
@@ -192,7 +194,7 @@ class BatchWriter:
         self,
         ledger: Ledger,
         policy: Policy,
-        model: ModelRecord,
+        model: Callable[[CameraRules], ModelRecord],
         results: Sequence[FrameResult],
         now: Callable[[], datetime],
     ) -> None:
@@ -223,8 +225,11 @@ class BatchWriter:
         now = self._now()
         # In one order everywhere, or two transactions could wait for each other.
         for camera_id in sorted(by_camera):
-            rules = self._policy.rules(camera_id).episode
-            jobs += record_frames(work.tx, camera_id, by_camera[camera_id], self._model, rules, now)
+            rules = self._policy.rules(camera_id)
+            model = self._model(rules)
+            jobs += record_frames(
+                work.tx, camera_id, by_camera[camera_id], model, rules.episode, now
+            )
         self._ledger.hasten(work.tx, due_watches(jobs, now), now)
         work.add(*jobs)
 
@@ -233,8 +238,13 @@ def _count_dropped(camera_id: str, reason: DropReason, work: UnitOfWork) -> None
     record_dropped(work.tx, camera_id, reason)
 
 
-def model_record(info: DetectorInfo) -> ModelRecord:
-    """What is stored of a model; the id is a digest, so the same model is stored once."""
+def model_record(info: DetectorInfo, rules: CameraRules) -> ModelRecord:
+    """What is stored of a model; the id is a digest, so the same model is stored once.
+
+    Its notes also say what a camera's rules ask and the model cannot show.
+    """
+    # What the model that Hearth brings does not know stands in its own notes.
+    problems = [] if info.fallback else what_is_missing(info.classes, rules.required_anywhere)
     body: Mapping[str, Any] = {
         "name": info.name,
         "sha256": info.sha256,
@@ -248,6 +258,6 @@ def model_record(info: DetectorInfo) -> ModelRecord:
         "confidence": info.confidence,
         "iou": info.iou,
         "fallback": info.fallback,
-        "notes": list(info.notes),
+        "notes": [*info.notes, *problems],
     }
     return ModelRecord(hashlib.sha256(encode_json(body).encode()).hexdigest()[:32], body)

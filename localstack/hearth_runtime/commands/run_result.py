@@ -95,10 +95,12 @@ def show(output: Output, facts: dict[str, Any]) -> None:
     output.out.print(_camera_table(facts["cameras"]))
     for camera in facts["cameras"]:
         model = camera.get("model") or {}
+        notes = ". ".join(model.get("notes") or [])
         if model.get("fallback"):
-            notes = ". ".join(model.get("notes") or [])
-            named = escape(f"{camera['camera_id']}: judged by the fallback {model['name']}.")
+            named = escape(f"{camera['camera_id']}: judged by the default model {model['name']}.")
             output.out.print(f"[yellow]{named}[/] {escape(notes)}.")
+        elif notes:
+            output.out.print(f"[yellow]{escape(camera['camera_id'])}:[/] {escape(notes)}.")
     for incident in facts["incidents"]:
         if incident["report"]:
             output.out.print(f"report   {escape(str(incident['report']))}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from functions.detection.intake.model_source import REFRESH_S, ModelSource
+from functions.detection.judging.equipment import Item
+from functions.detection.policy import Defaults, Policy
 from functions.detection.worker import model_record
 from hearth.aws import client
 from hearth.errors import InvalidInput, ModelFailed, NotFound
@@ -111,10 +114,20 @@ def test_a_changed_file_is_rejected_at_the_start(
 
 
 def test_a_stored_result_names_model_variant_and_precision(two: str, build: Build) -> None:
-    body = model_record(build(two).current().info).body
+    body = model_record(build(two).current().info, Policy().rules("gate")).body
     assert str(body["model_id"]).startswith("best-model@")
     assert (body["variant"], body["precision"]) == ("original", "float32")
     assert len(str(body["sha256"])) == 64
+
+
+def test_a_stored_result_says_what_the_policy_asks_and_the_model_cannot_show(
+    two: str, build: Build
+) -> None:
+    info = replace(build(two).current().info, classes=("helmet", "person"))
+    rules = Policy(defaults=Defaults(required=(Item.HELMET,))).rules("gate")
+    assert model_record(info, rules).body["notes"] == list(info.notes)
+    [said] = model_record(info, Policy().rules("gate")).body["notes"][len(info.notes) :]
+    assert "the policy requires vest" in said
 
 
 def test_a_setting_that_is_not_a_registry_is_an_error(
