@@ -19,8 +19,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from functions.detection.judging.equipment import Item
 from functions.detection.judging.polygons import is_simple
 from functions.detection.judging.verdicts import Area, FrameRules
+from functions.detection.policy_errors import explain
 from hearth.errors import InvalidInput, TooLarge
-from hearth.parsing import invalid_input
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 12
@@ -343,7 +343,8 @@ def parse_policy(data: bytes, source: str = "policy") -> Policy:
     try:
         loader = _TextLoader(data.decode("utf-8-sig"))
         try:
-            tree = loader.get_single_data()
+            root = loader.get_single_node()
+            tree = None if root is None else loader.construct_document(root)
         finally:
             loader.dispose()
     except UnicodeDecodeError as error:
@@ -360,4 +361,4 @@ def parse_policy(data: bytes, source: str = "policy") -> Policy:
     try:
         return Policy.model_validate(tree)
     except ValidationError as error:
-        raise invalid_input(source, error) from None
+        raise explain(source, error, root, Policy) from None

@@ -78,6 +78,7 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         limits,
         report_metrics,
         threads=settings.fetch_threads,
+        policy_problem=lambda: policies.problem,
     )
     settling = SettleService(platform.ledger, platform.store, policies.current, evidence)
     pruning = PruneService(platform.db, Retention(settings.frame_retention_days))

@@ -51,6 +51,7 @@ class FrameWorker:
         site: The site's time zone.
         report_metrics: Called once a batch.
         threads: Frames that are fetched and decoded at once.
+        policy_problem: Why an earlier policy is in force; None where it is the file's.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class FrameWorker:
         report_metrics: ReportMetrics,
         threads: int = 4,
         now: Callable[[], datetime] = utc_now,
+        policy_problem: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._ledger = ledger
+        self._policy_problem = policy_problem
         self._detector = detector
         self._policy = policy
         self._site = site
@@ -94,7 +97,7 @@ class FrameWorker:
         results = self._assess(batch.loaded, found, detector.info.classes)
         self._report(batch, results, elapsed_ms)
         self._record_failures(batch.failed)
-        model = partial(model_record, detector.info)
+        model = partial(model_record, detector.info, policy_problem=self._policy_problem())
         writer = BatchWriter(self._ledger, policy, model, results, self._now)
         for loaded, result in zip(batch.loaded, results, strict=True):
             yield loaded.frame.job, Done(writer.write_once(result))
@@ -238,13 +241,18 @@ def _count_dropped(camera_id: str, reason: DropReason, work: UnitOfWork) -> None
     record_dropped(work.tx, camera_id, reason)
 
 
-def model_record(info: DetectorInfo, rules: CameraRules) -> ModelRecord:
+def model_record(
+    info: DetectorInfo, rules: CameraRules, policy_problem: str | None = None
+) -> ModelRecord:
     """What is stored of a model; the id is a digest, so the same model is stored once.
 
-    Its notes also say what a camera's rules ask and the model cannot show.
+    Its notes also say what a camera's rules ask and the model cannot show, and that an earlier
+    policy judged.
     """
     # What the model that Hearth brings does not know stands in its own notes.
     problems = [] if info.fallback else what_is_missing(info.classes, rules.required_anywhere)
+    if policy_problem:
+        problems.append(f"the policy as it was before judges: {policy_problem}")
     body: Mapping[str, Any] = {
         "name": info.name,
         "sha256": info.sha256,

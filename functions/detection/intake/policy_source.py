@@ -1,4 +1,7 @@
-"""Loads the policy in force, and reads it again once a minute."""
+"""Loads the policy in force, and reads it again once a minute.
+
+A policy that cannot be read stops nothing: the last good one goes on, and every answer says so.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from functions.detection.policy import MAX_BYTES, Policy, parse_policy
-from hearth.errors import InvalidInput, NotFound, TooLarge
+from hearth.errors import HearthError, InvalidInput, NotFound, TooLarge
+from hearth.logging import logger
 
 REFRESH_S: Final = 60.0
 """How long a change of the file may go unnoticed."""
@@ -46,9 +50,11 @@ class PolicySource:
         self._data: bytes | None = None
         self._file_policy: Policy | None = None
         self._policy: Policy | None = None
+        self.problem: str | None = None
+        """Why the file is not in force but an earlier state of it; None while it is."""
 
     def current(self) -> Policy:
-        """The policy in force.
+        """The policy in force; the last good one while the file cannot be read.
 
         Raises:
             InvalidInput, TooLarge: the file is not valid; the message says where.
@@ -57,13 +63,24 @@ class PolicySource:
         """
         now = self._clock()
         if self._policy is None or now - self._read_at >= REFRESH_S:
+            self._policy = self._load().with_entries(self._entries())
+            self._read_at = now
+        return self._policy
+
+    def _load(self) -> Policy:
+        try:
             data = self._read()
             if self._file_policy is None or data != self._data:
                 self._file_policy = parse_policy(data, f"policy {self._setting or 'default'}")
                 self._data = data
-            self._policy = self._file_policy.with_entries(self._entries())
-            self._read_at = now
-        return self._policy
+            self.problem = None
+        except HearthError as error:
+            if self._file_policy is None:
+                raise
+            if self.problem != error.message:
+                logger.error("the policy is not taken", reason=error.message, code=error.code)
+            self.problem = error.message
+        return self._file_policy
 
     def _read(self) -> bytes:
         if not self._setting:

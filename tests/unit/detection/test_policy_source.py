@@ -38,6 +38,26 @@ def test_a_file_is_read_and_read_again_after_a_minute(tmp_path: Path) -> None:
     assert source.current().defaults.required == ()
 
 
+@pytest.mark.parametrize("broken", [b"defaults: {require: []}", b"{", b"\xff", None])
+def test_a_policy_that_cannot_be_read_leaves_the_last_good_one_in_force(
+    tmp_path: Path, broken: bytes | None
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(HELMET)
+    ticks = Ticks()
+    source = PolicySource(str(path), "hearth", MemoryStore, ticks)
+    source.current()
+    path.unlink() if broken is None else path.write_bytes(broken)
+    ticks.time += REFRESH_S
+    assert source.current().defaults.required == (Item.HELMET,)
+    assert source.problem is not None
+    assert "policy.yaml" in source.problem
+    path.write_bytes(b"defaults: {required: []}")
+    ticks.time += REFRESH_S
+    assert source.current().defaults.required == ()
+    assert source.problem is None
+
+
 def test_a_policy_in_the_stacks_bucket_is_read() -> None:
     store = MemoryStore()
     store.put("config/policy.yaml", HELMET, "text/yaml")
