@@ -241,6 +241,7 @@ def in_words(summary: WatchSummary) -> str:
         (summary.frames_waiting, "still wait on disk"),
         (summary.frames_unreadable, "unreadable, stored as they are"),
         (summary.frames_rejected, "too big, left out"),
+        (summary.frames_damaged, "damaged, left out"),
         (summary.frames_dropped, "[red]lost[/]"),
     ):
         if number:

@@ -6,6 +6,8 @@ picture: OpenCV's reader returned its unfilled buffer for interlaced H.264 and r
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -20,6 +22,7 @@ from av.error import ExitError, FFmpegError
 from av.format import Flags
 from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from hearth_runtime.watch.errors import SourceError
@@ -32,10 +35,22 @@ _HIGHEST_FPS = 1000
 # start and no pause.
 _DISCONTINUITY_US = 10_000_000
 _LONGEST_PAUSE_US = 24 * 3_600_000_000
-# A damaged part is skipped packet by packet; a file that is nothing else comes to an end.
+# A demuxer that fails so often without handing on a packet does not get any further.
 _MOST_ERRORS_IN_A_ROW = 500
+# After so many packets without a frame, the part behind them may have another codec.
+_UNDECODED_PACKETS = 25
+# How many packets before the first bad one are looked at too: decoders hand frames on late.
+_DECODER_DELAY = 10
+# Behind the first part of a packet nothing of it is read: what comes next begins with its headers.
+_TS_PACKET = 188
+# A thread holds a frame of its own: 64 processors must not hold 64 frames of 8K.
+_MOST_THREADS = 4
 # Analogue-HD recorders store half of each line ("1080N") and often do not say so: width, height.
 _HALF_WIDTH: Final = frozenset({(640, 720), (960, 1080), (1280, 1440), (1296, 1944), (1920, 2160)})
+
+
+Reopen = Callable[[int], InputContainer]
+"""Opens the same source again, from a byte on."""
 
 
 class Decoder:
@@ -47,33 +62,53 @@ class Decoder:
         total: Frames as the header counts them; None where it does not.
         damaged: Packets and frames that could not be decoded or converted so far.
         decoded: Frames that could.
+        undecoded: Packets since the last frame that could.
     """
 
-    def __init__(self, container: InputContainer, shown: str, max_pixels: int) -> None:
-        """Take over an open container.
+    def __init__(
+        self,
+        container: InputContainer,
+        shown: str,
+        max_pixels: int,
+        reopen: Reopen | None = None,
+    ) -> None:
+        """Take over an open container; with `reopen` a change of the codec is followed.
 
         Raises:
             SourceError: It holds no video, none that can be decoded here, or too large a one.
         """
         self.damaged = 0
         self.decoded = 0
+        self.undecoded = 0
         self.last_error: str | None = None
-        self._container = container
         self._shown = shown
         self._max_pixels = max_pixels
-        self._stream = self._select_stream()
-        context = self._stream.codec_context
-        # Also for what the header does not tell: FFmpeg then refuses it before it takes memory.
-        context.options = {"max_pixels": str(max_pixels)}
-        context.thread_type = "AUTO"
-        self.codec = context.name
+        self._use(container)
         self.fps = _announced_rate(self._stream)
         self.total = self._stream.frames or None
-        self._check_size(context.width, context.height)
+        # In these formats parts of other recordings may follow.
         self._discontinuous = bool(Flags(container.format.flags) & Flags.ts_discont)
+        self._reopen = reopen if self._discontinuous else None
+        self._positions: deque[int] = deque(maxlen=_UNDECODED_PACKETS + _DECODER_DELAY)
         self._at: int | None = None
         self._offset = 0
         self._deinterlacer: _Deinterlacer | None = None
+        self._reformatter = VideoReformatter()
+
+    def _use(self, container: InputContainer) -> None:
+        self._container = container
+        try:
+            self._stream = self._select_stream()
+            self._check_size(self._stream.width, self._stream.height)
+        except SourceError:
+            container.close()
+            raise
+        context = self._stream.codec_context
+        # Also for what the header does not tell: FFmpeg then refuses it before it takes memory.
+        context.options = {"max_pixels": str(self._max_pixels)}
+        context.thread_type = "AUTO"
+        context.thread_count = min(_MOST_THREADS, (os.cpu_count() or 1) + 1)
+        self.codec = context.name
 
     def frames(self, keep_reading: Callable[[], bool]) -> Iterator[tuple[int, VideoFrame]]:
         """Times in microseconds since the first frame, increasing, with frames not yet converted.
@@ -101,7 +136,11 @@ class Decoder:
         width, height = self._square_size(frame.width, frame.height)
         self._check_size(width, height)
         try:
-            image = frame.reformat(width=width, height=height, format="bgr24").to_ndarray()
+            # One reformatter for all frames and one thread: making either anew costs more than it
+            # brings.
+            image = self._reformatter.reformat(
+                frame, width, height, "bgr24", threads=1
+            ).to_ndarray()
         except (FFmpegError, ValueError) as error:
             self._lose(error)
             return None
@@ -175,6 +214,10 @@ class Decoder:
                 continue
             if packet is None:
                 return
+            errors = 0
+            self.undecoded += 1
+            if packet.pos is not None and packet.pos >= 0:
+                self._positions.append(packet.pos + _TS_PACKET)
             try:
                 frames = packet.decode()
             except (ExitError, TimeoutError):
@@ -182,16 +225,54 @@ class Decoder:
             except EndOfFile:
                 return
             except FFmpegError as error:
-                errors += 1
                 self._lose(error)
-                continue
+                frames = []
             for frame in frames:
                 if frame.is_corrupt:
                     self._lose(None)
                     continue
-                errors = 0
+                self.undecoded = 0
                 self.decoded += 1
                 yield frame
+            if self.undecoded == _UNDECODED_PACKETS and self._follow_codec():
+                packets = self._container.demux(self._stream)
+
+    def _follow_codec(self) -> bool:
+        """Go on with the codec that follows behind the last frame, if it is another.
+
+        It begins where most can be decoded from: before that lie headers of the old codec, behind
+        it no key frame.
+        """
+        candidates = list(self._positions)[: 2 * _DECODER_DELAY] if self._reopen else []
+        frames, start = max(
+            ((self._frames_behind(position), -position) for position in candidates), default=(0, 0)
+        )
+        if self._reopen is None or not frames:
+            return False
+        before = self._container
+        self._use(self._reopen(-start))
+        before.close()
+        self.damaged = max(0, self.damaged - self.undecoded)  # these packets are read again
+        self.undecoded = 0
+        self._positions.clear()
+        return True
+
+    def _frames_behind(self, position: int) -> int:
+        """How many of the packets from a byte on give a frame in a codec other than this one."""
+        assert self._reopen is not None  # noqa: S101 - the caller has seen to it
+        try:
+            trial = Decoder(self._reopen(position), self._shown, self._max_pixels)
+        except (FFmpegError, ValueError, SourceError):
+            return 0
+        packets = iter(range(_UNDECODED_PACKETS))
+        try:
+            if trial.codec == self.codec:
+                return 0
+            return sum(1 for _ in trial._decode(lambda: next(packets, None) is not None))
+        except FFmpegError:
+            return 0
+        finally:
+            trial.close()
 
     def _lose(self, error: Exception | None) -> None:
         self.damaged += 1

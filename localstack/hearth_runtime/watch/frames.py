@@ -85,6 +85,10 @@ class Source(Protocol):
     def total(self) -> int | None:
         """How many images one pass holds, where that is known."""
 
+    @property
+    def damaged(self) -> int:
+        """Frames of a video that could not be decoded or converted so far; left out."""
+
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
         """One pass; `wanted` is asked before an image is converted.
 

@@ -49,6 +49,7 @@ class HttpCamera:
     started_at = 0
     time_source = "clock"
     total = None
+    damaged = 0
 
     def __init__(
         self, url: str, shown: str, limits: ImageLimits, stall_s: float, interval_s: float

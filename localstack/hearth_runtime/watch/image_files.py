@@ -65,6 +65,7 @@ class ImageFiles:
     live = False
     still = True
     time_source = "file"
+    damaged = 0
 
     def __init__(self, paths: list[Path], limits: ImageLimits, step_us: int | None = None) -> None:
         self._paths = paths
@@ -115,6 +116,7 @@ class Animation:
     live = False
     still = False
     time_source = "file"
+    damaged = 0
 
     def __init__(self, path: Path, limits: ImageLimits, warn: Warn) -> None:
         self._path = path

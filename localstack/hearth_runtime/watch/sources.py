@@ -137,6 +137,10 @@ class Reconnecting:
         self._stop = stop
         self.reconnects = 0
 
+    @property
+    def damaged(self) -> int:
+        return self._source.damaged
+
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
         index = 0
         failures = 0

@@ -26,6 +26,8 @@ from hearth_runtime.watch.image_files import file_time
 _EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
 # A key frame may be that far away where a camera saves bytes ("smart codec").
 _FIRST_IMAGE_S = 60.0
+# A recorder that starts again may number its streams anew: they are the same streams.
+_ONE_PROGRAM = {"merge_pmt_versions": "1"}
 _REFUSED = (HTTPUnauthorizedError, HTTPForbiddenError)
 _USE_INSTEAD = (
     "Give a video, an animated GIF, an image, a folder of images, rtsp://, http:// or the number "
@@ -37,6 +39,7 @@ class Recording:
     """A video with an end; frame times are the container's, or by its frame rate.
 
     Attributes:
+        damaged: Frames that could not be decoded or converted, over all passes.
         time_source: Which time `started_at` is: `creation_time` of the container, or `file`.
     """
 
@@ -63,6 +66,8 @@ class Recording:
         self._limits = limits
         self._warn = warn
         self._timeout_s = timeout_s
+        self._closed = threading.Event()
+        self.damaged = 0
         decoder, container = self._open()
         try:
             created = _creation_time(container)
@@ -74,19 +79,25 @@ class Recording:
 
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
         decoder, _ = self._open()
-        index = 0
+        index = asked = given = 0
         try:
-            for at, frame in decoder.frames(lambda: True):
-                if wanted(at) and (image := decoder.convert(frame)) is not None:
-                    yield Frame(index, at, image)
+            for at, frame in decoder.frames(lambda: not self._closed.is_set()):
+                if wanted(at):
+                    asked += 1
+                    if (image := decoder.convert(frame)) is not None:
+                        given += 1
+                        yield Frame(index, at, image)
                 index += 1
         except FFmpegError as error:
             self._warn(f"{self._shown} breaks off: {_reason(error, self._timeout_s)}")
         finally:
+            self.damaged += decoder.damaged
             for message in decoder.warnings():
                 self._warn(message)
             decoder.close()
-        if index == 0:
+        if self._closed.is_set():
+            return
+        if index == 0 or asked > given == 0:
             reason = f" ({decoder.last_error})" if decoder.last_error else ""
             raise SourceError(f"{self._shown} holds no frame that can be decoded{reason}.")
         # Counts from a header may be estimates, off by a frame or two.
@@ -97,25 +108,35 @@ class Recording:
             )
 
     def close(self) -> None:
-        """The file is closed when the pass ends."""
+        self._closed.set()
 
     def _open(self) -> tuple[Decoder, InputContainer]:
-        # A playlist may name further addresses: of a file only files are read.
-        web = "://" in self._address
-        protocols = "http,https,tcp,tls,crypto" if web else "file"
         try:
-            container = av.open(
-                self._address,
-                # Cameras stand in the local network, where a proxy of the environment leads astray.
-                options={"protocol_whitelist": protocols, "http_proxy": ""},
-                metadata_errors="replace",
-                timeout=self._timeout_s,
-            )
+            container = self._container(0)
         except (FFmpegError, ValueError) as error:
             raise SourceError(
                 f"{self._shown} cannot be read: {self._why(error)}.", _USE_INSTEAD
             ) from None
-        return _decoder(container, self._shown, self._limits.max_pixels), container
+        decoder = Decoder(container, self._shown, self._limits.max_pixels, self._container)
+        return decoder, container
+
+    def _container(self, position: int) -> InputContainer:
+        """The video, from a byte on."""
+        # A playlist may name further addresses: of a file only files are read.
+        web = "://" in self._address
+        protocols = "http,https,tcp,tls,crypto" if web else "file"
+        return av.open(
+            self._address,
+            options={
+                "protocol_whitelist": protocols,
+                # Cameras stand in the local network, where a proxy of the environment leads astray.
+                "http_proxy": "",
+                "skip_initial_bytes": str(position),
+                **_ONE_PROGRAM,
+            },
+            metadata_errors="replace",
+            timeout=self._timeout_s,
+        )
 
     def _why(self, error: Exception) -> str:
         if "://" not in self._address and Path(self._address).stat().st_size == 0:
@@ -157,19 +178,25 @@ class Stream:
         self._limits = limits
         self._warn = warn
         self._stall_s = stall_s
+        self.damaged = 0
         self._closed = threading.Event()
 
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
         decoder = self._open()
         self.codec, self.fps = decoder.codec, decoder.fps
         index = 0
+        before = self.damaged
         read_at = time.monotonic()
 
         def keep_reading() -> bool:
+            self.damaged = before + decoder.damaged
             # Packets alone are no sign of life: a stream may hold none that can be decoded.
-            if time.monotonic() - read_at > max(self._stall_s, _FIRST_IMAGE_S):
+            silence_s = time.monotonic() - read_at
+            # Where frames came before, the codec may have changed: opening again finds that out.
+            patience_s = self._stall_s if index else max(self._stall_s, _FIRST_IMAGE_S)
+            if silence_s > patience_s:
                 raise SourceLost(
-                    f"{self._shown} sent nothing that can be decoded for {_FIRST_IMAGE_S:g} s "
+                    f"{self._shown} sent nothing that can be decoded for {silence_s:.0f} s "
                     f"(codec {self.codec})"
                 )
             return not self._closed.is_set()
@@ -195,7 +222,7 @@ class Stream:
         self._closed.set()
 
     def _open(self) -> Decoder:
-        options = {}
+        options = _ONE_PROGRAM
         if self._address.lower().startswith("rtsp"):
             # Over TCP no packet is lost; some servers know UDP alone.
             options = {"rtsp_flags": "prefer_tcp", "allowed_media_types": "video"}
@@ -204,7 +231,7 @@ class Stream:
                 self._address,
                 options=options,
                 metadata_errors="replace",
-                timeout=(self._stall_s, self._stall_s),
+                timeout=self._stall_s,
             )
         except _REFUSED as error:
             raise SourceError(
@@ -220,7 +247,7 @@ class Stream:
         except (FFmpegError, ValueError) as error:
             reason = _reason(error, self._stall_s)
             raise SourceLost(f"{self._shown} cannot be opened: {reason}") from None
-        return _decoder(container, self._shown, self._limits.max_pixels)
+        return Decoder(container, self._shown, self._limits.max_pixels)
 
 
 class Device:
@@ -231,6 +258,7 @@ class Device:
     started_at = 0
     time_source = "clock"
     total = None
+    damaged = 0
 
     def __init__(self, number: int, shown: str) -> None:
         self.codec: str | None = None
@@ -267,14 +295,6 @@ class Device:
         # A short driver queue, where the driver knows one: what is read is what is seen now.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
         return capture
-
-
-def _decoder(container: InputContainer, shown: str, max_pixels: int) -> Decoder:
-    try:
-        return Decoder(container, shown, max_pixels)
-    except BaseException:
-        container.close()
-        raise
 
 
 def _creation_time(container: InputContainer) -> int | None:

@@ -91,7 +91,8 @@ class WatchSummary:
     arrived, `frames_waiting` lie in the spool, `frames_dropped` are lost (the spool was full, or
     the bucket refused them), and `frames_unreadable` were handed over as they are, for `detection`
     to refuse. `frames_spooled` took the way over the disk; `frames_recovered` were left there by
-    an earlier run. `time_source` says where capture times come from: `clock` of a live source;
+    an earlier run; `frames_damaged` of a video could not be decoded, and are not among those read.
+    `time_source` says where capture times come from: `clock` of a live source;
     `start_time` as it was given; `creation_time` that a recording states; `file`, when it was
     last changed.
     """
@@ -109,6 +110,7 @@ class WatchSummary:
     frames_dropped: int = 0
     frames_unreadable: int = 0
     frames_rejected: int = 0
+    frames_damaged: int = 0
     reconnects: int = 0
     first_key: str | None = None
     last_key: str | None = None
@@ -315,6 +317,7 @@ class _Watch:
             frames_dropped=counts.dropped,
             frames_unreadable=self._unreadable,
             frames_rejected=self._rejected,
+            frames_damaged=source.damaged,
             reconnects=source.reconnects if isinstance(source, Reconnecting) else 0,
             first_key=self._first_key,
             last_key=self._last_key,

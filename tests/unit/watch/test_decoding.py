@@ -185,10 +185,13 @@ def test_damage_in_the_middle_is_skipped_and_counted(tmp_path: Path, name: str, 
     begin = len(data) // 3
     data[begin : begin + len(data) // 10] = bytes(len(data) // 10)
     path.write_bytes(data)
-    frames, said = read(path)
+    said: list[str] = []
+    source = open_source(str(path), LIMITS, said.append)
+    frames = list(source.frames(lambda at: True))
     assert 30 <= len(frames) < 60
     assert frames[-1].captured_at > 5_500_000
     assert "damaged" in " ".join(said)
+    assert source.damaged > 0 or str(len(frames)) in said[0]
 
 
 @pytest.mark.parametrize(
@@ -273,6 +276,61 @@ def test_a_stream_that_changes_its_size_goes_on(tmp_path: Path) -> None:
     frames, _ = read(tmp_path / "both.ts")
     shapes = [frame.image.shape[:2] for frame in frames if frame.image is not None]
     assert shapes == [(240, 320)] * 5 + [(480, 640)] * 5
+
+
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx265"])
+def test_a_recording_that_changes_its_codec_goes_on(tmp_path: Path, codec: str) -> None:
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    parts = [
+        write_video(tmp_path / f"{n}.ts", map(noisy, range(40)), name, fps=25, bf="0", **more)
+        for n, (name, more) in enumerate([("libx264", {}), (codec, options)])
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames, said = read(tmp_path / "both.ts")
+    times = [frame.captured_at for frame in frames]
+    assert 76 <= len(times) <= 80  # a decoder keeps its last frames to itself
+    assert said == []
+    assert times[-1] == pytest.approx(79 * 40_000, abs=200_000)
+
+
+def test_a_recording_that_numbers_its_streams_anew_goes_on(tmp_path: Path) -> None:
+    parts = [
+        write_video(
+            tmp_path / f"{start}.ts",
+            map(scene, range(20)),
+            container={"mpegts_start_pid": start},
+            tune="zerolatency",
+        ).read_bytes()
+        for start in ("256", "512")
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(parts))
+    frames, _ = read(tmp_path / "both.ts")
+    assert len(frames) == 40
+
+
+def test_a_video_that_is_damaged_throughout_is_refused(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", map(noisy, range(20)))
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"mdat") + 4
+    noise = np.random.default_rng(1).bytes(len(data))
+    data[begin : data.index(b"moov") - 4] = noise[: data.index(b"moov") - 4 - begin]
+    path.write_bytes(data)
+    said: list[str] = []
+    source = open_source(str(path), LIMITS, said.append)
+    with pytest.raises(SourceError, match="no frame that can be decoded"):
+        list(source.frames(lambda at: True))
+    assert source.damaged > 0
+    assert "damaged" in said[0]
+
+
+def test_a_recording_that_is_closed_ends(tmp_path: Path) -> None:
+    source = open_source(
+        str(write_video(tmp_path / "clip.mp4", map(scene, range(30)))), LIMITS, print
+    )
+    frames = source.frames(lambda at: True)
+    next(frames)
+    source.close()
+    assert len(list(frames)) < 20
 
 
 def test_a_playlist_in_a_file_leads_nowhere(tmp_path: Path) -> None:
