@@ -97,6 +97,12 @@ def make_cameras_handler(service: ResourceService) -> Callable[[object, object],
     return lambda event, context: cameras_with_secrets(service)
 
 
+def is_watched(tx: Connection, camera_id: str) -> bool:
+    """Whether the stack watches a camera by itself."""
+    rows = Rows(CAMERAS).every(tx)
+    return any(row["name"] == camera_id and row["enabled"] for row in rows)
+
+
 def list_policy_entries(tx: Connection) -> dict[str, str]:
     """Camera → entry of the policy, of the cameras whose row names one."""
     return {row["name"]: row["policy"] for row in Rows(CAMERAS).every(tx) if row["policy"]}

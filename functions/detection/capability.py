@@ -15,16 +15,23 @@ CAPABILITY = Capability(
     },
     queue="detection",
     jobs={
+        "detection.alert": "repeatable",
         "detection.end": "repeatable",
         "detection.frame": "repeatable",
+        "detection.presence": "repeatable",
         "detection.prune": "repeatable",
         "detection.settle": "repeatable",
     },
     # The ledger's row of a violation stays with its report: it prevents a second one.
     publishes=(
+        Published("safety.camera.back", "schemas:CameraBack"),
+        Published("safety.camera.silent", "schemas:CameraSilent"),
         Published(
             "safety.violation.detected", "schemas:SafetyViolationDetected", version=2, keep="always"
         ),
+        Published("safety.violation.ended", "schemas:SafetyViolationEnded"),
+        Published("safety.violation.started", "schemas:SafetyViolationStarted"),
+        Published("safety.violation.updated", "schemas:SafetyViolationUpdated"),
     ),
     subscribes=("task.completed", "task.reopened"),
     tables=(
@@ -35,5 +42,6 @@ CAPABILITY = Capability(
         "detection_incidents",
         "detection_models",
         "detection_observations",
+        "detection_reviews",
     ),
 )

@@ -154,7 +154,8 @@ class Defaults(_Strict):
     own threshold. `max_lag_s` is how long after its capture a frame is still worth judging (less,
     of a camera that sends more than its share); without it every frame is, however late. `max_fps`
     is the rate limit: how many frames a second (of capture) a camera may have judged; frames over
-    it are dropped.
+    it are dropped. `silent_after_s` is how long no frame may come in before people are told;
+    without it, two minutes of cameras that the stack watches by itself.
     """
 
     required: Items = (Item.HELMET, Item.VEST)
@@ -162,6 +163,7 @@ class Defaults(_Strict):
     min_score: Score = 0.0
     max_lag_s: Seconds | None = None
     max_fps: FramesPerSecond | None = None
+    silent_after_s: Seconds | None = None
     episode: EpisodeRules = EpisodeRules()
 
 
@@ -181,6 +183,7 @@ class Camera(_Strict):
     min_score: Score | None = None
     max_lag_s: Seconds | None = None
     max_fps: FramesPerSecond | None = None
+    silent_after_s: Seconds | None = None
     episode: EpisodeRules | None = None
     region: Region | None = None
     zones: tuple[Zone, ...] = Field(default=(), max_length=50)
@@ -215,6 +218,7 @@ class CameraRules(BaseModel):
     min_score: float
     max_lag_s: float | None
     max_fps: float | None
+    silent_after_s: float | None
     episode: EpisodeRules
     region: Region | None
     zones: tuple[Zone, ...]
@@ -297,6 +301,7 @@ class Policy(_Strict):
             min_score=defaults.min_score if camera.min_score is None else camera.min_score,
             max_lag_s=defaults.max_lag_s if camera.max_lag_s is None else camera.max_lag_s,
             max_fps=defaults.max_fps if camera.max_fps is None else camera.max_fps,
+            silent_after_s=camera.silent_after_s or defaults.silent_after_s,
             episode=camera.episode or defaults.episode,
             region=camera.region,
             zones=camera.zones,

@@ -18,8 +18,9 @@ from functions.detection.judging.tracks import ATTEMPTS, GONE_AFTER, Track, read
 from functions.detection.judging.verdicts import Verdict
 from functions.detection.repository.cameras import list_cameras
 from functions.detection.repository.frames import get_frame_with_model, list_frames_with_people
-from functions.detection.repository.incident_rows import get_incident, list_incidents
-from functions.detection.repository.tables import CANDIDATE, SUPERSEDED
+from functions.detection.repository.incident_rows import get_incident, list_chain, list_incidents
+from functions.detection.repository.reviews import list_reviews
+from functions.detection.repository.tables import CANDIDATE, ENDED, OPEN, SUPERSEDED
 from functions.detection.schemas import (
     CameraOut,
     CameraPage,
@@ -108,6 +109,7 @@ class Queries:
                 query.closed,
                 before,
                 query.limit + 1,
+                continuations=query.continuations,
             )
         )
         shown, next_cursor = page(rows, query.limit, lambda row: (row.id,))
@@ -122,10 +124,20 @@ class Queries:
             NotFound: no such incident.
         """
         row = self._row(incident_id)
-        frame = self._storage.db.read(lambda tx: get_frame_with_model(tx, row.peak_frame_key))
+        frame, parts, reviews = self._storage.db.read(
+            lambda tx: (
+                get_frame_with_model(tx, row.peak_frame_key),
+                list_chain(tx, row.id),
+                list_reviews(tx, row.id),
+            )
+        )
         judged = frame is not None and frame.result is not None
         return IncidentDetailOut(
             **_summary(row),
+            continuations=tuple(
+                part.id for part in parts if part.id != row.id and part.state in (OPEN, ENDED)
+            ),
+            reviews=tuple(reviews),
             peak=peak_of(frame) if frame is not None and judged else None,
             persons=frame.result["persons"] if frame is not None and judged else [],
             indeterminate=indeterminate_of(frame.result) if frame is not None and judged else (),
@@ -201,14 +213,14 @@ class Queries:
         """An incident's evidence image, as JPEG.
 
         Raises:
-            NotFound: no such incident, or it has not ended, so that there is no image yet.
+            NotFound: no such incident, or there is no image yet; while it goes on, the latest
+                alert's is shown.
         """
         row = self._row(incident_id)
-        if row.evidence is None:
-            raise NotFound(
-                f"incident {incident_id} is {_state(row)}; evidence is drawn when it ends"
-            )
-        evidence = Evidence.model_validate(row.evidence)
+        shown = row.evidence or row.alert_evidence
+        if shown is None:
+            raise NotFound(f"incident {incident_id} is {_state(row)}; no evidence is drawn yet")
+        evidence = Evidence.model_validate(shown)
         return evidence, self._storage.store.get(evidence.key, MAX_EVIDENCE_BYTES)
 
     def _row(self, incident_id: str) -> Row[Any]:
@@ -229,6 +241,7 @@ def _camera(row: Row[Any]) -> CameraOut:
         first_frame_at=row.first_frame_at,
         last_frame_at=row.last_frame_at,
         ended_at=row.ended_at,
+        silent_since=row.silent_since,
         verdicts={verdict.value: getattr(row, verdict.value) for verdict in Verdict},
         open_incidents=row.open_incidents,
         model=_model(row.model) if row.model else None,
@@ -312,4 +325,6 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "closed_at": row.closed_at,
         "closed_by_task": row.closed_by_task,
         "evidence": row.evidence,
+        "continuation_of": row.continuation_of,
+        "review": row.review,
     }

@@ -74,6 +74,9 @@ class Evidence(_Frozen):
     faces_blurred: int | None
     blur_method: Literal["centerface-onnx", "opencv-haar"] | None
     note: str | None
+    clip_key: str | None = None
+    """Some seconds before and after the peak frame, as an animation."""
+    clip_sha256: str | None = None
 
 
 class ModelUsed(_Frozen):
@@ -96,8 +99,42 @@ class Thresholds(_Frozen):
     min_observations: int
 
 
+class CameraSilent(_Frozen):
+    """`safety.camera.silent`, version 1: no frame of a camera has come in for too long."""
+
+    camera_id: str
+    site: Site
+    last_received_at: Time
+
+
+class CameraBack(_Frozen):
+    """`safety.camera.back`, version 1: frames of a camera that was silent come in again."""
+
+    camera_id: str
+    site: Site
+    silent_since: Time
+    back_at: Time
+
+
+Review = Literal["verified", "dismissed", "escalated"]
+
+
+class ReviewOut(_Frozen):
+    """What a person said of an incident."""
+
+    verdict: Review
+    reason: str
+    reviewed_by: str
+    reviewed_at: Time
+
+
 class SafetyViolationDetected(_Frozen):
-    """`safety.violation.detected`, version 2: one settled incident."""
+    """`safety.violation.detected`, version 2: one settled incident.
+
+    A longer incident is cut; what continues it is counted with it, in a new revision: `last_seen`,
+    counts and confidences are those of all its parts, peak and evidence those of the first.
+    `persons_seen` counts different people, by their tracks.
+    """
 
     schema_version: Literal[2] = 2
     event_id: str
@@ -118,6 +155,48 @@ class SafetyViolationDetected(_Frozen):
     evidence: Evidence
     model: ModelUsed
     thresholds: Thresholds
+    persons_seen: int | None = None
+    continuations: tuple[str, ...] = ()
+    review: ReviewOut | None = None
+
+
+class _Alert(_Frozen):
+    incident_id: str
+    camera_id: str
+    zone: str | None
+    site: Site
+    first_seen: Time
+    last_seen: Time
+    persons_max: int
+    violations: tuple[ViolationClass, ...]
+
+
+class SafetyViolationStarted(_Alert):
+    """`safety.violation.started`, version 1: an incident is believed and goes on."""
+
+    evidence: Evidence | None
+    model: ModelUsed
+
+
+class SafetyViolationUpdated(_Alert):
+    """`safety.violation.updated`, version 1: what goes on is worse, or goes on for long.
+
+    `change` is `class-<name>` (another rule is broken), `persons-<number>` (so many at once) or
+    `continued` (it goes on in a continuation).
+    """
+
+    change: str
+    evidence: Evidence | None
+    model: ModelUsed
+
+
+class SafetyViolationEnded(_Alert):
+    """`safety.violation.ended`, version 1: an incident is over, with all that continued it."""
+
+    revision: int
+    end_reason: EndReason
+    persons_seen: int | None
+    continuations: tuple[str, ...]
 
 
 class TaskSource(BaseModel):
@@ -171,6 +250,8 @@ class CameraOut(_Frozen):
     first_frame_at: Time | None
     last_frame_at: Time | None
     ended_at: Time | None
+    silent_since: Time | None = None
+    """Since when no frame has come in, where somebody is told of that."""
     verdicts: dict[str, int]
     open_incidents: int
     model: ModelOut | None
@@ -207,9 +288,16 @@ class IncidentOut(_Frozen):
     """When a person had dealt with it; its task holds who and how."""
     closed_by_task: str | None
     evidence: Evidence | None
+    continuation_of: str | None = None
+    """The incident that this one goes on with; both count as one."""
+    review: Review | None = None
+    """The latest of its reviews."""
 
 
 class IncidentDetailOut(IncidentOut):
+    continuations: tuple[str, ...] = ()
+    """Ids of the incidents that go on with this one, in order of time."""
+    reviews: tuple[ReviewOut, ...] = ()
     peak: Peak | None
     persons: list[dict[str, Any]]
     indeterminate: tuple[Indeterminate, ...]
@@ -269,3 +357,6 @@ class IncidentQuery(PageQuery):
     since: TimeParameter | None = Field(None, alias="from")
     until: TimeParameter | None = Field(None, alias="to")
     closed: bool | None = Field(None, description="Whether a person has dealt with it.")
+    continuations: bool = Field(
+        False, description="Also the parts of long incidents, which count as one with the first."
+    )

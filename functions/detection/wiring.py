@@ -11,13 +11,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.detection.cameras import list_policy_entries
 from functions.detection.handler import make_handler
+from functions.detection.incidents.alerting import AlertService
 from functions.detection.incidents.closing import (
     TASK_COMPLETED,
     TASK_REOPENED,
     close_incident,
     reopen_incident,
 )
-from functions.detection.incidents.settle_jobs import SETTLE
+from functions.detection.incidents.presence import PRESENCE, PresenceService
+from functions.detection.incidents.settle_jobs import ALERT, SETTLE
 from functions.detection.incidents.settling import EvidenceSettings, SettleService, face_settings
 from functions.detection.intake.model_source import ModelSource
 from functions.detection.intake.policy_source import PolicySource
@@ -55,17 +57,18 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         lambda: platform.store,
     )
 
+    names = Site(
+        site_name=settings.site_name,
+        site_location=settings.site_location,
+        company_name=settings.company_name,
+    )
+
     @cache
     def evidence() -> EvidenceSettings:
         faces, note = face_settings(
             settings.blur_faces,
             lambda: load_center_face(settings.default_models, settings.threads),
             HaarFaces,
-        )
-        names = Site(
-            site_name=settings.site_name,
-            site_location=settings.site_location,
-            company_name=settings.company_name,
         )
         return EvidenceSettings(settings.bucket, names, site, limits, faces, note)
 
@@ -79,15 +82,20 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         report_metrics,
         threads=settings.fetch_threads,
         policy_problem=lambda: policies.problem,
+        names=names,
     )
     settling = SettleService(platform.ledger, platform.store, policies.current, evidence)
+    alerts = AlertService(platform.ledger, platform.store, policies.current, evidence)
+    presence = PresenceService(platform.ledger, policies.current, names)
     pruning = PruneService(platform.db, Retention(settings.frame_retention_days))
-    return make_handler(platform.ledger, work_by_kind(frames, settling, pruning))
+    return make_handler(platform.ledger, work_by_kind(frames, settling, alerts, presence, pruning))
 
 
 def work_by_kind(
     frames: FrameWorker,
     settling: SettleService,
+    alerts: AlertService,
+    presence: PresenceService,
     pruning: PruneService,
 ) -> Mapping[str, Work]:
     """The work of each kind of job."""
@@ -95,6 +103,8 @@ def work_by_kind(
         FrameKind.FRAME.value: frames.judge_frames,
         FrameKind.END.value: each(frames.end_stream),
         SETTLE: settling.work,
+        ALERT: each(alerts.alert),
+        PRESENCE: each(presence.check),
         PRUNE: pruning.work,
         TASK_COMPLETED: each(close_incident),
         TASK_REOPENED: each(reopen_incident),

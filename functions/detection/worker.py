@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from functions.detection.incidents.presence import note_end, note_frames
 from functions.detection.incidents.recording import (
     ModelRecord,
     record_dropped,
@@ -24,7 +25,7 @@ from functions.detection.intake.frame_batch import FrameBatch, LoadedFrame
 from functions.detection.intake.loading import FrameLoader
 from functions.detection.judging.assessment import FrameResult, assess
 from functions.detection.policy import CameraRules, Policy
-from functions.detection.schemas import DropReason
+from functions.detection.schemas import DropReason, Site
 from hearth.db import encode_json
 from hearth.errors import HearthError
 from hearth.frames import parse_frame_key
@@ -52,6 +53,7 @@ class FrameWorker:
         report_metrics: Called once a batch.
         threads: Frames that are fetched and decoded at once.
         policy_problem: Why an earlier policy is in force; None where it is the file's.
+        names: Of the site, for events.
     """
 
     def __init__(
@@ -66,9 +68,11 @@ class FrameWorker:
         threads: int = 4,
         now: Callable[[], datetime] = utc_now,
         policy_problem: Callable[[], str | None] = lambda: None,
+        names: Site | None = None,
     ) -> None:
         self._ledger = ledger
         self._policy_problem = policy_problem
+        self._names = names or Site()
         self._detector = detector
         self._policy = policy
         self._site = site
@@ -98,7 +102,7 @@ class FrameWorker:
         self._report(batch, results, elapsed_ms)
         self._record_failures(batch.failed)
         model = partial(model_record, detector.info, policy_problem=self._policy_problem())
-        writer = BatchWriter(self._ledger, policy, model, results, self._now)
+        writer = BatchWriter(self._ledger, policy, model, results, self._now, self._names)
         for loaded, result in zip(batch.loaded, results, strict=True):
             yield loaded.frame.job, Done(writer.write_once(result))
         yield from self._outcomes(batch)
@@ -171,6 +175,7 @@ class FrameWorker:
 
         def write(work: UnitOfWork) -> None:
             work.add(*record_end(work.tx, ref.camera_id, ref.captured_at, rules))
+            note_end(work, ref.camera_id, self._now())
 
         return Done(write)
 
@@ -200,8 +205,10 @@ class BatchWriter:
         model: Callable[[CameraRules], ModelRecord],
         results: Sequence[FrameResult],
         now: Callable[[], datetime],
+        names: Site,
     ) -> None:
         self._ledger = ledger
+        self._names = names
         self._policy = policy
         self._model = model
         self._results = results
@@ -233,6 +240,7 @@ class BatchWriter:
             jobs += record_frames(
                 work.tx, camera_id, by_camera[camera_id], model, rules.episode, now
             )
+            note_frames(work, camera_id, rules.silent_after_s, self._names, now)
         self._ledger.hasten(work.tx, due_watches(jobs, now), now)
         work.add(*jobs)
 

@@ -11,11 +11,17 @@ CAPABILITY = Capability(
     queue="notifications",
     jobs={"notifications.digest": "record", "notifications.send": "record"},
     subscribes=(
+        "safety.camera.back",
+        "safety.camera.silent",
         "safety.report.ready",
         "safety.violation.detected",
+        "safety.violation.ended",
+        "safety.violation.started",
+        "safety.violation.updated",
         "task.completed",
         "task.created",
         "task.due",
+        "task.imported",
     ),
     tables=(
         "notification_attempts",

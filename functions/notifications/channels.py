@@ -6,10 +6,11 @@
     discord+https://discord.com/api/webhooks/1/XX
     https://example.org/hook?secret=whsec_…           signed (Standard Webhooks) with a secret
 
-`http://` is accepted for hosts of the private network only. Four query parameters are ours and are
+`http://` is accepted for hosts of the private network only. Five query parameters are ours and are
 removed from the address: `events=safety.*,task.due` (globs of the events to send; default all),
-`urgent=safety.*` (those that do not wait for the end of quiet hours; default none), `name=ops` (the
-channel's name) and `secret`. They are percent-encoded like the rest.
+`urgent=safety.*` (those that wait for nothing; default none), `name=ops` (the channel's name),
+`image=no` (no evidence image in e-mails and Discord) and `secret`. They are percent-encoded like
+the rest.
 
 The operator writes the addresses, so they may point into the private network. An address is secret;
 only a channel's `name`, `kind` and `host` are ever shown or stored.
@@ -23,7 +24,7 @@ import hashlib
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Final, Literal
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -33,7 +34,7 @@ from hearth.mail import checked_address
 Kind = Literal["mail", "mqtt", "slack", "discord", "webhook"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}", re.ASCII)
 _GLOB = re.compile(r"[a-z_.*?]{1,100}", re.ASCII)
-_OURS: Final = ("events", "urgent", "name", "secret")
+_OURS: Final = ("events", "urgent", "name", "secret", "image")
 _HOOKS: Final[dict[str, Kind]] = {
     "http": "webhook",
     "https": "webhook",
@@ -77,7 +78,8 @@ class Channel:
         host: The server's name; for e-mail the domain of the address.
         target: The full address, which is secret.
         events: Globs of the event types that are sent here.
-        urgent: Globs of the event types that do not wait for the end of quiet hours.
+        urgent: Globs of the event types that wait for nothing.
+        image: Whether e-mails and Discord get the evidence image, whose faces are blurred.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Channel:
     target: str | Broker | Hook = field(repr=False)
     events: tuple[str, ...] = ("*",)
     urgent: tuple[str, ...] = ()
+    image: bool = True
 
     def wants(self, event_type: str) -> bool:
         return any(fnmatchcase(event_type, glob) for glob in self.events)
@@ -128,6 +131,13 @@ def parse_channel(address: str) -> Channel:
     except ValueError:
         raise ValueError("it is not a URL") from None
     query, ours = _query(parts.query)
+    channel = _channel(parts, port, query, ours)
+    if ours.get("image", "yes") not in ("yes", "no"):
+        raise ValueError("image must be yes or no")
+    return replace(channel, image=ours.get("image") != "no")
+
+
+def _channel(parts: SplitResult, port: int | None, query: str, ours: dict[str, str]) -> Channel:
     name, events, urgent = _options(ours)
     if "secret" in ours and parts.scheme not in ("http", "https"):
         raise ValueError("a secret signs https:// webhooks only")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from functions.notifications.channels import Kind
+from functions.notifications.channels import Channel, Kind
 from functions.notifications.repository.messages import (
     MessageRow,
     begin_attempt,
@@ -32,12 +32,18 @@ MAX_ATTEMPT_S: Final = 25.0
 MAX_PARALLEL_CHANNELS: Final = 4
 CHANNEL_PAUSE: Final = timedelta(seconds=30)
 """How long the other messages of a channel wait, untried, after it has failed."""
+WITH_IMAGE: Final = frozenset({"mail", "discord"})
+"""Kinds of channels that carry an image; for programs the message names its address."""
 MAX_ATTEMPTS: Final = 100
 """Most attempts of one message, including those after which the channel asked to slow down."""
 
 
 class MessageDelivery:
-    """Sends messages: different channels in parallel, those of one channel in order."""
+    """Sends messages: different channels in parallel, those of one channel in order.
+
+    Args:
+        load_image: Reads an image by its S3 key.
+    """
 
     def __init__(
         self,
@@ -45,11 +51,13 @@ class MessageDelivery:
         channels: ChannelDirectory,
         sender_of: Callable[[Kind], Sender | None],
         now: Callable[[], datetime] = utc_now,
+        load_image: Callable[[str], bytes] | None = None,
     ) -> None:
         self._db = db
         self._channels = channels
         self._sender_of = sender_of
         self._now = now
+        self._load_image = load_image
 
     def send(self, jobs: Sequence[Job], deadline: Deadline) -> Iterator[tuple[Job, Outcome]]:
         """Send the messages of one batch; a thread a channel, so that none delays another one."""
@@ -128,7 +136,19 @@ class MessageDelivery:
         sender = self._sender_of(channel.kind)
         if sender is None:
             raise ChannelRefused("e-mail needs SMTP_URL and EMAIL_FROM; set them, then retry")
-        return sender.send(channel, Message(message.id, message.content, message.created_at))
+        image = self._image(channel, message)
+        return sender.send(channel, Message(message.id, message.content, message.created_at, image))
+
+    def _image(self, channel: Channel, message: MessageRow) -> bytes | None:
+        """The message's image, for a channel that shows it; one that is lost holds nothing back."""
+        key = message.content.image_key
+        if key is None or self._load_image is None or channel.kind not in WITH_IMAGE:
+            return None
+        try:
+            return self._load_image(key) if channel.image else None
+        except HearthError as error:
+            logger.warning("a message has no image", message_id=message.id, reason=error.message)
+            return None
 
     def _failed(self, job: Job, message: MessageRow, error: HearthError) -> Outcome:
         will_retry = error.retryable and job.attempts < job.max_attempts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -60,6 +60,62 @@ class ViolationDetected(_EventData):
     persons_max: int | None = None
     violations: Annotated[tuple[Violation, ...], Field(min_length=1, max_length=100)]
     model: Model = Model()
+    continuations: tuple[Id, ...] = ()
+    review: dict[str, Any] | None = None
+
+
+class Evidence(_EventData):
+    """The image of an alert; `faces_blurred` is None when no face was looked for."""
+
+    key: str = Field(max_length=1_024)
+    faces_blurred: int | None = None
+
+
+class ViolationAlert(_EventData):
+    """`safety.violation.started` and `safety.violation.updated`, version 1."""
+
+    incident_id: Id
+    camera_id: Name
+    zone: Name | None = None
+    site: Site = Site()
+    first_seen: Time
+    last_seen: Time
+    persons_max: int | None = None
+    violations: Annotated[tuple[Violation, ...], Field(min_length=1, max_length=100)]
+    change: Name = ""
+    evidence: Evidence | None = None
+    model: Model = Model()
+
+
+class ViolationEnded(_EventData):
+    """`safety.violation.ended`, version 1."""
+
+    incident_id: Id
+    camera_id: Name
+    zone: Name | None = None
+    site: Site = Site()
+    first_seen: Time
+    last_seen: Time
+    persons_max: int | None = None
+    persons_seen: int | None = None
+    violations: Annotated[tuple[Violation, ...], Field(max_length=100)]
+
+
+class CameraSilent(_EventData):
+    """`safety.camera.silent`, version 1."""
+
+    camera_id: Name
+    site: Site = Site()
+    last_received_at: Time
+
+
+class CameraBack(_EventData):
+    """`safety.camera.back`, version 1."""
+
+    camera_id: Name
+    site: Site = Site()
+    silent_since: Time
+    back_at: Time
 
 
 class ReportReady(_EventData):
@@ -75,6 +131,8 @@ class ReportReady(_EventData):
     summary: Line
     corrective_actions: Annotated[tuple[Line, ...], Field(max_length=100)] = ()
     site_name: Name = ""
+    continuations: int = 0
+    review: Name | None = None
 
 
 class Source(_EventData):
@@ -95,6 +153,17 @@ class TaskCreated(_EventData):
     assignee: Id | None = None
     due_at: Time | None = None
     source: Source | None = None
+    status: Name = "pending"
+    import_id: Id | None = None
+
+
+class TasksImported(_EventData):
+    """`task.imported`, version 1: a file was read; one event, however many tasks it holds."""
+
+    import_id: Id
+    imported_by: Id
+    created: int
+    updated: int
 
 
 class TaskCompleted(_EventData):
@@ -106,6 +175,7 @@ class TaskCompleted(_EventData):
     completed_at: Time
     close_incident: bool = False
     source: Source | None = None
+    import_id: Id | None = None
 
 
 class TaskDue(_EventData):

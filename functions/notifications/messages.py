@@ -57,7 +57,13 @@ def single_content(event: Event, notice: Notice) -> MessageContent:
         lines=notice.lines,
         details=dict(notice.details),
     )
-    return MessageContent(title=notice.title, total=1, events=(summary,))
+    return MessageContent(
+        title=notice.title,
+        total=1,
+        quiet=notice.is_quiet,
+        image_key=notice.image_key,
+        events=(summary,),
+    )
 
 
 def digest_content(total: int, events: Sequence[EventSummary], site_name: str) -> MessageContent:

@@ -9,11 +9,16 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from functions.notifications.event_schemas import (
+    CameraBack,
+    CameraSilent,
     ReportReady,
     TaskCompleted,
     TaskCreated,
     TaskDue,
+    TasksImported,
+    ViolationAlert,
     ViolationDetected,
+    ViolationEnded,
 )
 from hearth.errors import InvalidInput
 from hearth.ledger.events import Event
@@ -35,6 +40,9 @@ class Notice:
         topics: What it is about; a channel that received all of them within the cooldown gets none.
         covers: Topics that count as received with it.
         user_ids: The users whom it concerns; None when it concerns everybody.
+        is_news: Whether anybody is notified: not of what arrives finished, or is told otherwise.
+        is_quiet: Whether it rings nowhere: people read it later.
+        image_key: S3 key of an image to show; its faces are blurred.
     """
 
     title: str
@@ -43,6 +51,9 @@ class Notice:
     topics: tuple[str, ...]
     covers: tuple[str, ...] = ()
     user_ids: frozenset[str] | None = field(default=None)
+    is_news: bool = True
+    is_quiet: bool = False
+    image_key: str | None = None
 
 
 def notice_of(event: Event, zone: ZoneInfo) -> Notice:
@@ -98,6 +109,94 @@ def _violation(data: ViolationDetected, zone: ZoneInfo) -> Notice:
         },
         topics=_rules(data.camera_id, names),
         covers=(f"incident:{data.incident_id}",),
+        # People know of it: it goes on, or one of them has reviewed it.
+        is_news=not data.continuations and data.review is None,
+    )
+
+
+def _started(data: ViolationAlert, zone: ZoneInfo) -> Notice:
+    return _alert(data, zone, "", _rules(data.camera_id, _names(data)))
+
+
+def _updated(data: ViolationAlert, zone: ZoneInfo) -> Notice:
+    kind, _, value = data.change.partition("-")
+    what = {
+        "class": f"Now also {_words(value)}: ",
+        "persons": f"Now {data.persons_max} people: ",
+    }.get(kind, "Goes on: ")
+    return _alert(data, zone, what, (f"update:{data.incident_id}:{data.change}",))
+
+
+def _alert(data: ViolationAlert, zone: ZoneInfo, what: str, topics: tuple[str, ...]) -> Notice:
+    evidence = data.evidence
+    # Only what has its faces blurred leaves the site.
+    blurred = evidence is not None and evidence.faces_blurred is not None
+    lines = [
+        f"Since {format_local(data.first_seen, zone)}, and it goes on.",
+        _UNVERIFIED,
+        *(f"{_words(one.class_name)}: {one.confidence:.0%} sure" for one in data.violations),
+    ]
+    if data.persons_max:
+        lines.append(f"People at once: {data.persons_max}")
+    if data.model.fallback:
+        lines.append(f"Found by the fallback detector {data.model.name}, not by a trained model.")
+    where = _place(data.camera_id, data.zone, data.site.site_name)
+    return Notice(
+        title=_title(f"{what}{_listed(_names(data))} at {where}"),
+        lines=_lines(*lines),
+        details={
+            "incident_id": data.incident_id,
+            "camera_id": data.camera_id,
+            "zone": data.zone,
+            "classes": sorted(_names(data)),
+            "evidence": f"/api/v1/incidents/{data.incident_id}/evidence" if evidence else None,
+        },
+        topics=topics,
+        covers=(f"incident:{data.incident_id}",),
+        image_key=evidence.key if evidence is not None and blurred else None,
+    )
+
+
+def _ended(data: ViolationEnded, zone: ZoneInfo) -> Notice:
+    names = [one.class_name for one in data.violations]
+    where = _place(data.camera_id, data.zone, data.site.site_name)
+    seen = f"People seen: {data.persons_seen}" if data.persons_seen else ""
+    return Notice(
+        title=_title(f"Over: {_words(', '.join(dict.fromkeys(names)))} at {where}"),
+        lines=_lines(_span(data.first_seen, data.last_seen, zone), seen),
+        details={
+            "incident_id": data.incident_id,
+            "camera_id": data.camera_id,
+            "zone": data.zone,
+            "classes": sorted(names),
+        },
+        topics=(f"ended:{data.incident_id}",),
+        is_quiet=True,
+    )
+
+
+def _silent(data: CameraSilent, zone: ZoneInfo) -> Notice:
+    return Notice(
+        title=_title(f"No pictures from {_place(data.camera_id, None, data.site.site_name)}"),
+        lines=_lines(
+            f"The last one came {format_local(data.last_received_at, zone)}.",
+            "Nobody is watched over there until it is back.",
+        ),
+        details={"camera_id": data.camera_id},
+        topics=(f"silent:{data.camera_id}",),
+    )
+
+
+def _back(data: CameraBack, zone: ZoneInfo) -> Notice:
+    return Notice(
+        title=_title(f"Pictures again from {_place(data.camera_id, None, data.site.site_name)}"),
+        lines=_lines(
+            f"None came from {format_local(data.silent_since, zone)} "
+            f"to {format_local(data.back_at, zone)}."
+        ),
+        details={"camera_id": data.camera_id},
+        topics=(f"back:{data.camera_id}",),
+        is_quiet=True,
     )
 
 
@@ -120,6 +219,7 @@ def _report(data: ReportReady, zone: ZoneInfo) -> Notice:
         },
         topics=_rules(data.camera_id, data.classes),
         covers=(f"incident:{data.incident_id}",),
+        is_news=not data.continuations and data.review is None,
     )
 
 
@@ -143,6 +243,23 @@ def _created(data: TaskCreated, zone: ZoneInfo) -> Notice:
         topics=(f"incident:{incident_id}" if incident_id else f"task:{data.task_id}",),
         covers=(f"task:{data.task_id}",),
         user_ids=_user_ids(data.created_by, data.assignee),
+        # An import tells of all of its tasks at once, and nobody has to do what is done.
+        is_news=data.import_id is None and data.status not in ("completed", "cancelled"),
+    )
+
+
+def _imported(data: TasksImported, zone: ZoneInfo) -> Notice:
+    number = data.created + data.updated
+    return Notice(
+        title=_title(f"{number:,} {'task was' if number == 1 else 'tasks were'} imported"),
+        lines=_lines(f"{data.created:,} new, {data.updated:,} changed."),
+        details={
+            "import_id": data.import_id,
+            "created": data.created,
+            "updated": data.updated,
+        },
+        topics=(f"import:{data.import_id}",),
+        user_ids=_user_ids(data.imported_by),
     )
 
 
@@ -158,6 +275,7 @@ def _completed(data: TaskCompleted, zone: ZoneInfo) -> Notice:
         details={"task_id": data.task_id, "incident_id": incident_id, "closed": closes is not None},
         topics=(f"task:{data.task_id}",),
         user_ids=_user_ids(data.completed_by),
+        is_news=data.import_id is None,
     )
 
 
@@ -173,11 +291,17 @@ def _due(data: TaskDue, zone: ZoneInfo) -> Notice:
 
 
 _BUILDERS: dict[tuple[str, int], tuple[type[Any], Callable[[Any, ZoneInfo], Notice]]] = {
+    ("safety.camera.back", 1): (CameraBack, _back),
+    ("safety.camera.silent", 1): (CameraSilent, _silent),
     ("safety.violation.detected", 2): (ViolationDetected, _violation),
+    ("safety.violation.ended", 1): (ViolationEnded, _ended),
+    ("safety.violation.started", 1): (ViolationAlert, _started),
+    ("safety.violation.updated", 1): (ViolationAlert, _updated),
     ("safety.report.ready", 1): (ReportReady, _report),
     ("task.created", 1): (TaskCreated, _created),
     ("task.completed", 1): (TaskCompleted, _completed),
     ("task.due", 1): (TaskDue, _due),
+    ("task.imported", 1): (TasksImported, _imported),
 }
 EVENTS: Final = tuple(event_type for event_type, _ in _BUILDERS)
 """The types of events that have a notice."""
@@ -189,6 +313,10 @@ def _user_ids(*ids: str | None) -> frozenset[str]:
 
 def _rules(camera_id: str, classes: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     return tuple(sorted({f"camera:{camera_id}:{name}" for name in classes}))
+
+
+def _names(data: ViolationAlert) -> list[str]:
+    return [one.class_name for one in data.violations]
 
 
 def _place(camera_id: str, zone: str | None, site: str) -> str:

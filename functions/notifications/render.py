@@ -10,6 +10,7 @@ from functions.notifications.schemas import EventSummary, MessageContent
 from hearth.ids import format_time
 
 FOOTER: Final = "Sent by Hearth. Images and reports stay on the site; this message contains none."
+IMAGE_FOOTER: Final = "Sent by Hearth. Faces that were found on the image are blurred."
 
 
 def render_text(content: MessageContent, longest: int | None = None) -> str:
@@ -27,7 +28,7 @@ def render_text(content: MessageContent, longest: int | None = None) -> str:
     return text[: longest - 2].rpartition("\n")[0] + "\n…"
 
 
-def render_html(content: MessageContent) -> str:
+def render_html(content: MessageContent, footer: str = FOOTER) -> str:
     """Render a page that loads nothing from elsewhere."""
     parts = [_section(content, event) for event in content.events]
     if _left_out(content):
@@ -35,7 +36,7 @@ def render_html(content: MessageContent) -> str:
     return (
         '<!doctype html><html><head><meta charset="utf-8"><title>'
         f"{escape(content.title)}</title></head><body><h2>{escape(content.title)}</h2>"
-        f"{''.join(parts)}<p><small>{escape(FOOTER)}</small></p></body></html>\n"
+        f"{''.join(parts)}<p><small>{escape(footer)}</small></p></body></html>\n"
     )
 
 

@@ -42,6 +42,9 @@ class MessageContent(BaseModel):
 
     title: str
     total: int
+    quiet: bool = False
+    """Whether it rings nowhere, on channels that know the difference."""
+    image_key: str | None = None
     events: tuple[EventSummary, ...] = Field(
         validation_alias=AliasChoices("events", "told"), serialization_alias="told"
     )

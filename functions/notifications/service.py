@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from functions.notifications.messages import send_job, single_content
 from functions.notifications.notices import notice_for_test
 from functions.notifications.queries import NotificationQueries
-from functions.notifications.repository.channel_windows import lock_channel
+from functions.notifications.repository.channel_windows import count_message, lock_channel
 from functions.notifications.repository.deliveries import add_delivery
 from functions.notifications.repository.messages import add_message
 from functions.notifications.repository.notifications import add_notification
@@ -87,6 +87,7 @@ class NotificationService:
                 lock_channel(tx, name, now, WINDOW)
                 message_id = ulid_from(now, notification_id, name)
                 add_message(tx, message_id, name, single_content(event, notice), now)
+                count_message(tx, name)
                 add_delivery(tx, notification_id, name, now, state="sent", message_id=message_id)
                 work.add(send_job(message_id))
 

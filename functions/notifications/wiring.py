@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from functions.notifications.channels import Kind
@@ -15,6 +16,9 @@ from functions.notifications.stored_channels import ChannelDirectory
 from functions.notifications.worker import NotificationPlanner, Rules
 from hearth.bootstrap import Platform
 from hearth.ledger.consumer import Consumer
+
+MAX_IMAGE_BYTES: Final = 8_000_000
+"""Less than mail servers and Discord (10 MB) take."""
 
 
 def build(settings: Settings, platform: Platform) -> Consumer:
@@ -28,7 +32,12 @@ def build(settings: Settings, platform: Platform) -> Consumer:
     sender_of = senders(settings)
     for channel in settings.channels:
         sender_of(channel.kind)  # what is configured is imported at start, not by an invocation
-    return make_handler(platform.ledger, planner, MessageDelivery(platform.db, channels, sender_of))
+
+    def load_image(key: str) -> bytes:
+        return platform.store.get(key, MAX_IMAGE_BYTES)
+
+    delivery = MessageDelivery(platform.db, channels, sender_of, load_image=load_image)
+    return make_handler(platform.ledger, planner, delivery)
 
 
 def senders(settings: Settings) -> Callable[[Kind], Sender | None]:

@@ -3,9 +3,14 @@
 An event becomes one notification, and for each channel that wants it one decision:
 
     all its topics were sent within the cooldown  → suppressed
-    quiet hours, and the event is not urgent      → waits for their end
+    the event is urgent for the channel           → a message of its own
+    quiet hours                                   → waits for their end
+    it is to be read later, by people             → waits for the channel's next hour
     the channel's hour is full (burst)            → waits for the next hour
     else                                          → a message of its own
+
+Safety events have an hour of their own on each channel, so that nothing that an ordinary user does
+fills it; urgent messages count in none.
 
 Notifications that wait for the same time become one message, a digest. All of that is one
 transaction with the event's job; each message is then a job of its own (`delivery`), so a broken
@@ -30,7 +35,12 @@ from functions.notifications.messages import (
 )
 from functions.notifications.notices import Notice, notice_of
 from functions.notifications.quiet_hours import QuietHours
-from functions.notifications.repository.channel_windows import Window, claim_topics, lock_channel
+from functions.notifications.repository.channel_windows import (
+    Window,
+    claim_topics,
+    count_message,
+    lock_channel,
+)
 from functions.notifications.repository.deliveries import (
     add_delivery,
     assign_message,
@@ -53,6 +63,9 @@ if TYPE_CHECKING:
     from hearth.db import Database
 
 WINDOW: Final = timedelta(hours=1)
+SAFETY: Final = "safety."
+RINGING: Final = frozenset({"mail", "slack"})
+"""Kinds of channels on which each message rings; programs and Discord know quiet ones."""
 DIGEST_EVENTS: Final = 50
 """Most events that a digest lists; the others are counted."""
 
@@ -108,7 +121,7 @@ class NotificationPlanner:
         notice = notice_of(event, self._zone)
         # Channels are locked in one order everywhere, or two transactions could deadlock.
         wanted = [channel for channel in self._channels.all().values() if channel.wants(event.type)]
-        if not wanted:
+        if not wanted or not notice.is_news:
             return Done()
         notification_id = notification_id_of(event)
         return Done(lambda work: self._plan_event(work, notification_id, event, notice, wanted))
@@ -147,33 +160,43 @@ class NotificationPlanner:
         now: datetime,
     ) -> list[NewJob]:
         add = partial(add_delivery, tx, notification_id, channel.name, now)
-        window = lock_channel(tx, channel.name, now, WINDOW)
+        urgent = channel.is_urgent(event.type) and not notice.is_quiet
+        window, window_name = lock_channel(tx, channel.name, now, WINDOW), channel.name
+        if event.type.startswith(SAFETY):
+            window_name = f"{channel.name} {SAFETY}"
+            window = lock_channel(tx, window_name, now, WINDOW)
         if not claim_topics(
             tx, channel.name, notice.topics, notice.covers, now, self._rules.cooldown
         ):
             add(state="suppressed", reason="cooldown")
             return []
-        until, reason = self._wait_until(channel, event.type, window, now)
+        until, reason = None, ""
+        if not urgent:
+            until, reason = self._wait_until(channel, notice, window, now)
         # Another worker, whose clock is ahead, may have closed the digest already.
         if until and not message_exists(tx, digest_id(channel.name, until)):
             add(state="waiting", reason=reason, not_before=until)
             return [digest_job(channel.name, until)]
         message_id = ulid_from(event.time, notification_id, channel.name)
         add_message(tx, message_id, channel.name, single_content(event, notice), now)
+        if not urgent:
+            count_message(tx, window_name)
         add(state="sent", message_id=message_id)
         return [send_job(message_id)]
 
     def _wait_until(
-        self, channel: Channel, event_type: str, window: Window, now: datetime
+        self, channel: Channel, notice: Notice, window: Window, now: datetime
     ) -> tuple[datetime | None, str]:
         """Until when an event waits on a channel, and why; None when it is sent at once."""
-        quiet = None if channel.is_urgent(event_type) else self._rules.quiet
+        quiet = self._rules.quiet
         if quiet is not None and quiet.contains(now):
             return quiet.end_after(now), "quiet hours"
-        if window.messages < self._rules.burst:
+        is_later = notice.is_quiet and channel.kind in RINGING
+        if not is_later and window.messages < self._rules.burst:
             return None, ""
         window_end = window.began_at + WINDOW
-        return (quiet.end_after(window_end) if quiet is not None else window_end), "burst"
+        until = quiet.end_after(window_end) if quiet is not None else window_end
+        return until, "no hurry" if is_later else "burst"
 
     def _build_digest(self, work: UnitOfWork, channel: str, until: datetime) -> None:
         tx, now = work.tx, self._now()
@@ -183,6 +206,7 @@ class NotificationPlanner:
             return
         message_id = digest_id(channel, until)
         add_message(tx, message_id, channel, digest_content(total, events, self._site_name), now)
+        count_message(tx, channel)
         assign_message(tx, channel, until, message_id)
         work.add(send_job(message_id))
 

@@ -68,6 +68,11 @@ def _summary(event: IncidentEvent, zone: ZoneInfo) -> Iterable[str]:
             else ""
         )
         yield f"{_counted(event.frames_observed, 'frame was', 'frames were')} examined{people}."
+    if event.persons_seen:
+        yield f"By their tracks, {_counted(event.persons_seen, 'person was', 'people were')} seen."
+    if event.continuations:
+        parts = len(event.continuations) + 1
+        yield f"It was recorded in {parts} parts without a pause between them, and counts as one."
     for violation in event.violations:
         yield _strength(violation)
     if event.indeterminate:

@@ -25,7 +25,7 @@ _END_REASONS = {
     "gap": "nothing more was seen",
     "stream_end": "the recording ended",
     "silence": "the camera fell silent",
-    "max_duration": "the longest duration was reached",
+    "max_duration": "it goes on; this report is as of now",
 }
 _STATEMENT = (
     "This report was generated automatically from camera pictures. It is not a finding: a "
@@ -91,7 +91,7 @@ def _facts(layout: page.Layout, event: IncidentEvent, zone: ZoneInfo) -> None:
         ("Site", event.site.site_name or _NOT_STATED),
         ("Zone", event.zone or "whole picture"),
         ("Location", event.site.site_location or _NOT_STATED),
-        ("People at a time", _number(event.persons_max, "at most ")),
+        ("People", _people(event)),
         ("First seen", f"{local_time(event.first_seen, zone)}\n{utc_time(event.first_seen)}"),
         ("Last seen", f"{local_time(event.last_seen, zone)}\n{utc_time(event.last_seen)}"),
         ("Frames examined", _number(event.frames_observed)),
@@ -110,6 +110,13 @@ def _facts(layout: page.Layout, event: IncidentEvent, zone: ZoneInfo) -> None:
             for number, line in enumerate(lines[:30]):
                 layout.text(x + label, layout.y - 9 - number * BODY.leading, line, BODY)
         layout.gap(BODY.leading * max(len(lines[:30]) for _, _, lines in cells) + 3)
+
+
+def _people(event: IncidentEvent) -> str:
+    at_once = _number(event.persons_max, "at most ")
+    if event.persons_max is not None:
+        at_once += " at a time"
+    return at_once if event.persons_seen is None else f"{event.persons_seen:,} seen, {at_once}"
 
 
 def _wrapped(text: str, half: float, label: float) -> list[str]:

@@ -46,6 +46,7 @@ def facts(event: IncidentEvent, zone: ZoneInfo) -> str:
             "duration_seconds": round(event.duration_s, 1),
             "frames_examined": event.frames_observed,
             "people_at_most": event.persons_max,
+            "different_people_seen": event.persons_seen,
             "violations": [
                 {
                     "what": guidance_for(item.class_name).title,

@@ -90,6 +90,17 @@ class Evidence(_Fact):
     faces_blurred: Count | None = None
     blur_method: Name | None = None
     note: Sentence | None = None
+    clip_key: Annotated[str, StringConstraints(max_length=1_024)] | None = None
+    clip_sha256: Sha256 | None = None
+
+
+class Review(_Fact):
+    """What a person said of the incident."""
+
+    verdict: Literal["verified", "dismissed", "escalated"]
+    reason: Sentence
+    reviewed_by: Name
+    reviewed_at: UtcTime
 
 
 class DetectorModel(_Fact):
@@ -139,6 +150,9 @@ class IncidentEvent(_Fact):
     evidence: Evidence | None = None
     model: DetectorModel
     thresholds: Thresholds = Thresholds()
+    persons_seen: Count | None = None
+    continuations: Annotated[tuple[Ulid, ...], Field(max_length=10_000)] = ()
+    review: Review | None = None
 
     @model_validator(mode="after")
     def _times_in_order(self) -> Self:
@@ -194,6 +208,9 @@ class ReportReady(BaseModel):
     corrective_actions: tuple[str, ...]
     pdf_key: str
     site_name: str
+    continuations: int = 0
+    """More than none: a revision that tells of a further part of the same incident."""
+    review: Literal["verified", "dismissed", "escalated"] | None = None
 
 
 class TaskSource(_Fact):
@@ -292,6 +309,16 @@ class ReportSummary(BaseModel):
     """The task that corrects what the report found."""
     created_at: datetime
     updated_at: datetime
+    persons_seen: int | None = None
+    """Different people, by their tracks; None in reports of earlier releases."""
+    continuations: int | None = None
+    """How many further parts of the incident the report tells of."""
+    review: Literal["verified", "dismissed", "escalated"] | None = None
+    review_reason: str | None = None
+    reviewed_by: str | None = None
+    reviewed_at: datetime | None = None
+    clip_key: str | None = None
+    """An animation of some seconds around the peak frame, beside the evidence image."""
 
 
 class ReportDetail(ReportSummary):

@@ -240,6 +240,8 @@ def report_ready(event: IncidentEvent, narrative: Narrative, key: str, now: date
         ),
         pdf_key=key,
         site_name=event.site.site_name,
+        continuations=len(event.continuations),
+        review=event.review.verdict if event.review else None,
     )
     return Event(
         type=REPORT_READY,

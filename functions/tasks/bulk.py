@@ -20,8 +20,10 @@ from functions.tasks.schemas import (
 )
 from functions.tasks.service import TaskService
 from functions.tasks.task import Actor, new_task
+from functions.tasks.task_events import tasks_imported
 from hearth.errors import HearthError, InvalidInput
 from hearth.idempotency import IdempotentRequest, IdempotentRequests, split_by_rows
+from hearth.ids import new_ulid
 from hearth.ledger.ledger import Ledger, UnitOfWork
 
 
@@ -33,6 +35,7 @@ class BulkService:
     """
 
     def __init__(self, ledger: Ledger, tasks: TaskService) -> None:
+        self._ledger = ledger
         self._requests = IdempotentRequests(ledger, "tasks")
         self._tasks = tasks
 
@@ -62,13 +65,16 @@ class BulkService:
     ) -> tuple[ImportOut, bool]:
         """Create or change the tasks of a file; those that are the same already are left alone.
 
+        One event tells of all of them, so that nobody is notified of each.
+
         Raises:
             InvalidInput: The file cannot be read, or has more than 1,000 tasks.
         """
         items = read_file(kind, data, self._tasks.zone)
+        import_id = new_ulid()
 
         def import_part(work: UnitOfWork, part: range) -> ImportOut:
-            return import_into(work, self._tasks, actor, items, part)
+            return import_into(work, self._tasks, actor, items, part, import_id)
 
         answers, problem, replayed = self._requests.run_in_parts(
             IdempotentRequest(actor.id, key, ["import", kind, data.hex()]),
@@ -77,7 +83,16 @@ class BulkService:
             import_part,
         )
         done = [item for answer in answers for item in answer.items]
-        return import_answer(done, items, problem), replayed
+        answer = import_answer(done, items, problem)
+        if not replayed and answer.created + answer.updated:
+            created, updated = answer.created, answer.updated
+            self._ledger.transact(
+                lambda work: work.emit(
+                    tasks_imported(import_id, actor.id, created, updated, work.now)
+                ),
+                actor.id,
+            )
+        return answer, replayed
 
     def _attempt(self, work: UnitOfWork, actor: Actor, bulk: BulkIn, index: int) -> BulkItem:
         operation = bulk.operations[index]

@@ -19,6 +19,7 @@ CAPABILITY = Capability(
         Published("task.created", "event_schemas:TaskCreated"),
         Published("task.deleted", "event_schemas:TaskDeleted"),
         Published("task.due", "event_schemas:TaskDue"),
+        Published("task.imported", "event_schemas:TasksImported"),
         Published("task.reopened", "event_schemas:TaskReopened"),
         Published("task.updated", "event_schemas:TaskUpdated"),
     ),

@@ -27,6 +27,18 @@ class TaskCreated(_EventData):
     due_at: datetime | None
     source: SourceOut | None
     created_at: datetime
+    import_id: str | None = None
+    """The import that it came with; `task.imported` tells of all of its tasks at once."""
+
+
+class TasksImported(_EventData):
+    """`task.imported`: a file was imported; one event, however many tasks it holds."""
+
+    import_id: str
+    imported_by: str
+    created: int
+    updated: int
+    imported_at: datetime
 
 
 class TaskUpdated(_EventData):
@@ -49,6 +61,7 @@ class TaskCompleted(_EventData):
     seconds_open: int
     close_incident: bool
     source: SourceOut | None
+    import_id: str | None = None
 
 
 class TaskReopened(_EventData):

@@ -166,8 +166,13 @@ class TaskService:
 
     # ---- parts of a transaction ----
 
-    def insert(self, work: UnitOfWork, actor: Actor, task: TaskRow) -> bool:
+    def insert(
+        self, work: UnitOfWork, actor: Actor, task: TaskRow, *, import_id: str | None = None
+    ) -> bool:
         """Store a new task; False when its id is taken.
+
+        Args:
+            import_id: The import that it comes with, which its event names.
 
         Raises:
             NotFound: The parent task does not exist or is not visible to the actor.
@@ -176,7 +181,7 @@ class TaskService:
         if task.parent_id is not None:
             task_dependencies.lock_dependency_graph(work.tx)
             _check_parent(work.tx, actor, task.id, task.parent_id)
-        return self._insert(work, task)
+        return self._insert(work, task, import_id)
 
     def change(
         self,
@@ -188,8 +193,12 @@ class TaskService:
         expected_versions: Versions = None,
         force: bool = False,
         close_incident: bool | None = None,
+        import_id: str | None = None,
     ) -> TaskRow:
         """Store the next version of a task; the same one when nothing is different.
+
+        Args:
+            import_id: The import that changes it, which the event of its completion names.
 
         Raises:
             NotFound: The task does not exist or is not visible to the actor.
@@ -222,7 +231,9 @@ class TaskService:
             task_history.record(tx, task_id, after.version, actor.id, now, changes)
             _reschedule(work, before, after)
             if completes:
-                work.emit(task_events.task_completed(after, actor.id, close_incident, now))
+                work.emit(
+                    task_events.task_completed(after, actor.id, close_incident, now, import_id)
+                )
             else:
                 fields = [change["field"] for change in changes]
                 work.emit(task_events.task_updated(after, actor.id, fields, now))
@@ -292,11 +303,11 @@ class TaskService:
             return
         raise _contended(task_id)
 
-    def _insert(self, work: UnitOfWork, task: TaskRow) -> bool:
+    def _insert(self, work: UnitOfWork, task: TaskRow, import_id: str | None = None) -> bool:
         if not tasks.insert(work.tx, task, work.actor, work.now):
             return False
         work.add(*reminder_jobs(task, work.now))
-        work.emit(task_events.task_created(task, work.now))
+        work.emit(task_events.task_created(task, work.now, import_id))
         return True
 
 

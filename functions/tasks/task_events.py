@@ -11,6 +11,7 @@ from functions.tasks.event_schemas import (
     TaskDeleted,
     TaskDue,
     TaskReopened,
+    TasksImported,
     TaskUpdated,
 )
 from functions.tasks.task import source_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from functions.tasks.repository.tasks import TaskRow
 
 
-def task_created(task: TaskRow, now: datetime) -> Event:
+def task_created(task: TaskRow, now: datetime, import_id: str | None = None) -> Event:
     data = TaskCreated(
         task_id=task.id,
         title=task.title,
@@ -36,8 +37,22 @@ def task_created(task: TaskRow, now: datetime) -> Event:
         due_at=task.due_at,
         source=source_of(task),
         created_at=task.created_at,
+        import_id=import_id,
     )
     return _event("task.created", task, now, data)
+
+
+def tasks_imported(
+    import_id: str, actor_id: str, created: int, updated: int, now: datetime
+) -> Event:
+    data = TasksImported(
+        import_id=import_id,
+        imported_by=actor_id,
+        created=created,
+        updated=updated,
+        imported_at=now,
+    )
+    return Event("task.imported", import_id, now, import_id, data.model_dump(mode="json"))
 
 
 def task_updated(task: TaskRow, actor_id: str, fields: list[str], now: datetime) -> Event:
@@ -52,7 +67,11 @@ def task_updated(task: TaskRow, actor_id: str, fields: list[str], now: datetime)
 
 
 def task_completed(
-    task: TaskRow, actor_id: str, close_incident: bool | None, now: datetime
+    task: TaskRow,
+    actor_id: str,
+    close_incident: bool | None,
+    now: datetime,
+    import_id: str | None = None,
 ) -> Event:
     """Without a wish of the caller, completing a corrective task closes its incident."""
     source = source_of(task)
@@ -64,6 +83,7 @@ def task_completed(
         seconds_open=task.seconds_open or 0,
         close_incident=source is not None and close_incident is not False,
         source=source,
+        import_id=import_id,
     )
     return _event("task.completed", task, now, data)
 

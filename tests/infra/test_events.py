@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 ROOT = declare.ROOT
 CAPABILITIES = {one.name: one for one in declare.gather(ROOT).values()}
 PUBLISHERS: Mapping[str, tuple[str, ...]] = {
-    "DetectionFunction": ("safety.violation.detected",),
+    "DetectionFunction": (
+        *("safety.violation.detected", "safety.violation.ended", "safety.violation.started"),
+        *("safety.violation.updated", "safety.camera.back", "safety.camera.silent"),
+    ),
     "ReportsFunction": ("safety.report.ready",),
     # A person's task, and the corrective one of a report; reminders are the queue's.
     "TasksApiFunction": (
         *("task.created", "task.updated", "task.completed", "task.reopened", "task.deleted"),
+        "task.imported",
     ),
     "TasksFunction": ("task.created", "task.updated", "task.completed", "task.due"),
 }

@@ -223,6 +223,7 @@ def test_a_function_reads_and_writes_only_below_the_prefixes_it_works_with(
         },
         "DetectionApiFunction": {("GetObject", "evidence")},
         "EmbeddingsFunction": {("GetObject", "texts"), ("PutObject", "vectors")},
+        "NotificationsFunction": {("GetObject", "evidence/alerts")},
         "ReportsFunction": {
             ("GetObject", "evidence"),
             ("GetObject", "reports"),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -36,6 +36,15 @@ class ClassSummary:
 
 
 @dataclass(frozen=True)
+class ChainLink:
+    """What an episode follows: when the one before was last seen, and the chain's first confirmed
+    episode up to there."""
+
+    last_seen: datetime
+    root: str | None
+
+
+@dataclass(frozen=True)
 class Episode:
     """What happened between the first and the last observation.
 
@@ -44,6 +53,7 @@ class Episode:
         classes: The confirmed ones, by name; none means that the episode is not confirmed (yet).
         peak_frame_key: The frame of the highest confirmed score; the earliest of equals.
         continues: Whether the chain goes on after `max_s` was reached.
+        continuation_of: The first confirmed episode of the chain, unless it is this one.
     """
 
     incident_id: str
@@ -58,6 +68,7 @@ class Episode:
     classes: tuple[ClassSummary, ...]
     peak_frame_key: str
     continues: bool
+    continuation_of: str | None = None
 
     @property
     def confirmed(self) -> bool:
@@ -74,15 +85,26 @@ def episodes(
     zone: str | None,
     observations: Iterable[Observation],
     rules: EpisodeRules,
+    before: ChainLink | None = None,
 ) -> list[Episode]:
-    """All episodes, in order of time. Repeated observations count once."""
+    """All episodes, in order of time. Repeated observations count once.
+
+    Args:
+        before: The episode before the first one, whatever lies between them.
+    """
     runs = list(_runs(sorted(set(observations)), rules))
     gap = timedelta(seconds=rules.gap_s)
-    result = []
+    result: list[Episode] = []
+    last_seen, root = (before.last_seen, before.root) if before else (None, None)
     for index, run in enumerate(runs):
         following = runs[index + 1][0] if index + 1 < len(runs) else None
         continues = following is not None and following.captured_at - run[-1].captured_at <= gap
-        result.append(_summary(camera_id, zone, run, rules, continues))
+        if last_seen is None or run[0].captured_at - last_seen > gap:
+            root = None
+        episode = replace(_summary(camera_id, zone, run, rules, continues), continuation_of=root)
+        result.append(episode)
+        last_seen = episode.last_seen
+        root = root or (episode.incident_id if episode.confirmed else None)
     return result
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from functions.detection.incidents.episodes import ClassSummary
 from functions.detection.incidents.recording import class_summaries
 from functions.detection.judging.equipment import DESCRIPTIONS, REGULATIONS
 from functions.detection.policy import EpisodeRules
 from functions.detection.schemas import (
     DetectedBox,
-    EndReason,
     Evidence,
     Indeterminate,
     ModelUsed,
     Peak,
+    ReviewOut,
     SafetyViolationDetected,
+    SafetyViolationEnded,
+    SafetyViolationStarted,
+    SafetyViolationUpdated,
     Site,
     Thresholds,
     ViolationClass,
@@ -26,36 +30,42 @@ from hearth.ledger.events import Event
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
+    from functions.detection.incidents.whole_incident import WholeIncident
+
 VIOLATION_DETECTED: Final = "safety.violation.detected"
+VIOLATION_STARTED: Final = "safety.violation.started"
+VIOLATION_UPDATED: Final = "safety.violation.updated"
+VIOLATION_ENDED: Final = "safety.violation.ended"
 
 
 def incident_event(
-    row: Row[Any],
+    whole: WholeIncident,
     peak: Row[Any],
     rules: EpisodeRules,
-    reason: EndReason,
     evidence: Evidence,
     site: Site,
+    persons_seen: int | None,
+    review: ReviewOut | None,
 ) -> SafetyViolationDetected:
-    """The event of an incident that has ended.
+    """The event of an incident that has ended, with what continued it.
 
     Args:
-        row: The incident.
-        peak: Its peak frame, with its model.
+        peak: The peak frame of its first part, with its model.
     """
+    row = whole.root
     return SafetyViolationDetected(
-        event_id=ulid_from(row.last_seen, row.id, str(row.revision), "end"),
+        event_id=ulid_from(whole.last_seen, row.id, str(whole.revision), "end"),
         incident_id=row.id,
-        revision=row.revision,
+        revision=whole.revision,
         camera_id=row.camera_id,
         zone=row.zone or None,
         site=site,
         first_seen=row.first_seen,
-        last_seen=row.last_seen,
-        end_reason=reason,
-        frames_observed=row.frames,
-        persons_max=row.persons_max,
-        violations=violations_of(row.classes),
+        last_seen=whole.last_seen,
+        end_reason=whole.end_reason,
+        frames_observed=whole.frames,
+        persons_max=whole.persons_max,
+        violations=whole.violations,
         indeterminate=indeterminate_of(peak.result),
         peak=peak_of(peak),
         evidence=evidence,
@@ -66,11 +76,65 @@ def incident_event(
             episode_score=rules.min_score,
             min_observations=rules.min_observations,
         ),
+        persons_seen=persons_seen,
+        continuations=whole.continuations,
+        review=review,
     )
+
+
+def started_event(row: Row[Any], peak: Row[Any], evidence: Evidence | None, site: Site) -> Event:
+    """The event of an incident that has begun."""
+    data = SafetyViolationStarted(
+        **_alert_fields(row, site), evidence=evidence, model=model_of(peak.model)
+    )
+    return Event(VIOLATION_STARTED, row.id, row.last_seen, row.id, data.model_dump(mode="json"))
+
+
+def updated_event(
+    row: Row[Any], change: str, peak: Row[Any], evidence: Evidence | None, site: Site
+) -> Event:
+    """The event of an incident that goes on."""
+    fields = _alert_fields(row, site)
+    root_id = fields["incident_id"] = row.continuation_of or row.id
+    data = SafetyViolationUpdated(
+        **fields, change=change, evidence=evidence, model=model_of(peak.model)
+    )
+    event_id = f"{root_id}:{change}" + (f":{row.id}" if root_id != row.id else "")
+    return Event(VIOLATION_UPDATED, event_id, row.last_seen, root_id, data.model_dump(mode="json"))
+
+
+def ended_event(event: SafetyViolationDetected) -> Event:
+    """The event of an incident that is over."""
+    names = set(SafetyViolationEnded.model_fields)
+    data = SafetyViolationEnded(**{name: getattr(event, name) for name in names})
+    return Event(
+        VIOLATION_ENDED,
+        f"{event.incident_id}:{event.revision}",
+        event.last_seen,
+        event.incident_id,
+        data.model_dump(mode="json"),
+    )
+
+
+def _alert_fields(row: Row[Any], site: Site) -> dict[str, Any]:
+    return {
+        "incident_id": row.id,
+        "camera_id": row.camera_id,
+        "zone": row.zone or None,
+        "site": site,
+        "first_seen": row.first_seen,
+        "last_seen": row.last_seen,
+        "persons_max": row.persons_max,
+        "violations": violations_of(row.classes),
+    }
 
 
 def violations_of(classes: Sequence[Mapping[str, Any]]) -> tuple[ViolationClass, ...]:
     """The confirmed classes of an incident with description and regulation."""
+    return describe_violations(class_summaries(classes))
+
+
+def describe_violations(classes: Sequence[ClassSummary]) -> tuple[ViolationClass, ...]:
     return tuple(
         ViolationClass(
             class_name=one.class_name,
@@ -82,7 +146,7 @@ def violations_of(classes: Sequence[Mapping[str, Any]]) -> tuple[ViolationClass,
             first_seen=one.first_seen,
             last_seen=one.last_seen,
         )
-        for one in class_summaries(classes)
+        for one in classes
     )
 
 

@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.detection.incidents.episodes import ClassSummary, Episode, episodes
-from functions.detection.incidents.settle_jobs import Horizon, settle_jobs, watch_job
+from functions.detection.incidents.episodes import ChainLink, ClassSummary, Episode, episodes
+from functions.detection.incidents.settle_jobs import (
+    Horizon,
+    alert_job,
+    alerts_of,
+    settle_jobs,
+    watch_job,
+)
 from functions.detection.judging.assessment import FrameResult
 from functions.detection.judging.verdicts import Verdict
 from functions.detection.observations import Observation
@@ -29,6 +35,7 @@ from functions.detection.repository.frames import (
 )
 from functions.detection.repository.incident_rows import (
     delete_incident,
+    get_chain_link,
     get_episode_before,
     get_incident,
     insert_incident,
@@ -187,11 +194,11 @@ def _recompute(
     seen = list_observations(
         tx, camera_id, zone, frame_key(camera_id, start), frame_key(camera_id, end)
     )
-    current = [
-        episode
-        for part in _split_at_final(tx, camera, zone, start, end, seen)
-        for episode in episodes(camera_id, zone or None, part, rules)
-    ]
+    current: list[Episode] = []
+    for number, part in enumerate(_split_at_final(tx, camera, zone, start, end, seen)):
+        since = start if number == 0 else part[0].captured_at
+        link = _chain_link(tx, camera_id, zone, since, only_pruned=number > 0)
+        current += episodes(camera_id, zone or None, part, rules, link)
     changed: set[str] = set()
     jobs: list[NewJob] = []
     for episode in current:
@@ -204,11 +211,21 @@ def _recompute(
             jobs.append(watch_job(stored.opened, episode.incident_id, quiet))
         if stored.closed:
             jobs.append(watch_job(stored.closed, episode.incident_id, now))
+        jobs += [alert_job(episode.incident_id, change) for change in stored.alerts]
     for row in old.values():
         _supersede(tx, row, current, now)
         if row.state == OPEN:
             jobs.append(watch_job(row.watch_key, row.id, now))
     return changed, jobs
+
+
+def _chain_link(
+    tx: Connection, camera_id: str, zone: str, before: datetime, *, only_pruned: bool
+) -> ChainLink | None:
+    row = get_chain_link(tx, camera_id, zone, before, only_pruned=only_pruned)
+    if row is None:
+        return None
+    return ChainLink(row.last_seen, row.continuation_of or (row.id if row.classes else None))
 
 
 def _split_at_final(
@@ -236,11 +253,13 @@ def _split_at_final(
 
 @dataclass(frozen=True)
 class _Stored:
-    """The change of a row; `opened` and `closed` are the keys of watches that begin or end."""
+    """The change of a row; `opened` and `closed` are the keys of watches that begin or end,
+    `alerts` what people are told of."""
 
     changed: bool
     opened: str | None = None
     closed: str | None = None
+    alerts: Sequence[str] = ()
 
 
 def _upsert_episode(
@@ -256,7 +275,8 @@ def _upsert_episode(
     if row is None:
         life = {"state": state, "revision": 1, "watch_key": watch, "updated_at": now}
         insert_incident(tx, {"id": episode.incident_id, **content, **life})
-        return _Stored(True, opened=watch if episode.confirmed else None)
+        opened = watch if episode.confirmed else None
+        return _Stored(True, opened=opened, alerts=alerts_of(None, episode))
     same = all(getattr(row, name) == value for name, value in content.items())
     if same and row.state != SUPERSEDED:
         return _Stored(False)
@@ -280,6 +300,7 @@ def _upsert_episode(
         True,
         opened=watch if is_open and not was_open else None,
         closed=row.watch_key if was_open and not is_open else None,
+        alerts=alerts_of(row, episode),
     )
 
 
@@ -326,6 +347,7 @@ def episode_row(episode: Episode) -> dict[str, Any]:
         ],
         "peak_frame_key": episode.peak_frame_key,
         "continues": episode.continues,
+        "continuation_of": episode.continuation_of,
     }
 
 

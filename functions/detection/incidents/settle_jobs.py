@@ -11,17 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from functions.detection.incidents.episodes import Episode
 from functions.detection.policy import EpisodeRules
 from functions.detection.repository.incident_rows import list_open_incidents
+from functions.detection.repository.tables import OPEN
 from hearth.frames import QUEUE
 from hearth.ledger.ledger import NewJob
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 SETTLE: Final = "detection.settle"
+ALERT: Final = "detection.alert"
+STARTED: Final = "started"
+CONTINUED: Final = "continued"
+CROWDS: Final = (2, 4, 8, 16, 32)
+"""People at once of whom an incident that goes on is told anew."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,32 @@ class Horizon:
         """Whether an episode that was last seen then can be over."""
         beyond = self.last_frame_at is not None and self.last_frame_at > last_seen + gap
         return beyond or (self.ended_at is not None and self.ended_at > last_seen)
+
+
+def alerts_of(row: Row[Any] | None, episode: Episode) -> list[str]:
+    """What people are told when an episode takes the place of its stored row.
+
+    Its start, and of what goes on only that it broke another rule, or that a multiple of the people
+    is there: a bounded number of alerts for each incident.
+    """
+    if not episode.confirmed:
+        return []
+    if row is None or row.state != OPEN:
+        return [CONTINUED if episode.continuation_of else STARTED]
+    known = {one["class_name"] for one in row.classes}
+    new = [one.class_name for one in episode.classes if one.class_name not in known]
+    reached = [number for number in CROWDS if row.persons_max < number <= episode.persons_max]
+    return [f"class-{name}" for name in new] + [f"persons-{number}" for number in reached[-1:]]
+
+
+def alert_job(incident_id: str, change: str) -> NewJob:
+    """The job that tells people of an incident that begins or changes; one for each change."""
+    return NewJob(
+        kind=ALERT,
+        queue=QUEUE,
+        dedupe_key=f"alert:{incident_id}:{change}",
+        payload={"incident_id": incident_id, "change": change},
+    )
 
 
 def watch_job(key: str, incident_id: str, at: datetime) -> NewJob:

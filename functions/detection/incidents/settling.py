@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from functions.detection.incidents.drawing import Caption
-from functions.detection.incidents.event import domain_event, incident_event
+from functions.detection.incidents.event import domain_event, ended_event, incident_event
 from functions.detection.incidents.evidence import FaceFinder, render
 from functions.detection.incidents.settle_jobs import prompt_job, watch_job
+from functions.detection.incidents.whole_incident import merge_parts
+from functions.detection.judging.tracks import GONE_AFTER, count_people, read_sightings
 from functions.detection.policy import CameraRules, EpisodeRules, Policy
 from functions.detection.repository.cameras import lock_camera
-from functions.detection.repository.frames import get_frame_with_model
+from functions.detection.repository.frames import get_frame_with_model, list_frames_with_people
 from functions.detection.repository.incident_rows import (
     find_settled_start,
     get_incident,
+    list_chain,
     update_incident,
 )
-from functions.detection.repository.tables import ENDED, OPEN
-from functions.detection.schemas import EndReason, Evidence, Site
+from functions.detection.repository.reviews import list_reviews
+from functions.detection.repository.tables import ENDED, OPEN, SUPERSEDED
+from functions.detection.schemas import EndReason, Evidence, SafetyViolationDetected, Site
 from hearth.errors import HearthError, InvalidInput, NotFound
 from hearth.frames import FrameKind, camera_prefix, frame_job, frame_key, parse_frame_key
 from hearth.ids import format_time, utc_now
@@ -32,10 +36,12 @@ from hearth.storage import ObjectStore
 from hearth_vision.images import ImageLimits, decode_image
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
 RECHECK_INTERVAL: Final = timedelta(seconds=2)
 """How soon an incident is checked again whose frames are not all judged."""
+MAX_TRACKED_FRAMES: Final = 20_000
+"""Frames with people that are read to count them: over two hours at 2 a second."""
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -177,14 +183,11 @@ class SettleService:
     # ---- the end ----
 
     def _end(self, row: Row[Any], rules: CameraRules, reason: EndReason) -> Outcome:
-        peak = self._db.read(lambda tx: get_frame_with_model(tx, row.peak_frame_key))
-        if peak is None or peak.result is None or peak.model is None:
-            raise NotFound(
-                f"the peak frame {row.peak_frame_key} of incident {row.id} is not stored"
-            )
-        settings = self._settings()
-        evidence = self._store_evidence(row, peak, rules, settings)
-        event = incident_event(row, peak, rules.episode, reason, evidence, settings.site)
+        peak = self._db.read(lambda tx: get_peak(tx, row))
+        evidence = store_evidence(
+            self._store, row, peak, rules, self._settings(), f"evidence/{row.id}.jpg"
+        )
+        persons_seen = self._db.read(lambda tx: self._count_people(tx, row, rules.episode))
 
         def write(work: UnitOfWork) -> None:
             tx, now = work.tx, self._now()
@@ -203,41 +206,109 @@ class SettleService:
                 "updated_at": now,
             }
             update_incident(tx, row.id, changes)
-            work.emit(domain_event(event))
+            self._emit_whole(work, row.continuation_of or row.id, rules.episode, persons_seen)
             self._wake_watch(work, row, now)
 
         logger.info("incident settled", incident_id=row.id, camera_id=row.camera_id, reason=reason)
         return Done(write)
 
-    def _store_evidence(
-        self, row: Row[Any], peak: Row[Any], rules: CameraRules, settings: EvidenceSettings
-    ) -> Evidence:
-        data = self._store.get(row.peak_frame_key, settings.limits.max_bytes)
-        image = decode_image(data, settings.limits)
-        model = peak.model
-        stand_in = "the fallback " if model["fallback"] else ""
-        local = peak.captured_at.astimezone(settings.timezone)
-        caption = Caption(
-            camera_id=row.camera_id,
-            zone=row.zone or None,
-            time=local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-            incident_id=row.id,
-            model=f"{stand_in}{model['name']} ({model['method']}, {model['backend']})",
-            classes=tuple(one["class_name"] for one in row.classes),
-            note=settings.faces_note,
-        )
-        polygon = next((z.polygon for z in rules.zones if z.name == row.zone), None)
-        drawn = render(image, peak.result, polygon, caption, settings.faces)
-        key = f"evidence/{row.id}.jpg"
-        sha256 = self._store.put(key, drawn.jpeg, "image/jpeg")
-        return Evidence(
-            bucket=settings.bucket,
-            key=key,
-            sha256=sha256,
-            faces_blurred=drawn.faces_blurred,
-            blur_method=settings.faces.method if settings.faces is not None else None,
-            note=settings.faces_note,
-        )
+    def _emit_whole(
+        self, work: UnitOfWork, root_id: str, rules: EpisodeRules, persons_seen: int
+    ) -> None:
+        """Publish the incident with all of its parts that have ended, if its first one has."""
+        event = whole_event(work.tx, root_id, rules, self._settings().site, persons_seen)
+        if event is None:
+            return
+        work.emit(domain_event(event))
+        if event.end_reason != "max_duration":
+            work.emit(ended_event(event))
+
+    def _count_people(self, tx: Connection, row: Row[Any], rules: EpisodeRules) -> int:
+        """How many different people broke the rules, since the first part of the incident."""
+        root = get_incident(tx, row.continuation_of or row.id) or row
+        first = frame_key(row.camera_id, root.first_seen)
+        last = frame_key(row.camera_id, row.last_seen)
+        found = list_frames_with_people(tx, row.camera_id, first, last, MAX_TRACKED_FRAMES)
+        seen = [
+            one
+            for frame in found
+            for one in read_sightings(frame.frame_key, frame.captured_at, frame.result, row.zone)
+        ]
+        at_once = max(row.persons_max, root.persons_max)
+        gap = max(GONE_AFTER, timedelta(seconds=rules.gap_s))
+        return count_people(row.camera_id, seen, at_once, gap)
+
+
+def get_peak(tx: Connection, row: Row[Any]) -> Row[Any]:
+    """The peak frame of an incident, with its model.
+
+    Raises:
+        NotFound: it is not stored (any more).
+    """
+    peak = get_frame_with_model(tx, row.peak_frame_key)
+    if peak is None or peak.result is None or peak.model is None:
+        raise NotFound(f"the peak frame {row.peak_frame_key} of incident {row.id} is not stored")
+    return peak
+
+
+def whole_event(
+    tx: Connection, root_id: str, rules: EpisodeRules, site: Site, persons_seen: int | None
+) -> SafetyViolationDetected | None:
+    """The event of an incident with its continuations; None while its first part goes on."""
+    rows = list_chain(tx, root_id)
+    root = next((row for row in rows if row.id == root_id), None)
+    if root is None or root.state != ENDED:
+        return None
+    ended = [row for row in rows if row.state == ENDED]
+    ended.sort(key=lambda row: (row.id != root_id, row.first_seen))
+    gone = [row for row in rows if row.state == SUPERSEDED]
+    reasons = {row.id: row.end_reason for row in ended}
+    reviews = list_reviews(tx, root_id)
+    return incident_event(
+        merge_parts(ended, gone, reasons, len(reviews)),
+        get_peak(tx, root),
+        rules,
+        Evidence.model_validate(root.evidence),
+        site,
+        persons_seen,
+        reviews[-1] if reviews else None,
+    )
+
+
+def store_evidence(
+    store: ObjectStore,
+    row: Row[Any],
+    peak: Row[Any],
+    rules: CameraRules,
+    settings: EvidenceSettings,
+    key: str,
+) -> Evidence:
+    """Draw an incident's peak frame and store it under `key`."""
+    data = store.get(row.peak_frame_key, settings.limits.max_bytes)
+    image = decode_image(data, settings.limits)
+    model = peak.model
+    stand_in = "the fallback " if model["fallback"] else ""
+    local = peak.captured_at.astimezone(settings.timezone)
+    caption = Caption(
+        camera_id=row.camera_id,
+        zone=row.zone or None,
+        time=local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        incident_id=row.id,
+        model=f"{stand_in}{model['name']} ({model['method']}, {model['backend']})",
+        classes=tuple(one["class_name"] for one in row.classes),
+        note=settings.faces_note,
+    )
+    polygon = next((z.polygon for z in rules.zones if z.name == row.zone), None)
+    drawn = render(image, peak.result, polygon, caption, settings.faces)
+    sha256 = store.put(key, drawn.jpeg, "image/jpeg")
+    return Evidence(
+        bucket=settings.bucket,
+        key=key,
+        sha256=sha256,
+        faces_blurred=drawn.faces_blurred,
+        blur_method=settings.faces.method if settings.faces is not None else None,
+        note=settings.faces_note,
+    )
 
 
 def _have_same_content(a: Row[Any], b: Row[Any]) -> bool:

@@ -147,9 +147,13 @@ def weigh_attribute(item: str, history: Sequence[tuple[str, float]]) -> Attribut
 
 
 def read_sightings(
-    frame_key: str, captured_at: datetime, result: Mapping[str, Any]
+    frame_key: str, captured_at: datetime, result: Mapping[str, Any], zone: str | None = None
 ) -> list[Sighting]:
-    """The people of one stored frame."""
+    """The people of one stored frame.
+
+    Args:
+        zone: Only those who break a rule of this zone ("": of the whole image); None is everybody.
+    """
     return [
         Sighting(
             captured_at,
@@ -164,18 +168,34 @@ def read_sightings(
             tuple(sorted({violation["class_name"] for violation in person["violations"]})),
         )
         for person in result["persons"]
+        if zone is None or any((one["zone"] or "") == zone for one in person["violations"])
     ]
 
 
-def track(camera_id: str, seen: Iterable[Sighting]) -> list[Track]:
-    """Tracks in the order in which they begin. Repeated sightings count once."""
+def count_people(
+    camera_id: str, seen: Iterable[Sighting], at_once: int, gone_after: timedelta = GONE_AFTER
+) -> int:
+    """How many different people there were: tracks of some length, and as many as were there at
+    once."""
+    tracks = track(camera_id, seen, gone_after)
+    return max(at_once, sum(len(one.sightings) >= ATTEMPTS for one in tracks))
+
+
+def track(
+    camera_id: str, seen: Iterable[Sighting], gone_after: timedelta = GONE_AFTER
+) -> list[Track]:
+    """Tracks in the order in which they begin. Repeated sightings count once.
+
+    Args:
+        gone_after: Whoever is not seen for so long is another person afterwards.
+    """
     tracks: list[Track] = []
     present: list[Track] = []
     ordered = sorted(set(seen))
     for _, frame in groupby(ordered, key=lambda one: (one.captured_at, one.frame_key)):
         new = list(frame)
         now = new[0].captured_at
-        present = [one for one in present if now - one.sightings[-1].captured_at <= GONE_AFTER]
+        present = [one for one in present if now - one.sightings[-1].captured_at <= gone_after]
         pairs = [
             (away, place, number)
             for place, known in enumerate(present)

@@ -37,6 +37,10 @@ def lock_camera(tx: Connection, camera_id: str) -> Row[Any]:
     ).one()
 
 
+def get_camera(tx: Connection, camera_id: str) -> Row[Any] | None:
+    return tx.execute(select(cameras).where(cameras.c.camera_id == camera_id)).one_or_none()
+
+
 def update_camera(tx: Connection, camera_id: str, values: dict[str, Any]) -> None:
     tx.execute(update(cameras).where(cameras.c.camera_id == camera_id).values(**values))
 

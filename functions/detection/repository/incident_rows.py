@@ -37,6 +37,26 @@ def list_episodes_from(
     return tx.execute(query.order_by(first_seen)).all()
 
 
+def get_chain_link(
+    tx: Connection, camera_id: str, zone: str, before: datetime, *, only_pruned: bool
+) -> Row[Any] | None:
+    """The latest episode that began before a time, also one that is final."""
+    c = incidents.c
+    query = select(incidents).where(
+        c.camera_id == camera_id, c.zone == zone, c.state != SUPERSEDED, c.first_seen < before
+    )
+    if only_pruned:
+        query = query.where(c.pruned_at.is_not(None))
+    return tx.execute(query.order_by(c.first_seen.desc()).limit(1)).one_or_none()
+
+
+def list_chain(tx: Connection, root_id: str) -> Sequence[Row[Any]]:
+    """An incident and its continuations, in order of time."""
+    c = incidents.c
+    of_chain = or_(c.id == root_id, c.continuation_of == root_id)
+    return tx.execute(select(incidents).where(of_chain).order_by(c.first_seen, c.id)).all()
+
+
 def _select_recomputable(camera_id: str, zone: str) -> Select[Any]:
     c = incidents.c
     return select(incidents).where(
@@ -95,8 +115,14 @@ def list_incidents(
     closed: bool | None,
     before_id: str | None,
     limit: int,
+    *,
+    continuations: bool = False,
 ) -> Sequence[Row[Any]]:
-    """Incidents, the latest first; ids sort by their beginning."""
+    """Incidents, the latest first; ids sort by their beginning.
+
+    Args:
+        continuations: Lists also what continues another incident.
+    """
     c = incidents.c
     taken_back = and_(c.state == CANDIDATE, c.revision > 1)
     if state is None:
@@ -115,6 +141,8 @@ def list_incidents(
         wanted.append(c.closed_at.is_not(None) if closed else c.closed_at.is_(None))
     if before_id is not None:
         wanted.append(c.id < before_id)
+    if not continuations:
+        wanted.append(c.continuation_of.is_(None))
     return tx.execute(
         select(incidents).where(and_(*wanted)).order_by(c.id.desc()).limit(limit)
     ).all()

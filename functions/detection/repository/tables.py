@@ -35,6 +35,10 @@ cameras = Table(
     # Frames that were not judged: `dropped` by load shedding, `over_rate` by the rate limit.
     Column("dropped", Integer),
     Column("over_rate", Integer),
+    # When a frame last came in, since when none does, and the job that looks after it.
+    Column("received_at", UtcDateTime),
+    Column("silent_since", UtcDateTime),
+    Column("presence_key", Text),
 )
 
 frames = Table(
@@ -93,6 +97,14 @@ incidents = Table(
     # A person has dealt with it, derived from `closings`. Late frames do not change that.
     Column("closed_at", UtcDateTime),
     Column("closed_by_task", Text),
+    # The incident that this one goes on with; both are counted as one.
+    Column("continuation_of", Text),
+    # What its first alert showed, while it goes on.
+    Column("alert_evidence", JsonText),
+    # The latest of its reviews.
+    Column("review", Text),
+    Column("reviewed_at", UtcDateTime),
+    Index("ix_detection_incidents_continuation_of", "continuation_of"),
     Index("ix_detection_incidents_place", "camera_id", "zone", "first_seen"),
     Index("ix_detection_incidents_state", "camera_id", "state"),
     Index("ix_detection_incidents_pruned", "camera_id", "pruned_at"),
@@ -108,6 +120,19 @@ closings = Table(
     Column("reopened", Boolean, primary_key=True),
 )
 """When each task of an incident was completed, and when reopened."""
+
+reviews = Table(
+    "detection_reviews",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("incident_id", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reviewed_by", Text, nullable=False),
+    Column("reviewed_at", UtcDateTime, nullable=False),
+    Index("ix_detection_reviews_incident_id", "incident_id"),
+)
+"""What people said of incidents: verified, dismissed or escalated; nothing is overwritten."""
 
 models = Table(
     "detection_models",

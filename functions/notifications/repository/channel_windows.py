@@ -24,7 +24,7 @@ class Window:
 
 
 def lock_channel(tx: Connection, channel: str, now: datetime, window: timedelta) -> Window:
-    """Lock the channel's row for this transaction; begin a new window when the last one has ended.
+    """Lock a window's row for this transaction; begin a new one when the last one has ended.
 
     Two workers that decide for one channel at once would each miss the other's decision. PostgreSQL
     serializes them by the row's lock, DSQL by refusing the second commit.
@@ -43,6 +43,13 @@ def lock_channel(tx: Connection, channel: str, now: datetime, window: timedelta)
         update(channels).where(channels.c.channel == channel).values(window_began_at=now, told=0)
     )
     return Window(now, 0)
+
+
+def count_message(tx: Connection, window: str) -> None:
+    """Count a message in a window, which the caller has locked."""
+    tx.execute(
+        update(channels).where(channels.c.channel == window).values(told=channels.c.told + 1)
+    )
 
 
 def claim_topics(

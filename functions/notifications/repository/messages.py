@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from functions.notifications.repository.tables import attempts, channels, messages
+from functions.notifications.repository.tables import attempts, messages
 from functions.notifications.schemas import MessageContent
 from hearth.db import insert_for
 
@@ -30,7 +30,7 @@ class MessageRow:
 def add_message(
     tx: Connection, message_id: str, channel: str, content: MessageContent, now: datetime
 ) -> None:
-    """Store a message to send, and count it in the channel's window."""
+    """Store a message to send."""
     tx.execute(
         insert_for(tx.dialect.name)(messages).values(
             id=message_id,
@@ -43,9 +43,6 @@ def add_message(
             created_at=now,
             finished_at=None,
         )
-    )
-    tx.execute(
-        update(channels).where(channels.c.channel == channel).values(told=channels.c.told + 1)
     )
 
 

@@ -21,6 +21,8 @@ class Message:
     id: str
     content: MessageContent
     created_at: datetime
+    image: bytes | None = None
+    """A JPEG to show with it, on channels that can."""
 
 
 class ChannelRefused(ServiceError):

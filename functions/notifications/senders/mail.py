@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from typing import Protocol
 
 from functions.notifications.channels import Channel
-from functions.notifications.render import FOOTER, render_html, render_text
+from functions.notifications.render import FOOTER, IMAGE_FOOTER, render_html, render_text
 from functions.notifications.senders import ChannelRefused, Message
 from hearth.errors import Unavailable
 from hearth.mail import Delivery, MailRefused, message_id_for
@@ -59,8 +59,14 @@ def build_message(message: Message, sender: str, to: str) -> bytes:
     mail["Message-ID"] = message_id_for(message.id, sender)
     # RFC 3834: no automatic answers to an automatic message.
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(f"{render_text(message.content)}\n\n-- \n{FOOTER}\n", cte="quoted-printable")
-    mail.add_alternative(render_html(message.content), subtype="html", cte="quoted-printable")
-    # The library would choose a random boundary.
-    mail.set_boundary(f"=_{hashlib.sha256(message.id.encode()).hexdigest()[:40]}")
+    footer = FOOTER if message.image is None else IMAGE_FOOTER
+    mail.set_content(f"{render_text(message.content)}\n\n-- \n{footer}\n", cte="quoted-printable")
+    html = render_html(message.content, footer)
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    if message.image is not None:
+        mail.add_attachment(message.image, "image", "jpeg", filename="evidence.jpg")
+    # The library would choose random boundaries.
+    digest = hashlib.sha256(message.id.encode()).hexdigest()
+    for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
+        part.set_boundary(f"=_{digest[number : number + 40]}")
     return mail.as_bytes()

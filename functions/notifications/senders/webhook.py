@@ -36,6 +36,8 @@ MAX_ANSWER_BYTES: Final = 2_048
 SLACK_CHARS: Final = 3_000
 DISCORD_CHARS: Final = 2_000
 """https://discord.com/developers/docs/resources/webhook#execute-webhook"""
+SUPPRESS_NOTIFICATIONS: Final = 1 << 12
+"""https://discord.com/developers/docs/resources/message#message-object-message-flags"""
 MIN_WAIT: Final = timedelta(seconds=1)
 MAX_WAIT: Final = timedelta(hours=1)
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
@@ -61,6 +63,8 @@ class WebhookSender:
         assert isinstance(hook, Hook)  # noqa: S101  # what its kind means
         body = json.dumps(_body(channel, message), separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "Hearth"}
+        if channel.kind == "discord" and message.image is not None:
+            headers["Content-Type"], body = _with_image(message.id, body, message.image)
         if channel.kind == "webhook":
             headers |= signature(message.id, self._now(), body, hook.key)
         status, retry_after, text = asyncio.run(self._post(channel, hook.url, headers, body))
@@ -146,8 +150,28 @@ def _body(channel: Channel, message: Message) -> dict[str, Any]:
     if channel.kind == "discord":
         # A title must not mention anybody: no @everyone from a task.
         text = _MARKDOWN.sub(r"\\\1", render_text(message.content, DISCORD_CHARS // 2))
-        return {"content": text, "allowed_mentions": {"parse": []}}
+        quiet = {"flags": SUPPRESS_NOTIFICATIONS} if message.content.quiet else {}
+        return {"content": text, "allowed_mentions": {"parse": []}, **quiet}
     return render_json(message.content, message.id, message.created_at)
+
+
+def _with_image(message_id: str, body: bytes, jpeg: bytes) -> tuple[str, bytes]:
+    """A form of the message and its image: content type and bytes.
+
+    https://discord.com/developers/docs/reference#uploading-files
+    """
+    # Not random, so that attempts are identical.
+    boundary = hashlib.sha256(message_id.encode()).hexdigest()
+    disposition = b"Content-Disposition: form-data; name="
+    parts = [
+        disposition + b'"payload_json"\r\nContent-Type: application/json\r\n\r\n' + body,
+        disposition
+        + b'"files[0]"; filename="evidence.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+        + jpeg,
+    ]
+    mark = f"--{boundary}".encode()
+    form = b"".join(mark + b"\r\n" + part + b"\r\n" for part in parts) + mark + b"--\r\n"
+    return f"multipart/form-data; boundary={boundary}", form
 
 
 def _slack(text: str) -> str:

@@ -34,6 +34,13 @@ class ReportRow:
     task_id: str | None
     created_at: datetime
     updated_at: datetime
+    clip_key: str | None
+    continuations: int | None
+    persons_seen: int | None
+    review: str | None
+    review_reason: str | None
+    reviewed_by: str | None
+    reviewed_at: datetime | None
 
 
 def save_report(
@@ -67,6 +74,13 @@ def save_report(
         "task_id": None,
         "created_at": now,
         "updated_at": now,
+        "clip_key": event.evidence.clip_key if event.evidence else None,
+        "continuations": len(event.continuations),
+        "persons_seen": event.persons_seen,
+        "review": event.review.verdict if event.review else None,
+        "review_reason": event.review.reason if event.review else None,
+        "reviewed_by": event.review.reviewed_by if event.review else None,
+        "reviewed_at": event.review.reviewed_at if event.review else None,
     }
     kept = {"id", "digest_date", "digested_at", "task_id", "created_at"}
     statement = insert_for(tx.dialect.name)(reports)

@@ -98,9 +98,18 @@ def max_rows_of(item: Item) -> int:
 
 
 def import_into(
-    work: UnitOfWork, service: TaskService, actor: Actor, items: Sequence[Item], part: range
+    work: UnitOfWork,
+    service: TaskService,
+    actor: Actor,
+    items: Sequence[Item],
+    part: range,
+    import_id: str,
 ) -> ImportOut:
-    """Create or change some tasks of a file; each succeeds or fails by itself."""
+    """Create or change some tasks of a file; each succeeds or fails by itself.
+
+    Args:
+        import_id: Names the import in the events of its tasks.
+    """
     results: list[ImportItem] = []
     for index in part:
         item = items[index]
@@ -108,7 +117,7 @@ def import_into(
         try:
             if item.task is None:
                 raise InvalidInput(item.problem)
-            _import_one(work, service, actor, item.task, result)
+            _import_one(work, service, actor, item.task, result, import_id)
         except HearthError as error:
             result.error = ItemError(code=error.code, message=error.message)
         results.append(result)
@@ -133,18 +142,23 @@ _OUTCOMES: Final = ("created", "updated", "unchanged", "failed")
 
 
 def _import_one(
-    work: UnitOfWork, service: TaskService, actor: Actor, item: ImportedTask, result: ImportItem
+    work: UnitOfWork,
+    service: TaskService,
+    actor: Actor,
+    item: ImportedTask,
+    result: ImportItem,
+    import_id: str,
 ) -> None:
     existing = tasks.get_by_uid(work.tx, item.uid, actor.id)
     if existing is None:
         task = _first_version(item, actor, work.now, service.zone)
-        created = service.insert(work, actor, task)
+        created = service.insert(work, actor, task, import_id=import_id)
         result.id, result.outcome = task.id, "created" if created else "unchanged"
         return
     given = {name: getattr(item.task, name) for name in item.task.model_fields_set}
     if item.status is not None:
         given["status"] = item.status
-    after = service.change(work, actor, existing.id, given)
+    after = service.change(work, actor, existing.id, given, import_id=import_id)
     result.id = existing.id
     result.outcome = "unchanged" if after.version == existing.version else "updated"
 

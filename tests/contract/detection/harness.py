@@ -15,6 +15,8 @@ import numpy as np
 from sqlalchemy import select
 
 from functions.detection.handler import make_handler
+from functions.detection.incidents.alerting import AlertService
+from functions.detection.incidents.presence import PresenceService
 from functions.detection.incidents.settling import EvidenceSettings, SettleService
 from functions.detection.policy import Policy, parse_policy
 from functions.detection.prune import PruneService
@@ -128,8 +130,10 @@ class DetectionHarness:
             lambda: evidence,
             self.clock,
         )
+        alerts = AlertService(self.ledger, self.store, self.current, lambda: evidence)
+        presence = PresenceService(self.ledger, self.current, Site(site_name="Yard"), self.clock)
         pruning = PruneService(self.db, Retention(DAYS), self.clock)
-        return make_handler(self.ledger, work_by_kind(frames, settling, pruning))
+        return make_handler(self.ledger, work_by_kind(frames, settling, alerts, presence, pruning))
 
     # ---- cameras ----
 

@@ -15,6 +15,7 @@ import pytest
 from functions.detection.api import create_app
 from functions.detection.policy import parse_policy
 from functions.detection.queries import Queries
+from functions.detection.repository.incident_rows import update_incident
 from hearth.frames import frame_key
 from hearth.http.app import lambda_handler_for
 from hearth.ids import ulid_from
@@ -216,11 +217,18 @@ def test_evidence_is_an_image_with_its_hash_as_etag(harness: DetectionHarness, g
     assert again["statusCode"] == 304
 
 
-def test_evidence_of_an_open_incident_does_not_exist(harness: DetectionHarness, get: Any) -> None:
+def test_evidence_of_an_open_incident_is_that_of_its_alert(
+    harness: DetectionHarness, get: Any
+) -> None:
     for n in range(6):
         harness.upload(n / 5, frame_jpeg(1))
     harness.drain()
     [row] = harness.incidents()
+    answer = get(f"/api/v1/incidents/{row.id}/evidence")
+    assert answer["statusCode"] == 200
+    shown = harness.store.objects[f"evidence/alerts/{row.id}.started.jpg"]
+    assert base64.b64decode(answer["body"]) == shown
+    harness.db.write(lambda tx: update_incident(tx, row.id, {"alert_evidence": None}))
     answer = get(f"/api/v1/incidents/{row.id}/evidence")
     assert answer["statusCode"] == 404
     assert "is open" in body(answer)["error"]["message"]

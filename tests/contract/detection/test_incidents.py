@@ -76,6 +76,9 @@ def stored(db: Database, zone: str) -> list[dict[str, Any]]:
         "pruned_at",
         "closed_at",
         "closed_by_task",
+        "alert_evidence",
+        "review",
+        "reviewed_at",
     }
     return [{name: getattr(row, name) for name in kept} for row in rows]
 

@@ -80,7 +80,8 @@ def test_shuffled_and_repeated_notifications_make_the_same_incidents_events_and_
         harness.drain(shuffle=rng)
         harness.pass_time(60)
         assert harness.unfinished() == []
-        pictures = {k: v for k, v in harness.store.objects.items() if k.startswith("evidence/")}
+        # Alerts show what was known when they were sent.
+        pictures = {k: v for k, v in harness.store.objects.items() if is_evidence(k)}
         return harness.facts() + repr(sorted(pictures.items()))
 
     shuffled = play(harness, random.Random(seed))
@@ -297,9 +298,13 @@ def test_an_incident_that_several_jobs_ask_for_is_drawn_once(harness: DetectionH
     walk(harness)
     harness.drain()
     assert len(harness.jobs("detection.settle")) > 1
-    assert [key for key in harness.store.writes if key.startswith("evidence/")] == [
+    assert [key for key in harness.store.writes if is_evidence(key)] == [
         f"evidence/{harness.incidents()[0].id}.jpg"
     ]
+
+
+def is_evidence(key: str) -> bool:
+    return key.startswith("evidence/") and not key.startswith("evidence/alerts/")
 
 
 def test_a_frame_that_cannot_be_stored_fails_alone(

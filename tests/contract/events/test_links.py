@@ -51,8 +51,9 @@ def test_a_violation_becomes_a_report_and_a_task_and_the_task_closes_the_inciden
     assert harness.unfinished() == []
     assert harness.recorder.titles()[-1] == f"Task done: {answer.task.title}"
     if rng is None:
-        # Nobody is notified of the report and the task after the violation; of their end, yes.
-        assert len(harness.recorder.sent) == 2
+        # Nobody is notified of the report and the task after the violation; of its end and the
+        # task's, yes.
+        assert len(harness.recorder.sent) == 3
 
 
 def test_a_task_that_is_completed_without_closing_leaves_the_incident_open(

@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from jsonschema import Draft202012Validator
 
+from functions.detection.policy import parse_policy
 from functions.detection.schemas import CompletedTask
 from functions.notifications.notices import EVENTS, notice_of
 from functions.reports.messages import read_event, read_task
 from hearth.db import Database
+from hearth.declarations import SUBSCRIBERS
 from hearth.ledger.events import Event, received
 from hearth.ledger.ledger import Job
 from scripts import event_schemas
@@ -26,6 +28,7 @@ from tests.contract.tasks.harness import BOSS
 from tests.contract.tasks.harness import Harness as TaskHarness
 from tests.support.databases import migrated_sqlite
 
+WATCHED = b"defaults: {required: [], restricted: true, silent_after_s: 60}"
 TYPES = sorted(event_schemas.MODELS)
 
 
@@ -34,7 +37,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, li
     """What the producers' own code publishes, by `dataschema`."""
     url = migrated_sqlite(tmp_path_factory.mktemp("events") / "hearth.db")
     db = Database(url)
-    _detect(DetectionHarness(db))
+    _detect(DetectionHarness(db, parse_policy(WATCHED), subscribers=SUBSCRIBERS))
     harness = Harness(db)
     harness.add()
     harness.run()
@@ -48,9 +51,16 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, li
 
 
 def _detect(stage: DetectionHarness) -> None:
+    """Somebody comes, others follow; the camera falls silent, and is back until its end."""
     for n in range(25):
         stage.upload(n / 5, frame_jpeg(0 if n < 5 or n >= 20 else 1, 7))
-    stage.end(4.8)
+    stage.drain()
+    for n in range(13, 17):
+        stage.upload(n / 5 + 0.1, frame_jpeg(3, 7))
+    stage.drain()
+    stage.pass_time(61)
+    stage.upload(62, frame_jpeg(0))
+    stage.end(62)
     stage.drain()
 
 
@@ -64,6 +74,7 @@ def _live(tasks: TaskHarness) -> None:
     tasks.work()
     tasks.ask("PATCH", f"/{full['id']}", {"title": "Sweep it well"})
     tasks.make()
+    tasks.ask("POST", "/import", content=b"title\r\nx\r\n", headers={"Content-Type": "text/csv"})
     for task in tasks.list(BOSS)["tasks"]:
         tasks.ask("POST", f"/{task['id']}/complete", {}, who=BOSS)
         tasks.ask("POST", f"/{task['id']}/reopen", who=BOSS)

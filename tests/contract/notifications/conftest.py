@@ -148,6 +148,18 @@ class Harness:
             version=2,
         )
 
+    def started(self, camera: str = "gate", **changes: Any) -> Event:
+        """The same incident as it begins, with an image whose faces are blurred."""
+        data = payload(camera_id=camera)
+        data["evidence"]["key"] = f"evidence/alerts/{data['incident_id']}.started.jpg"
+        data |= changes
+        return Event("safety.violation.started", data["incident_id"], self.clock(), "x", data)
+
+    def ended(self, camera: str = "gate", **changes: Any) -> Event:
+        data = payload(camera_id=camera, **changes)
+        event_id = f"{data['incident_id']}:1"
+        return Event("safety.violation.ended", event_id, self.clock(), "x", data)
+
     def report(self, camera: str = "gate", **changes: Any) -> Event:
         data = {
             "report_id": INCIDENT,

@@ -30,6 +30,7 @@ SUBSCRIBERS = {
     "task.reopened": ("detection", "analytics"),
     "task.deleted": ("analytics",),
     "task.due": ("notifications",),
+    "task.imported": ("notifications",),
 }
 ANA = caller(Role.USER, "01J0000000000000000000ANA0")
 BEN = caller(Role.USER, "01J0000000000000000000BEN0")
@@ -128,6 +129,8 @@ class Harness:
                 "corrective_actions": ["Hand out helmets", "Put up a sign"],
                 "pdf_key": "reports/x.pdf",
                 "site_name": "Main Site",
+                "continuations": 0,
+                "review": None,
             }
             | data,
         )

@@ -43,6 +43,16 @@ def test_an_episode_is_cut_at_max_s_from_its_first_observation() -> None:
     assert [e.continues for e in parts] == [True, True, False]
 
 
+def test_parts_of_one_chain_name_the_first_confirmed_one() -> None:
+    first, *others = run(*(seen(n * 4) for n in range(40)))
+    assert first.continuation_of is None
+    assert {part.continuation_of for part in others} == {first.incident_id}
+    weak, strong, last = run(*(seen(n * 4, 0.3 if n < 16 else 0.8) for n in range(40)))
+    assert (weak.confirmed, weak.continuation_of, strong.continuation_of) == (False, None, None)
+    assert last.continuation_of == strong.incident_id
+    assert [part.continuation_of for part in run(seen(0), seen(1), seen(2), seen(9))] == [None] * 2
+
+
 def test_fewer_than_three_frames_confirm_no_class() -> None:
     assert not run(seen(0), seen(1))[0].confirmed
     assert run(seen(0), seen(1), seen(2))[0].confirmed

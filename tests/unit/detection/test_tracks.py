@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.detection.judging.tracks import Sighting, Track, track, weigh_attribute
+from functions.detection.judging.tracks import Sighting, Track, count_people, track, weigh_attribute
 
 START = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
 
@@ -158,3 +158,16 @@ def test_attributes_of_a_track_are_weighed_over_all_sightings() -> None:
     [person] = track("gate", [seen(n / 5, 0, helmet=one) for n, one in enumerate(states)])
     [helmet] = person.attributes()
     assert (helmet.state, helmet.attempts, helmet.agreement) == ("missing", 4, 0.75)
+
+
+def test_people_who_come_one_after_the_other_are_counted_each() -> None:
+    assert count_people("gate", [], 0) == 0
+    passers = walk(0, 0, 30) + walk(10, 0, 30) + walk(20, 300, 0)
+    assert count_people("gate", passers, 1) == 3
+    assert count_people("gate", passers, 1, timedelta(seconds=60)) < 3
+
+
+def test_a_flicker_counts_as_nobody_unless_it_is_all_there_is() -> None:
+    standing = walk(0, 0, 0, 40)
+    assert count_people("gate", [*standing, seen(3, 500, index=2)], 1) == 1
+    assert count_people("gate", [seen(0, 0)], 1) == 1

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.notifications.capability import CAPABILITY
 from functions.notifications.messages import digest_content, single_content
 from functions.notifications.notices import EVENTS, MAX_LINE, MAX_TITLE, notice_of
 from functions.notifications.render import render_html, render_json, render_text
@@ -113,10 +114,4 @@ def test_the_json_body_lists_each_event() -> None:
 
 
 def test_every_subscribed_event_has_a_notice() -> None:
-    assert set(EVENTS) == {
-        "safety.violation.detected",
-        "safety.report.ready",
-        "task.created",
-        "task.completed",
-        "task.due",
-    }
+    assert set(EVENTS) == set(CAPABILITY.subscribes)

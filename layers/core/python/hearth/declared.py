@@ -28,8 +28,10 @@ PERMISSIONS: Final[dict[str, str]] = {
 }
 JOBS: Final[dict[str, str]] = {
     "clustering.run": "record",
+    "detection.alert": "repeatable",
     "detection.end": "repeatable",
     "detection.frame": "repeatable",
+    "detection.presence": "repeatable",
     "detection.prune": "repeatable",
     "detection.settle": "repeatable",
     "embeddings.embed": "record",
@@ -40,16 +42,28 @@ JOBS: Final[dict[str, str]] = {
     "tasks.remind": "record",
 }
 EVENTS: Final[dict[str, str]] = {
+    "safety.camera.back": "record",
+    "safety.camera.silent": "record",
     "safety.report.ready": "record",
     "safety.violation.detected": "always",
+    "safety.violation.ended": "record",
+    "safety.violation.started": "record",
+    "safety.violation.updated": "record",
     "task.completed": "record",
     "task.created": "record",
     "task.deleted": "record",
     "task.due": "record",
+    "task.imported": "record",
     "task.reopened": "record",
     "task.updated": "record",
 }
 SUBSCRIBERS: Final[dict[str, list[str]]] = {
+    "safety.camera.back": [
+        "notifications",
+    ],
+    "safety.camera.silent": [
+        "notifications",
+    ],
     "safety.report.ready": [
         "analytics",
         "notifications",
@@ -59,6 +73,15 @@ SUBSCRIBERS: Final[dict[str, list[str]]] = {
         "analytics",
         "notifications",
         "reports",
+    ],
+    "safety.violation.ended": [
+        "notifications",
+    ],
+    "safety.violation.started": [
+        "notifications",
+    ],
+    "safety.violation.updated": [
+        "notifications",
     ],
     "task.completed": [
         "analytics",
@@ -75,6 +98,9 @@ SUBSCRIBERS: Final[dict[str, list[str]]] = {
     ],
     "task.due": [
         "analytics",
+        "notifications",
+    ],
+    "task.imported": [
         "notifications",
     ],
     "task.reopened": [
