@@ -7,9 +7,12 @@ mappings is ever constructed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import sys
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from math import ceil
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -20,7 +23,7 @@ from functions.detection.judging.equipment import Item
 from functions.detection.judging.polygons import is_simple
 from functions.detection.judging.verdicts import Area, FrameRules
 from functions.detection.policy_errors import explain
-from hearth.errors import InvalidInput, TooLarge
+from hearth.errors import HearthError, InvalidInput, TooLarge
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 12
@@ -256,6 +259,16 @@ class CameraRules(BaseModel):
         ]
 
 
+class SiteProfile(StrEnum):
+    """What a site without a policy requires: a home nothing, a worksite helmet and vest."""
+
+    HOME = "home"
+    WORKSITE = "worksite"
+
+    def policy(self) -> Policy:
+        return Policy() if self is SiteProfile.WORKSITE else Policy(defaults=Defaults(required=()))
+
+
 class Policy(_Strict):
     version: Literal[1] = 1
     defaults: Defaults = Defaults()
@@ -367,3 +380,18 @@ def parse_policy(data: bytes, source: str = "policy") -> Policy:
         return Policy.model_validate(tree)
     except ValidationError as error:
         raise explain(source, error, root, Policy) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check a policy file: `python -m functions.detection.policy FILE`; the exit status."""
+    [name] = sys.argv[1:] if arguments is None else arguments
+    try:
+        parse_policy(Path(name).read_bytes(), f"policy {name}")
+    except (HearthError, OSError) as error:
+        sys.stderr.write(f"{getattr(error, 'message', error)}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -31,7 +31,8 @@ class Settings(CoreSettings):
     threads: int | None = Field(None, ge=1, le=256)
     """Threads of one inference; None is this process's share of the processors."""
     policy: str = ""
-    """Path or s3://bucket/key. Empty means helmet and vest everywhere."""
+    """Path or s3://bucket/key. Empty means what the profile requires."""
+    site_profile: Literal["home", "worksite"] = "home"
     blur_faces: bool = True
     site_name: str = Field("", max_length=200)
     site_location: str = Field("", max_length=200)

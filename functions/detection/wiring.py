@@ -23,6 +23,7 @@ from functions.detection.incidents.settle_jobs import ALERT, SETTLE
 from functions.detection.incidents.settling import EvidenceSettings, SettleService, face_settings
 from functions.detection.intake.model_source import ModelSource
 from functions.detection.intake.policy_source import PolicySource
+from functions.detection.policy import SiteProfile
 from functions.detection.prune import PruneService
 from functions.detection.schemas import DropReason, Site
 from functions.detection.settings import Settings
@@ -48,6 +49,7 @@ def build(platform: Platform, settings: Settings) -> Consumer:
         settings.bucket,
         lambda: platform.store,
         entries=lambda: platform.db.read(list_policy_entries),
+        profile=SiteProfile(settings.site_profile),
     )
 
     models = ModelSource(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from functions.detection.policy import MAX_BYTES, Policy, parse_policy
+from functions.detection.policy import MAX_BYTES, Policy, SiteProfile, parse_policy
 from hearth.errors import HearthError, InvalidInput, NotFound, TooLarge
 from hearth.logging import logger
 
@@ -26,11 +26,12 @@ class PolicySource:
     """The policy of one setting, read on first use and again once a minute.
 
     Args:
-        setting: Path, `s3://bucket/key`, or empty for the built-in default.
+        setting: Path, `s3://bucket/key`, or empty for the profile's.
         bucket: The only bucket that this function may read.
         objects: Connects to the bucket; called on first use.
         clock: Monotonic seconds.
         entries: Camera → the entry of the policy that applies to it, where a row names one.
+        profile: What applies without a policy.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class PolicySource:
         objects: Callable[[], Objects],
         clock: Callable[[], float] = time.monotonic,
         entries: Callable[[], Mapping[str, str]] = dict,
+        profile: SiteProfile = SiteProfile.HOME,
     ) -> None:
+        self._profile = profile
         self._entries = entries
         self._setting = setting
         self._bucket = bucket
@@ -68,10 +71,12 @@ class PolicySource:
         return self._policy
 
     def _load(self) -> Policy:
+        if not self._setting:
+            return self._profile.policy()
         try:
             data = self._read()
             if self._file_policy is None or data != self._data:
-                self._file_policy = parse_policy(data, f"policy {self._setting or 'default'}")
+                self._file_policy = parse_policy(data, f"policy {self._setting}")
                 self._data = data
             self.problem = None
         except HearthError as error:
@@ -83,8 +88,6 @@ class PolicySource:
         return self._file_policy
 
     def _read(self) -> bytes:
-        if not self._setting:
-            return b""
         if not self._setting.startswith("s3://"):
             return _file(Path(self._setting))
         bucket, _, key = self._setting.removeprefix("s3://").partition("/")

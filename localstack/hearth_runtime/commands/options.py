@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +57,14 @@ Backend = Annotated[
     str | None, typer.Option("--backend", help="auto, onnxruntime or openvino runs the model.")
 ]
 Policy = Annotated[Path | None, typer.Option("--policy", help="Safety policy, a YAML file.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="home|worksite",
+        help="Without a policy: nobody has to wear anything, or helmet and vest.",
+    ),
+]
 Confidence = Annotated[
     float | None, typer.Option("--confidence", help="Detections that score lower are dropped.")
 ]
@@ -179,6 +190,7 @@ def template_parameters(
         parameters["ModelClasses"] = str(_file(named, "--classes")) if is_file else classes
     if policy is not None:
         parameters["Policy"] = str(_file(policy, "--policy"))
+        check_policy(Path(parameters["Policy"]))
     parameters.update({name: str(value) for name, value in values.items() if value is not None})
     return parameters
 
@@ -187,3 +199,21 @@ def _file(path: Path, option: str) -> Path:
     if not path.is_file():
         raise CommandError(f"File {path} does not exist.", f"Check {option}.", code=MISUSED)
     return path.resolve()
+
+
+def check_policy(path: Path) -> None:
+    """Have `detection` read a policy, before a stack starts with it.
+
+    Raises:
+        CommandError: It is not valid; the message says where.
+    """
+    if importlib.util.find_spec("functions.detection") is None:
+        return  # where Compose runs the functions, they say it themselves
+    command = [sys.executable, "-m", "functions.detection.policy", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["the policy cannot be read"])[-1]
+        raise CommandError(
+            said if said.endswith("?") else f"{said}.",
+            "functions/detection/policy.example.yaml shows all that a policy may hold.",
+        )

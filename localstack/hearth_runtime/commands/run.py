@@ -109,6 +109,8 @@ def run(
         parameters = stack_options.parameters(policy=policy)
         if not parameters.get("ModelPath"):
             output.say(f"[yellow]{run_plan.BUILT_IN}[/]")
+        if not parameters.get("Policy") and parameters.get("SiteProfile", "home") == "home":
+            output.say(f"[yellow]{run_plan.NO_POLICY}[/]")
         arguments = ["up", "--json", "--no-cameras", *stack_options.arguments()]
         ok = _Run(output, data, watched, watching, timeout, keep_going).run(
             arguments, parameters, serve

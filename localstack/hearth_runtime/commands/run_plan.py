@@ -28,6 +28,13 @@ BUILT_IN = (
 )
 
 
+NO_POLICY = (
+    "No policy was named: people are only noticed, and nothing is required of them. --profile "
+    "worksite requires helmet and vest, --policy FILE what it says, --restricted that nobody is "
+    "there."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """A source and the camera it becomes."""

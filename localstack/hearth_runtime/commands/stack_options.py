@@ -32,6 +32,7 @@ class StackOptions:
     classes: options.Classes = None
     backend: options.Backend = None
     policy: options.Policy = None
+    profile: options.Profile = None
     confidence: options.Confidence = None
     smtp_url: options.SmtpUrl = None
     email_to: options.EmailTo = None
@@ -71,6 +72,7 @@ class StackOptions:
             registry_of=None if in_containers_of_compose else self.data,
             values={
                 "ModelBackend": self.backend,
+                "SiteProfile": self.profile,
                 "ConfidenceThreshold": self.confidence,
                 "SmtpUrl": self.smtp_url,
                 "EmailTo": self.email_to,

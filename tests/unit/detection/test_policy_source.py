@@ -8,6 +8,7 @@ import pytest
 
 from functions.detection.intake.policy_source import REFRESH_S, PolicySource
 from functions.detection.judging.equipment import Item
+from functions.detection.policy import SiteProfile
 from hearth.errors import InvalidInput, NotFound, TooLarge
 from tests.support.fakes import MemoryStore
 
@@ -21,9 +22,15 @@ class Ticks:
         return self.time
 
 
-def test_without_a_setting_the_built_in_policy_applies() -> None:
-    source = PolicySource("", "hearth", MemoryStore)
-    assert source.current().defaults.required == (Item.HELMET, Item.VEST)
+@pytest.mark.parametrize(
+    ("profile", "required"),
+    [(SiteProfile.HOME, ()), (SiteProfile.WORKSITE, (Item.HELMET, Item.VEST))],
+)
+def test_without_a_policy_the_profile_of_the_site_applies(
+    profile: SiteProfile, required: tuple[Item, ...]
+) -> None:
+    source = PolicySource("", "hearth", MemoryStore, profile=profile)
+    assert source.current().rules("gate").required == required
 
 
 def test_a_file_is_read_and_read_again_after_a_minute(tmp_path: Path) -> None:
