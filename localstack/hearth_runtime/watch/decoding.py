@@ -127,19 +127,27 @@ class Decoder:
             for one in self._deinterlacer.flush():
                 yield _microseconds(one), one
 
-    def convert(self, frame: VideoFrame) -> Image | None:
+    def convert(self, frame: VideoFrame, max_side: int) -> Image | None:
         """(H, W, 3) uint8 BGR with square pixels, upright; None, counted, where that fails.
+
+        Where its longer side has more pixels than `max_side`, it is shrunk in the same pass.
 
         Raises:
             SourceError: The frame has too many pixels.
         """
         width, height = self._square_size(frame.width, frame.height)
         self._check_size(width, height)
+        scale = min(1.0, max_side / max(width, height))
         try:
             # One reformatter for all frames and one thread: making either anew costs more than it
             # brings.
             image = self._reformatter.reformat(
-                frame, width, height, "bgr24", threads=1
+                frame,
+                max(1, round(width * scale)),
+                max(1, round(height * scale)),
+                "bgr24",
+                interpolation="AREA" if scale < 1 else "BILINEAR",
+                threads=1,
             ).to_ndarray()
         except (FFmpegError, ValueError) as error:
             self._lose(error)
@@ -174,16 +182,18 @@ class Decoder:
         if not videos:
             kind = "sound but no video" if self._container.streams.audio else "no video"
             raise SourceError(f"{self._shown} holds {kind}.", "Give a video.")
-        # A second stream of the same camera is smaller.
-        chosen = max(videos, key=lambda stream: (stream.width or 0) * (stream.height or 0))
-        for stream in self._container.streams:
-            if stream is not chosen:
-                stream.discard = Discard.all
-        if chosen.codec_context is None:
+        # PyAV gives no codec context to a codec that this FFmpeg has no decoder for.
+        known = [stream for stream in videos if stream.codec_context is not None]
+        if not known:
             raise SourceError(
                 f"{self._shown} holds video in a codec that is not known here.",
                 "Have it written as H.264, H.265, VP9, AV1 or Motion JPEG.",
             )
+        # A second stream of the same camera is smaller.
+        chosen = max(known, key=lambda stream: (stream.width or 0) * (stream.height or 0))
+        for stream in self._container.streams:
+            if stream is not chosen:
+                stream.discard = Discard.all
         return chosen
 
     def _check_size(self, width: int, height: int) -> None:

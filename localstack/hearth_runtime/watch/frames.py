@@ -29,7 +29,8 @@ class Frame:
         index: Counts from 0 over everything the source held, sampled or not.
         captured_at: Microseconds: since 1970 (UTC) from a live source, since its own beginning from
             a source that ends.
-        image: (H, W, 3) uint8 BGR, or None where `encoded` is passed on untouched.
+        image: (H, W, 3) uint8 BGR, of a video already within the limits, or None where `encoded` is
+            passed on untouched.
         encoded: The source's own bytes: a JPEG within the limits, or an image that cannot be
             read here and is stored as it is, so that `detection` refuses it for all to see.
         problem: Why the image cannot be read, where it cannot.

@@ -15,6 +15,8 @@ from hearth_runtime.watch.frames import Frame, ImageLimits
 from hearth_runtime.watch.sources import open_source
 from hearth_runtime.watch.video import Recording, Stream
 
+_UNSHRUNK = ImageLimits(max_side=65_535)
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -50,7 +52,7 @@ def probe_source(source: str, *, stall_s: float = 10.0) -> Probe:
         SourceError: The source cannot be opened, or shows nothing that can be decoded.
     """
     began = time.monotonic()
-    opened = open_source(source, ImageLimits(), lambda message: None, stall_s=stall_s)
+    opened = open_source(source, _UNSHRUNK, lambda message: None, stall_s=stall_s)
     frames = iter(opened.frames(lambda captured_at: True))
     try:
         frame = next(frames, None)

@@ -26,6 +26,8 @@ from hearth_runtime.watch.image_files import file_time
 _EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
 # A key frame may be that far away where a camera saves bytes ("smart codec").
 _FIRST_IMAGE_S = 60.0
+# More than any decoder keeps to itself before it hands on the first of them.
+_UNDECODED_PACKETS = 50
 # A recorder that starts again may number its streams anew: they are the same streams.
 _ONE_PROGRAM = {"merge_pmt_versions": "1"}
 _REFUSED = (HTTPUnauthorizedError, HTTPForbiddenError)
@@ -80,11 +82,12 @@ class Recording:
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
         decoder, _ = self._open()
         index = asked = given = 0
+        side = self._limits.max_side
         try:
             for at, frame in decoder.frames(lambda: not self._closed.is_set()):
                 if wanted(at):
                     asked += 1
-                    if (image := decoder.convert(frame)) is not None:
+                    if (image := decoder.convert(frame, side)) is not None:
                         given += 1
                         yield Frame(index, at, image)
                 index += 1
@@ -185,16 +188,19 @@ class Stream:
         decoder = self._open()
         self.codec, self.fps = decoder.codec, decoder.fps
         index = 0
-        before = self.damaged
+        before, side = self.damaged, self._limits.max_side
         read_at = time.monotonic()
 
         def keep_reading() -> bool:
             self.damaged = before + decoder.damaged
             # Packets alone are no sign of life: a stream may hold none that can be decoded.
             silence_s = time.monotonic() - read_at
-            # Where frames came before, the codec may have changed: opening again finds that out.
-            patience_s = self._stall_s if index else max(self._stall_s, _FIRST_IMAGE_S)
-            if silence_s > patience_s:
+            if index and decoder.undecoded > _UNDECODED_PACKETS:
+                raise SourceLost(
+                    f"{self._shown} sends nothing that can be decoded as {self.codec}; its codec "
+                    "may have changed"
+                )
+            if silence_s > max(self._stall_s, _FIRST_IMAGE_S):
                 raise SourceLost(
                     f"{self._shown} sent nothing that can be decoded for {silence_s:.0f} s "
                     f"(codec {self.codec})"
@@ -205,7 +211,7 @@ class Stream:
             for _, frame in decoder.frames(keep_reading):
                 read_at = time.monotonic()
                 now, elapsed = time.time_ns() // 1000, time.monotonic_ns() // 1000
-                if wanted(elapsed) and (image := decoder.convert(frame)) is not None:
+                if wanted(elapsed) and (image := decoder.convert(frame, side)) is not None:
                     yield Frame(index, now, image, elapsed=elapsed)
                 index += 1
         except FFmpegError as error:

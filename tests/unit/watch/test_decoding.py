@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hearth_runtime.watch.errors import SourceError
+from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, ImageLimits
 from hearth_runtime.watch.sources import open_source
-from hearth_runtime.watch.video import Recording
+from hearth_runtime.watch.video import Recording, Stream
 from tests.unit.watch.conftest import scene
 
 LIMITS = ImageLimits()
@@ -331,6 +332,34 @@ def test_a_recording_that_is_closed_ends(tmp_path: Path) -> None:
     next(frames)
     source.close()
     assert len(list(frames)) < 20
+
+
+def test_a_large_frame_is_shrunk_while_it_is_converted(tmp_path: Path) -> None:
+    images = [scene(i, 640, 360) for i in range(3)]
+    frames, _ = read(write_video(tmp_path / "clip.mp4", images), ImageLimits(max_side=320))
+    image = frames[0].image
+    assert image is not None
+    assert image.shape == (180, 320, 3)
+    expected = cv2.resize(images[0], (320, 180), interpolation=cv2.INTER_AREA)
+    assert float(np.abs(image.astype(int) - expected).mean()) < 4
+
+
+def test_a_codec_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mkv", map(scene, range(3)))
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/AVC"))
+    with pytest.raises(SourceError, match="codec that is not known"):
+        read(path)
+
+
+def test_a_live_stream_whose_codec_changes_is_opened_again(tmp_path: Path) -> None:
+    parts = [
+        write_video(tmp_path / f"{codec}.ts", map(noisy, range(60)), codec, bf="0").read_bytes()
+        for codec in ("libx264", "mpeg2video")
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(parts))
+    stream = Stream(str(tmp_path / "both.ts"), "the camera", LIMITS, lambda message: None, 5.0)
+    with pytest.raises(SourceLost, match="decoded as h264; its codec may have changed"):
+        list(stream.frames(lambda at: True))
 
 
 def test_a_playlist_in_a_file_leads_nowhere(tmp_path: Path) -> None:
