@@ -32,6 +32,7 @@ _MODULES = (
     *("numpy", "onnxruntime", "openvino", "PIL", "psycopg", "pydantic_settings", "reportlab"),
     *("rich", "sqlalchemy", "typer", "ulid", "yaml"),
 )
+_DEFAULT_MODELS = ("pedestrian-ssdlite.onnx", "centerface.onnx")
 _LEAST_PYTHON = (3, 11)
 _LEAST_DISK = 1024**3
 _LOOK_AHEAD_DAYS = 7
@@ -72,7 +73,7 @@ def doctor(
         lambda: _port(port),
         _clock,
         lambda: _stack(data),
-        lambda: _model(model),
+        lambda: _model(model, template),
     ]
     if containers:
         checks.append(lambda: _containers(template, image_tag))
@@ -201,14 +202,9 @@ def _stack(data: Path) -> Finding:
     return Finding("stack", "ok", f"{state.stack} answers at {state.gateway_url}")
 
 
-def _model(model: Path | None) -> Finding:
+def _model(model: Path | None, template: Path | None) -> Finding:
     if model is None:
-        return Finding(
-            "model",
-            "warning",
-            "None named: OpenCV's built-in people detector is used, equipment stays indeterminate.",
-            "Name an ONNX file with --model (and its --classes).",
-        )
+        return _default_model(template)
     if not model.is_file():
         return Finding("model", "wrong", f"{model} does not exist.", "Check --model.")
     with model.open("rb") as file:
@@ -217,6 +213,29 @@ def _model(model: Path | None) -> Finding:
     if size == 0:
         return Finding("model", "wrong", f"{model} is empty.", "Copy it again.")
     return Finding("model", "ok", f"{model} ({size / 1e6:.1f} MB, sha256 {digest})")
+
+
+def _default_model(template: Path | None) -> Finding:
+    try:
+        folder = options.template_path(template).parent / "models"
+    except CommandError as error:
+        return Finding("model", "wrong", error.message, error.remedy)
+    missing = [name for name in _DEFAULT_MODELS if not (folder / name).is_file()]
+    if missing:
+        return Finding(
+            "model",
+            "warning",
+            f"None named, and {folder} lacks {' and '.join(missing)}: OpenCV's detectors of people "
+            f"and faces stand in, which miss most.",
+            "Run scripts/models.",
+        )
+    return Finding(
+        "model",
+        "warning",
+        "None named: the person detector that Hearth brings is used, equipment stays "
+        "indeterminate.",
+        "Name an ONNX file with --model (and its --classes).",
+    )
 
 
 def _containers(template: Path | None, tag: str) -> Finding:

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from hearth_runtime.aws.disk_history import DiskHistory
 from hearth_runtime.cli import app
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 def checks(*options: str) -> dict[str, dict[str, str]]:
     result = CliRunner().invoke(app, ["doctor", "--json", *options])
@@ -24,6 +26,7 @@ def test_this_machine_is_well(tmp_path: Path) -> None:
     assert found["packages"]["state"] == "ok", found["packages"]
     assert found["data"]["state"] == "ok"
     assert found["model"]["state"] == "warning"
+    assert "the person detector that Hearth brings is used" in found["model"]["message"]
     assert not (tmp_path / "data").exists()
 
 
@@ -33,6 +36,13 @@ def test_what_is_wrong_is_named_with_its_remedy(tmp_path: Path) -> None:
     assert found["model"]["state"] == "wrong"
     assert found["model"]["mend"]
     assert checks("--model", str(tmp_path / "none"))["model"]["state"] == "wrong"
+
+
+def test_models_that_were_not_made_are_named(tmp_path: Path) -> None:
+    template = shutil.copy(ROOT / "template.yaml", tmp_path)
+    found = checks("--template", template)["model"]
+    assert "lacks pedestrian-ssdlite.onnx and centerface.onnx" in found["message"]
+    assert found["mend"] == "Run scripts/models."
 
 
 def test_something_wrong_is_exit_code_1(tmp_path: Path) -> None:
