@@ -19,9 +19,10 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from functions.detection.judging.dwelling import DwellRules
 from functions.detection.judging.equipment import Item
 from functions.detection.judging.polygons import is_simple
-from functions.detection.judging.verdicts import Area, FrameRules
+from functions.detection.judging.verdicts import Area, DecidingPoint, FrameRules
 from functions.detection.policy_errors import explain
 from hearth.errors import HearthError, InvalidInput, TooLarge
 
@@ -60,6 +61,7 @@ Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 FramesPerSecond = Annotated[float, Field(ge=0.01, le=120, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Polygon = tuple[tuple[Fraction, Fraction], ...]
 Minute = Annotated[int, BeforeValidator(_parse_minute)]
 Items = Annotated[tuple[Item, ...], BeforeValidator(_check_items)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -116,35 +118,58 @@ class Shift(_Strict):
         return (today and minute >= self.start) or (yesterday and minute < self.end)
 
 
+def _check_polygon(name: str, polygon: Sequence[tuple[float, float]]) -> None:
+    if len(polygon) < 3:
+        raise ValueError(f"{name} has {len(polygon)} corners; a polygon needs 3")
+    if not is_simple(polygon):
+        raise ValueError(
+            f"{name}: the edges of the polygon cross or it has no area; "
+            "list the corners in order along the outline"
+        )
+
+
 class Zone(_Strict):
     """A part of the image with rules of its own.
 
     Corners are fractions of width and height, so that a camera's resolution can change. No polygon
-    means the whole image. `required` replaces the camera's list inside the zone (an empty list
-    frees it); without it the camera's list goes on applying.
+    means the whole image. `required` replaces the camera's list inside the zone; without it the
+    camera's list goes on applying. `free` takes away all of the camera's own rules inside.
+
+    `point` of a person's box decides where the person is: the middle of its lower edge (`foot`), of
+    its upper one (`head`), or of the box (`centre`). Who is lower than `min_height` (of the image's
+    height) or whose point is in one of the `masks` is not in the zone. Somebody counts once
+    `inertia` frames have shown them in the zone, and once they have been there for `loitering_s`.
     """
 
     name: str = Field(pattern=NAME)
-    polygon: tuple[tuple[Fraction, Fraction], ...] | None = Field(default=None, max_length=100)
+    polygon: Polygon | None = Field(default=None, max_length=100)
     restricted: bool = False
     required: Items | None = None
+    free: bool = False
     shifts: tuple[Shift, ...] = ()
+    point: DecidingPoint = "foot"
+    min_height: Fraction = 0.0
+    masks: tuple[Annotated[Polygon, Field(max_length=100)], ...] = Field((), max_length=20)
+    inertia: Annotated[int, Field(ge=1, le=100)] = 1
+    loitering_s: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] = 0.0
 
     @model_validator(mode="after")
     def _check_zone(self) -> Self:
-        if not self.restricted and self.required is None:
-            raise ValueError(f"zone {self.name!r} has no rule; give it restricted or required")
+        if self.free and (self.restricted or self.required):
+            raise ValueError(f"zone {self.name!r} is free; it cannot be restricted or require")
+        if not self.free and not self.restricted and self.required is None:
+            raise ValueError(
+                f"zone {self.name!r} has no rule; give it restricted, required or free"
+            )
         if self.polygon is not None:
-            if len(self.polygon) < 3:
-                raise ValueError(
-                    f"zone {self.name!r} has {len(self.polygon)} corners; a polygon needs 3"
-                )
-            if not is_simple(self.polygon):
-                raise ValueError(
-                    f"zone {self.name!r}: the edges of the polygon cross or it has no area; "
-                    "list the corners in order along the outline"
-                )
+            _check_polygon(f"zone {self.name!r}", self.polygon)
+        for number, mask in enumerate(self.masks, 1):
+            _check_polygon(f"mask {number} of zone {self.name!r}", mask)
         return self
+
+    @property
+    def dwell(self) -> DwellRules:
+        return DwellRules(self.inertia, self.loitering_s)
 
     def active(self, local: datetime) -> bool:
         return not self.shifts or any(shift.covers(local) for shift in self.shifts)
@@ -232,6 +257,11 @@ class CameraRules(BaseModel):
         asked = {*self.required, *(item for zone in self.zones for item in zone.required or ())}
         return tuple(item for item in Item if item in asked)
 
+    @property
+    def dwell(self) -> dict[str, DwellRules]:
+        """The zones in which somebody counts only after a while."""
+        return {zone.name: zone.dwell for zone in self.zones if zone.dwell != DwellRules()}
+
     def view(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """The region in an image of (width, height): x1, y1, x2, y2 in whole pixels."""
         width, height = size
@@ -253,6 +283,10 @@ class CameraRules(BaseModel):
                 polygon=zone.polygon,
                 restricted=zone.restricted,
                 required=zone.required,
+                free=zone.free,
+                point=zone.point,
+                min_height=zone.min_height,
+                masks=zone.masks,
             )
             for zone in self.zones
             if zone.active(local)

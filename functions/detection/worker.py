@@ -238,7 +238,7 @@ class BatchWriter:
             rules = self._policy.rules(camera_id)
             model = self._model(rules)
             jobs += record_frames(
-                work.tx, camera_id, by_camera[camera_id], model, rules.episode, now
+                work.tx, camera_id, by_camera[camera_id], model, rules.episode, now, rules.dwell
             )
             note_frames(work, camera_id, rules.silent_after_s, self._names, now)
         self._ledger.hasten(work.tx, due_watches(jobs, now), now)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.detection.incidents.episodes import ChainLink, ClassSummary, Episode, episodes
+from functions.detection.incidents.frame_rows import add_to_counters, frame_row, is_stored
 from functions.detection.incidents.settle_jobs import (
     Horizon,
     alert_job,
@@ -21,7 +22,7 @@ from functions.detection.incidents.settle_jobs import (
     watch_job,
 )
 from functions.detection.judging.assessment import FrameResult
-from functions.detection.judging.verdicts import Verdict
+from functions.detection.judging.dwelling import DwellRules, find_dwellers, in_zone
 from functions.detection.observations import Observation
 from functions.detection.policy import EpisodeRules
 from functions.detection.repository.cameras import lock_camera, update_camera
@@ -30,6 +31,7 @@ from functions.detection.repository.frames import (
     get_frames,
     insert_model,
     insert_observations,
+    list_frames_with_people,
     list_observations,
     upsert_frames,
 )
@@ -56,6 +58,27 @@ if TYPE_CHECKING:
 _DROPPED: Final[Mapping[DropReason, str]] = {"lag": "dropped", "rate": "over_rate"}
 
 
+MAX_DWELL_FRAMES: Final = 20_000
+"""Frames that are read for one zone: longer than an episode and what comes before it."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The time in which observations of a zone changed.
+
+    What counts only after a while may change for as long after them.
+    """
+
+    first: datetime
+    changed_until: datetime
+    dwell: DwellRules | None = None
+
+    @property
+    def last(self) -> datetime:
+        after = self.dwell.lookback if self.dwell else timedelta(0)
+        return self.changed_until + after
+
+
 @dataclass(frozen=True)
 class ModelRecord:
     """The model that made some results, as it is stored: one row for each distinct description."""
@@ -71,10 +94,14 @@ def record_frames(
     model: ModelRecord,
     rules: EpisodeRules,
     now: datetime,
+    dwell: Mapping[str, DwellRules] | None = None,
 ) -> list[NewJob]:
     """Store judged frames of one camera and bring its incidents up to date.
 
     A repeat of what is stored changes nothing.
+
+    Args:
+        dwell: The zones in which somebody counts only after a while.
 
     Returns:
         Jobs that settle incidents.
@@ -85,17 +112,19 @@ def record_frames(
         result
         for result in results
         if _may_be_pruned(camera, result.captured_at)
-        or not _is_stored(known.get(result.key), result, model.id)
+        or not is_stored(known.get(result.key), result, model.id)
     ]
     jobs: list[NewJob] = []
     touched: set[str] = set()
     if fresh:
         insert_model(tx, model.id, dict(model.body))
-        upsert_frames(tx, [_frame_row(result, model.id, now) for result in fresh])
+        upsert_frames(tx, [frame_row(result, model.id, now) for result in fresh])
         replaced = {one.key: known[one.key] for one in fresh if one.key in known}
-        update_camera(tx, camera_id, _add_to_counters(camera, fresh, replaced, model.id))
-        for zone, (first, last) in _replace_observations(tx, fresh, replaced).items():
-            changed, watch = _recompute(tx, camera, zone, first, last, rules, now)
+        update_camera(tx, camera_id, add_to_counters(camera, fresh, replaced, model.id))
+        spans = _replace_observations(tx, fresh, replaced, dwell or {})
+        for zone, (first, last) in spans.items():
+            span = Span(first, last, (dwell or {}).get(zone))
+            changed, watch = _recompute(tx, camera, zone, span, rules, now)
             touched |= changed
             jobs += watch
     latest = max(result.captured_at for result in results)
@@ -169,17 +198,17 @@ def _recompute(
     tx: Connection,
     camera: Row[Any],
     zone: str,
-    first: datetime,
-    last: datetime,
+    span: Span,
     rules: EpisodeRules,
     now: datetime,
 ) -> tuple[set[str], list[NewJob]]:
-    """Bring the episodes around changed observations, `first` to `last`, up to date.
+    """Bring the episodes around changed observations up to date.
 
     From the episode that reaches up to the first change (cuts before it are unaffected, see
     `episodes`) to the end of the chain.
     """
     camera_id = camera.camera_id
+    first, last = span.first, span.last
     gap = timedelta(seconds=rules.gap_s)
     before = get_episode_before(tx, camera_id, zone, first)
     start = before.first_seen if before and first - before.last_seen <= gap else first
@@ -194,6 +223,8 @@ def _recompute(
     seen = list_observations(
         tx, camera_id, zone, frame_key(camera_id, start), frame_key(camera_id, end)
     )
+    if span.dwell is not None:
+        seen = _only_dwellers(tx, camera_id, zone, seen, span.dwell)
     current: list[Episode] = []
     for number, part in enumerate(_split_at_final(tx, camera, zone, start, end, seen)):
         since = start if number == 0 else part[0].captured_at
@@ -217,6 +248,25 @@ def _recompute(
         if row.state == OPEN:
             jobs.append(watch_job(row.watch_key, row.id, now))
     return changed, jobs
+
+
+def _only_dwellers(
+    tx: Connection, camera_id: str, zone: str, seen: Sequence[Observation], rules: DwellRules
+) -> list[Observation]:
+    """Observations of those who have been in the zone for long enough."""
+    if not seen:
+        return []
+    times = [one.captured_at for one in seen]
+    found = list_frames_with_people(
+        tx,
+        camera_id,
+        frame_key(camera_id, min(times) - rules.lookback),
+        frame_key(camera_id, max(times)),
+        MAX_DWELL_FRAMES,
+    )
+    frames = [(row.frame_key, row.captured_at, row.result) for row in found]
+    counted = find_dwellers(frames, zone, rules)
+    return [one for one in seen if (one.frame_key, one.person) in counted]
 
 
 def _chain_link(
@@ -373,62 +423,21 @@ def _may_be_pruned(camera: Row[Any], time: datetime) -> bool:
     return camera.pruned_until is not None and time <= camera.pruned_until
 
 
-def _is_stored(row: Row[Any] | None, result: FrameResult, model_id: str) -> bool:
-    return row is not None and row.model_id == model_id and row.result == result.result
-
-
-def _frame_row(result: FrameResult, model_id: str, now: datetime) -> dict[str, Any]:
-    return {
-        "frame_key": result.key,
-        "camera_id": result.camera_id,
-        "captured_at": result.captured_at,
-        "width": result.width,
-        "height": result.height,
-        "persons": result.persons,
-        "compliant": result.counts[Verdict.COMPLIANT],
-        "violation": result.counts[Verdict.VIOLATION],
-        "indeterminate": result.counts[Verdict.INDETERMINATE],
-        "result": result.result,
-        "model_id": model_id,
-        "error": None,
-        "processed_at": now,
-    }
-
-
-def _add_to_counters(
-    camera: Row[Any],
+def _replace_observations(
+    tx: Connection,
     fresh: Sequence[FrameResult],
     replaced: Mapping[str, Row[Any]],
-    model_id: str,
-) -> dict[str, Any]:
-    """The camera's counters with `fresh` added and the rows they replace subtracted."""
-    old = replaced.values()
-    judged = [row for row in old if row.error is None]
-    times = [result.captured_at for result in fresh]
-    values = {
-        "frames": camera.frames + len(fresh) - len(judged),
-        "frames_with_person": camera.frames_with_person
-        + sum(result.persons > 0 for result in fresh)
-        - sum(row.persons > 0 for row in judged),
-        "failed": camera.failed - (len(old) - len(judged)),
-        "first_frame_at": min([*times, camera.first_frame_at or times[0]]),
-        "last_frame_at": _latest(camera.last_frame_at, max(times)),
-        "model_id": model_id,
-    }
-    for verdict in Verdict:
-        values[verdict.value] = (
-            getattr(camera, verdict.value)
-            + sum(result.counts[verdict] for result in fresh)
-            - sum(getattr(row, verdict.value) for row in judged)
-        )
-    return values
-
-
-def _replace_observations(
-    tx: Connection, fresh: Sequence[FrameResult], replaced: Mapping[str, Row[Any]]
+    dwell: Mapping[str, DwellRules],
 ) -> dict[str, tuple[datetime, datetime]]:
-    """Replace observations; the answer is the first and last changed time of each zone."""
+    """Replace observations; the answer is the first and last changed time of each zone.
+
+    Where people count only after a while, everybody in the zone is a change.
+    """
     touched = delete_observations(tx, list(replaced))
+    for zone in dwell:
+        shown = [(one.captured_at, one.result) for one in fresh]
+        shown += [(row.captured_at, row.result) for row in replaced.values() if row.result]
+        touched |= {(zone, at) for at, result in shown if in_zone(result, zone)["persons"]}
     seen = [
         (zone or "", one)
         for result in fresh

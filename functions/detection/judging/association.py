@@ -113,8 +113,12 @@ class Person:
         A zone is drawn on the ground, so the feet decide. The box's centre would put a person who
         stands in front of a zone inside it, because heads are far from the ground they belong to.
         """
-        x1, _, x2, y2 = self.box
-        return (x1 + x2) / 2, y2
+        return self.point("foot")
+
+    def point(self, name: str) -> tuple[float, float]:
+        """The middle of the box's lower edge (foot), of its upper one (head), or of the box."""
+        x1, y1, x2, y2 = self.box
+        return (x1 + x2) / 2, {"foot": y2, "head": y1}.get(name, (y1 + y2) / 2)
 
 
 def associate(found: Boxes, words: Vocabulary, size: tuple[int, int]) -> list[Person]:

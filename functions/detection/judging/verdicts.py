@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from functions.detection.judging.association import REGIONS, Box, Person, overlap
 from functions.detection.judging.equipment import RESTRICTED, VIOLATION_OF, Item, Vocabulary
@@ -41,6 +41,10 @@ CONTRADICTION: Final = 0.1
 INFERABLE: Final = frozenset({Item.HELMET, Item.VEST})
 
 
+DecidingPoint = Literal["foot", "centre", "head"]
+"""Which point of a person's box says where the person is."""
+
+
 class Verdict(StrEnum):
     COMPLIANT = "compliant"
     VIOLATION = "violation"
@@ -55,6 +59,12 @@ class Area:
     polygon: tuple[Point, ...] | None
     restricted: bool
     required: tuple[Item, ...] | None
+    free: bool = False
+    """Whether it takes away the whole image's rules."""
+    point: DecidingPoint = "foot"
+    min_height: float = 0.0
+    """Of the image's height; a lower person is not in it."""
+    masks: tuple[tuple[Point, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,8 @@ def _judge_one(
     view: Box,
 ) -> Judged:
     inside = [area for area in areas if is_in_area(person, area, size)]
+    if any(area.free for area in inside):
+        inside = [area for area in inside if area.name is not None]
     # A zone with a list of its own replaces the whole image's list for those who stand in it.
     replaced = any(area.name is not None and area.required is not None for area in inside)
     required = {
@@ -173,13 +185,15 @@ def _judge_one(
 
 
 def is_in_area(person: Person, area: Area, size: tuple[int, int]) -> bool:
-    """Whether the person's foot point lies in the area."""
-    if area.polygon is None:
-        return True
-    x, y = person.foot
+    """Whether the person is tall enough and the deciding point lies in the area."""
+    if person.box[3] - person.box[1] < area.min_height * size[1]:
+        return False
+    x, y = person.point(area.point)
     # A box may end a little outside the image; the foot is then on its edge.
     relative = min(max(x / size[0], 0.0), 1.0), min(max(y / size[1], 0.0), 1.0)
-    return contains(snap_to_border(area.polygon), relative)
+    if any(contains(snap_to_border(mask), relative) for mask in area.masks):
+        return False
+    return area.polygon is None or contains(snap_to_border(area.polygon), relative)
 
 
 def judge_item(

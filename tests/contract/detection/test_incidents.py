@@ -18,6 +18,7 @@ from functions.detection.incidents.recording import (
     record_frames,
 )
 from functions.detection.judging.assessment import FrameResult
+from functions.detection.judging.dwelling import DwellRules, find_dwellers
 from functions.detection.judging.verdicts import Verdict
 from functions.detection.observations import Observation
 from functions.detection.policy import EpisodeRules
@@ -175,3 +176,54 @@ def test_the_migrated_schema_is_the_one_that_the_queries_use(
         assert keys == [c.name for c in table.primary_key.columns]
         indexes = {i["name"]: i["column_names"] for i in found.get_indexes(table.name)}
         assert indexes == {i.name: [c.name for c in i.columns] for i in table.indexes}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_counts_after_a_while_depends_on_no_order(harness: DetectionHarness, seed: int) -> None:
+    rng = random.Random(seed)
+    dwell = {"yard": DwellRules(inertia=2, loitering_s=4)}
+    frames = []
+    for tick in range(60):
+        key = frame_key("gate", harness.at(tick))
+        inside = rng.random() < 0.75
+        person = {
+            "index": 1,
+            "verdict": "violation",
+            "confidence": 0.9,
+            "bbox": [10, 20, 60, 200],
+            "zones": ["yard"] if inside else [],
+            "findings": [],
+            "violations": [],
+        }
+        one = Observation(harness.at(tick), key, 1, "restricted_zone", 0.8)
+        seen = {"yard": (one,)} if inside and rng.random() < 0.9 else {}
+        frames.append(
+            FrameResult(
+                key=key,
+                camera_id="gate",
+                captured_at=harness.at(tick),
+                width=640,
+                height=480,
+                counts=dict.fromkeys(Verdict, 0) | {Verdict.VIOLATION: 1},
+                result={"detections": [], "persons": [person]},
+                observations=seen,
+            )
+        )
+    left = frames[:]
+    rng.shuffle(left)
+    while left:
+        batch, left = left[:4], left[4:]
+        harness.db.write(
+            lambda tx, batch=batch: record_frames(
+                tx, "gate", batch, MODEL, RULES, harness.clock(), dwell
+            )
+        )
+    stored_frames = [(one.key, one.captured_at, one.result) for one in frames]
+    counted = find_dwellers(stored_frames, "yard", dwell["yard"])
+    every = [one for frame in frames for one in frame.observations.get("yard", ())]
+    kept = [one for one in every if (one.frame_key, one.person) in counted]
+    assert len(kept) < len(every)
+    assert stored(harness.db, "yard") == [
+        {"id": episode.incident_id, **episode_row(episode)}
+        for episode in episodes("gate", "yard", kept, RULES)
+    ]

@@ -10,6 +10,7 @@ import pytest
 from functions.detection.judging.assessment import assess
 from functions.detection.judging.verdicts import INFERRED, Judged
 from functions.detection.policy import parse_policy
+from hearth.errors import InvalidInput
 from tests.unit.detection.builders import (
     COCO,
     HEAD,
@@ -265,3 +266,47 @@ cameras:
     at_the_border = (200.0, 100.0, 300.0, 480.0)
     [judged] = Found().add("Person", at_the_border).judged(policy)
     assert judged.zones == ("crane",)
+
+
+def zoned(settings: str, camera: str = "required: []") -> str:
+    polygon = "[[0.2, 0.5], [0.8, 0.5], [0.8, 1.0], [0.2, 1.0]]"
+    zone = f"{{name: yard, polygon: {polygon}, {settings}}}"
+    return f"cameras: {{gate: {{{camera}, zones: [{zone}]}}}}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "zones"),
+    [
+        ("restricted: true", ("yard",)),
+        ("restricted: true, point: centre", ("yard",)),
+        ("restricted: true, point: head", ()),
+        ("restricted: true, min_height: 0.625", ("yard",)),
+        ("restricted: true, min_height: 0.63", ()),
+        ("restricted: true, masks: [[[0.3, 0.8], [0.5, 0.8], [0.5, 0.9], [0.3, 0.9]]]", ()),
+        ("restricted: true, masks: [[[0.6, 0.8], [0.7, 0.8], [0.7, 0.9]]]", ("yard",)),
+    ],
+)
+def test_settings_of_a_zone_say_who_is_in_it(settings: str, zones: tuple[str, ...]) -> None:
+    # The box is 300 of 480 pixels high, its centre at 0.52 and its foot at 0.83 of the height.
+    assert only(Found().add("Person", STANDING).judged(zoned(settings))).zones == zones
+
+
+def test_a_free_zone_takes_away_the_rules_of_a_restricted_camera() -> None:
+    policy = zoned("free: true", "restricted: true, required: [helmet]")
+    inside = only(Found().add("Person", STANDING).judged(policy))
+    assert (inside.verdict, inside.violations, inside.findings) == ("compliant", (), ())
+    outside = only(Found().add("Person", moved(STANDING, dx=330)).judged(policy))
+    assert outside.violations[0].class_name == "restricted_zone"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("free: true, restricted: true", "is free; it cannot be restricted"),
+        ("point: foot", "has no rule; give it restricted, required or free"),
+        ("free: true, masks: [[[0.1, 0.1], [0.2, 0.2]]]", "mask 1 of zone 'yard' has 2 corners"),
+    ],
+)
+def test_settings_of_a_zone_that_cannot_be_are_rejected(settings: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        parse_policy(zoned(settings).encode())
