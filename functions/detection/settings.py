@@ -20,7 +20,7 @@ class Settings(CoreSettings):
     default_models: Path = Path("models")
     """Folder of the models that Hearth brings, relative to the folder of the code."""
     model_classes: str = ""
-    """A file with one class name a line, or the names themselves separated by commas."""
+    """A file with one class name a line, the names themselves separated by commas, or `coco`."""
     model_backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
     model_cache: str = ""
     """Folder for compiled models. Empty is a private one among temporary files, `off` is none."""

@@ -51,7 +51,11 @@ Model = Annotated[
 ]
 Classes = Annotated[
     str | None,
-    typer.Option("--classes", metavar="FILE|a,b,c", help="Names of the model's classes."),
+    typer.Option(
+        "--classes",
+        metavar="FILE|a,b,c|coco",
+        help="Names of the model's classes; coco: COCO's 80.",
+    ),
 ]
 Backend = Annotated[
     str | None, typer.Option("--backend", help="auto, onnxruntime or openvino runs the model.")

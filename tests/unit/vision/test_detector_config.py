@@ -17,6 +17,17 @@ def test_class_names_come_from_a_list_or_from_a_file(tmp_path: Path) -> None:
     assert class_names("person") == ("person",)
 
 
+def test_coco_stands_for_its_eighty_classes() -> None:
+    names = class_names("coco")
+    assert (len(names), names[0], names[10], names[79]) == (
+        80,
+        "person",
+        "fire hydrant",
+        "toothbrush",
+    )
+    assert len(set(names)) == 80
+
+
 @pytest.mark.parametrize("setting", ["", "  "])
 def test_without_a_setting_there_are_no_class_names(setting: str) -> None:
     assert class_names(setting) == ()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from hearth.errors import InvalidInput, ModelFailed
+from hearth_vision.coco import COCO
 from hearth_vision.detector import Detector, DetectorConfig
 
 
@@ -13,7 +14,7 @@ def class_names(setting: str) -> tuple[str, ...]:
     """Names from a setting: a file or the text itself, one a line, separated by commas, or JSON.
 
     JSON is a list of names, or an object of indices or names; a byte order mark and quotes around a
-    name are left out.
+    name are left out. `coco` stands for the 80 of COCO.
 
     Raises:
         ModelFailed: The file cannot be read, or a name is empty or given twice.
@@ -28,6 +29,8 @@ def class_names(setting: str) -> tuple[str, ...]:
     text = text.removeprefix("\ufeff").strip()
     if not text:
         return ()
+    if text.lower() == "coco":
+        return COCO
     names = _from_json(text) if text.startswith(("{", "[")) else _separated(text)
     if "" in names:
         raise ModelFailed(f"class name {names.index('') + 1} of {len(names)} is empty")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hearth.errors import ModelFailed
+from hearth_vision.coco import COCO
 from hearth_vision.decoding.decoder import STRIDES, Decoder, cell_grid
 from hearth_vision.decoding.end_to_end import EndToEndDecoder, is_end_to_end
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
@@ -104,6 +105,7 @@ def _check_count(layout: Layout, classes: int) -> None:
         raise ModelFailed(
             f"model {layout.model}: it has {classes} classes and its file names none; "
             f"give {classes} class names"
+            + (", or coco for those of COCO" if classes == len(COCO) else "")
         )
     if names != classes:
         raise ModelFailed(
