@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_FPS = 5.0  # the rate at which Frigate detects
 MIN_REGION = 0.05  # of an image's width and height, as in a policy: less shows nobody
 MAX_REGIONS = 50
+_FIRST_YEAR, _LAST_YEAR = 1000, 9998
 
 Fps = Annotated[
     str | None,
@@ -215,15 +216,18 @@ def moment(text: str | None) -> datetime | None:
     if text == "now":
         return datetime.now(UTC)
     try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
+        # A time without a zone is this machine's local time, as a person at its keyboard means it.
+        given = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        given = datetime.min.replace(tzinfo=UTC)
+    # Further away there are no times before or after it, which incidents ask for.
+    if not _FIRST_YEAR <= given.year <= _LAST_YEAR:
         raise CommandError(
             f"--start-time {text} is not a time.",
-            "Give now, or one such as 2026-11-21T08:00:00Z.",
+            f"Give now, or one such as 2026-11-21T08:00:00Z; years {_FIRST_YEAR} to {_LAST_YEAR}.",
             code=MISUSED,
-        ) from None
-    # A time without a zone is this machine's local time, as a person at its keyboard means it.
-    return given.astimezone(UTC)
+        )
+    return given
 
 
 def in_words(summary: WatchSummary) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import threading
@@ -114,12 +115,14 @@ class Recording:
         self._closed.set()
 
     def _open(self) -> tuple[Decoder, InputContainer]:
+        began = time.monotonic()
         try:
             container = self._container(0)
         except (FFmpegError, ValueError) as error:
-            raise SourceError(
-                f"{self._shown} cannot be read: {self._why(error)}.", _USE_INSTEAD
-            ) from None
+            # Demuxers take a read that was interrupted for the end of the video.
+            stalled = time.monotonic() - began >= self._timeout_s
+            why = self._why(TimeoutError() if stalled else error)
+            raise SourceError(f"{self._shown} cannot be read: {why}.", _USE_INSTEAD) from None
         decoder = Decoder(container, self._shown, self._limits.max_pixels, self._container)
         return decoder, container
 
@@ -250,6 +253,12 @@ class Stream:
                 f"{self._shown} does not exist at the camera (404).",
                 "Look in the camera's manual for the path of its stream.",
             ) from None
+        except av.error.ProtocolNotFoundError:
+            raise SourceError(
+                f"{self._shown} cannot be opened: the FFmpeg that Hearth brings does not know this "
+                "kind of address.",
+                "Give the camera's rtsp:// or http:// address.",
+            ) from None
         except (FFmpegError, ValueError) as error:
             reason = _reason(error, self._stall_s)
             raise SourceLost(f"{self._shown} cannot be opened: {reason}") from None
@@ -327,8 +336,8 @@ def _reason(error: Exception, timeout_s: float) -> str:
         return f"it sent nothing for {timeout_s:g} s"
     if isinstance(error, ConnectionRefusedError):
         return "the connection is refused: nothing listens there"
-    if isinstance(error, av.error.ProtocolNotFoundError):
-        return "this kind of address is not supported"
+    if isinstance(error, OSError) and error.errno == errno.EIO:
+        return "the connection was lost, or the name of the host is not known"
     if isinstance(error, av.error.DecoderNotFoundError):
         return "its codec is not supported"
     text = getattr(error, "strerror", None) or type(error).__name__

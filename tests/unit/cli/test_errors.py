@@ -47,6 +47,7 @@ NO_STACK = "No stack is running on data"
         (["watch", ".", "--bucket", "b", "--fps", "fast"], "fast is not a rate"),
         (["watch", ".", "--bucket", "b", "--fps", "nan"], "nan is not a rate"),
         (["watch", ".", "--bucket", "b", "--start-time", "noon"], "noon is not a time"),
+        (["watch", ".", "--bucket", "b", "--start-time", "0001-01-01"], "0001-01-01 is not a time"),
         (["run", "none.mp4"], "none.mp4 does not exist"),
         (["run", "a", "b", "--camera", "gate"], "several sources"),
         (["run", ".", "--policy", "p.yaml", "--restricted"], "exclude each other"),
