@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit, urlunsplit
+import re
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 _SHORTEST_SECRET = 4  # characters; a shorter one would blank out ordinary words
+# `rtsp://host/user=admin&password=…&channel=1`: recorders take them in the path.
+_NAMED = re.compile(
+    r"\b(user(?:name)?|usr|login|pass(?:word|wd)?|pwd|psw|token|auth|key|secret)=([^&/?#]*)", re.I
+)
+HIDDEN = "***"
 
 
 def public_source(source: str) -> str:
-    """The source without user name, password and query."""
+    """The source without user name, password, query and fragment.
+
+    Of an address whose password holds an unescaped "/" or "@" everything up to the last "@" is left
+    out; nothing is shown where the "@" may belong to a query.
+    """
+    scheme, mark, rest = source.partition("://")
+    if not mark:
+        return source
+    before, _, rest = rest.rpartition("@")
+    if re.search("[?#]", before) or _NAMED.search(before):
+        return f"{scheme}://{HIDDEN}"
     try:
-        parts = urlsplit(source)
+        parts = urlsplit(f"{scheme}://{rest}")
         _ = parts.port
     except ValueError:
         return "the address"
     if not (parts.scheme and parts.netloc):
-        return source
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return source if scheme.lower() == "file" else "the address"
+    path = _NAMED.sub(rf"\1={HIDDEN}", parts.path)
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
 def without_secrets(text: str, source: str) -> str:
     """`text` with every secret part of `source` blanked out: user name, password and query."""
     for secret in sorted(_secrets(source), key=len, reverse=True):
-        text = text.replace(secret, "***")
+        text = text.replace(secret, HIDDEN)
     return text
 
 
 def _secrets(source: str) -> set[str]:
-    credentials, query = "", ""
-    try:
-        parts = urlsplit(source)
-        credentials, query = parts.netloc.rpartition("@")[0], parts.query
-    except ValueError:
-        # A malformed address: all between the scheme and the last @ may be a password.
-        credentials = source.partition("://")[2].rpartition("@")[0]
+    _, mark, rest = source.partition("://")
+    if not mark:
+        return set()
+    credentials, _, address = rest.rpartition("@")
     user, _, password = credentials.partition(":")
-    values = {pair.partition("=")[2] for pair in query.split("&")}
+    query = address.partition("?")[2]
+    values = {pair.partition("=")[2] for pair in re.split("[&#]", query)}
+    values |= {value for _, value in _NAMED.findall(rest)}
     found = {credentials, user, password, query} | values
-    found |= {unquote(secret) for secret in found}
+    # A library that fails names a part of it: what it takes for the host, the port or the path.
+    found |= {part for one in (password, user) for part in re.split(r"[/?#@:]", one)}
+    if public_source(source).endswith(HIDDEN):
+        found |= {rest, address, *re.split(r"[/?#@:&=]", rest)}
+    found |= {unquote(secret) for secret in found} | {quote(secret, safe="") for secret in found}
     return {secret for secret in found if len(secret) >= _SHORTEST_SECRET}

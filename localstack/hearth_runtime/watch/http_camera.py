@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import urllib.error
@@ -16,11 +17,13 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, ImageLimits, Wanted
+from hearth_runtime.watch.http_authentication import CameraAuthentication
 from hearth_runtime.watch.image_files import decode_image
 
 _MAX_HEADER = 8 * 1024
 _CHUNK = 64 * 1024
 _SNIFFED = 512
+_HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]*[ \t]*:")
 # Answers that may heal without anybody doing anything.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -187,15 +190,16 @@ class _Body:
             self._need()
         return self._take(count)
 
-    def take_until(self, mark: bytes, limit: int) -> bytes:
-        """What comes before `mark`, which is read over."""
+    def take_until(self, mark: bytes, limit: int, *, keep: bool = False) -> bytes:
+        """What comes before `mark`, which is read over, or kept for the next reader."""
         start = 0
         while (found := self._held.find(mark, start)) < 0:
             self._check(len(self._held), limit)
             start = max(0, len(self._held) - len(mark) + 1)
             self._need()
         data = self._take(found)
-        del self._held[: len(mark)]
+        if not keep:
+            del self._held[: len(mark)]
         return data
 
     def refresh(self) -> None:
@@ -230,26 +234,26 @@ class _Body:
 
 
 class _Parts:
-    """The bodies of a multipart stream, with or without Content-Length."""
+    """The bodies of a multipart stream, with or without Content-Length.
+
+    Cameras write the boundary with and without quotes and dashes, name none or another than they
+    send, or begin with the first image's headers: what stands between two images is skipped up to a
+    line of headers.
+    """
 
     def __init__(self, response: HTTPResponse, shown: str, max_bytes: int, stall_s: float) -> None:
         self._body = _Body(response, shown, stall_s)
         self._shown = shown
         self._max_bytes = max_bytes
-        boundary = response.headers.get_boundary()
-        if not boundary:
-            raise SourceError(f"{shown} names no boundary between its images.")
-        # Some cameras write the two dashes into the parameter as well.
-        self._boundary = b"--" + boundary.removeprefix("--").encode("latin-1", "replace")
 
     def __iter__(self) -> Iterator[bytes]:
-        if self._body.take_until(self._boundary, _MAX_HEADER).endswith(b"--"):
-            self._boundary = b"--" + self._boundary  # the dashes were part of the name
+        boundary = b""
         while True:
-            rest = self._body.take_until(b"\n", _MAX_HEADER)
-            if rest.startswith(b"--"):
+            first = self._next_header()
+            if first is None:
                 return
-            headers = self._headers()
+            boundary, line = first[0] or boundary, first[1]
+            headers = self._headers(line)
             length = headers.get("Content-Length", "")
             if length.strip().isdecimal():
                 size = int(length)
@@ -259,22 +263,43 @@ class _Parts:
                         f"{self._max_bytes}"
                     )
                 data = self._body.take(size)
-                self._body.take_until(self._boundary, _MAX_HEADER)
+            elif boundary:
+                data = self._body.take_until(b"\n" + boundary, self._max_bytes, keep=True)
+                data = data.rstrip(b"\r\n")
             else:
-                data = self._body.take_until(b"\n" + self._boundary, self._max_bytes)
-                data = data.removesuffix(b"\r")
+                raise SourceError(f"{self._shown} names neither boundaries nor lengths of images.")
             self._body.refresh()
             yield data
 
-    def _headers(self) -> Message:
+    def _next_header(self) -> tuple[bytes, bytes] | None:
+        """The boundary line before an image, empty where there is none, and its first header.
+
+        None where the stream says that it ends.
+        """
+        boundary, used = b"", 0
+        while used <= _MAX_HEADER:
+            line = self._body.take_until(b"\n", _MAX_HEADER).rstrip(b"\r")
+            used += len(line) + 1
+            if line.startswith(b"--"):
+                if boundary and line == boundary + b"--":
+                    return None
+                boundary = line
+            elif _HEADER.match(line):
+                return boundary, line
+            elif boundary and not line:
+                return boundary, b""  # an image without headers
+        raise SourceLost(f"{self._shown} sent more than {_MAX_HEADER} bytes between two images")
+
+    def _headers(self, line: bytes) -> Message:
         message = Message()
         used = 0
-        while line := self._body.take_until(b"\n", _MAX_HEADER).rstrip(b"\r"):
+        while line:
             used += len(line)
             if used > _MAX_HEADER:
                 raise SourceLost(f"{self._shown} sent more than {_MAX_HEADER} bytes of headers")
             name, _, value = line.decode("latin-1").partition(":")
             message[name.strip() or "-"] = value.strip()
+            line = self._body.take_until(b"\n", _MAX_HEADER).rstrip(b"\r")
         return message
 
 
@@ -296,10 +321,7 @@ def _authenticated(url: str) -> tuple[str, urllib.request.OpenerDirector]:
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         name, password = unquote(parts.username), unquote(parts.password or "")
         passwords.add_password(None, bare, name, password)
-        handlers += [
-            urllib.request.HTTPBasicAuthHandler(passwords),
-            urllib.request.HTTPDigestAuthHandler(passwords),
-        ]
+        handlers.append(CameraAuthentication(passwords))
     # Not build_opener, which adds file, FTP and data: a camera may send us to another web address
     # and nowhere else.
     opener = urllib.request.OpenerDirector()

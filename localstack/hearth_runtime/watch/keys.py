@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import SourceError
 
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -49,13 +50,15 @@ def default_camera(source: str) -> str:
     """
     if source.isdecimal():
         return f"device-{int(source)}"[:63]
+    shown = public_source(source)
     try:
-        parts = urlsplit(source)
-        _ = parts.port  # a "/" in a password leaves half of it here, and the rest in the path
+        parts = urlsplit(shown)
     except ValueError:
         return "camera"  # who opens the source says what is wrong with it
     if parts.scheme and parts.netloc:
         return camera_slug(f"{parts.hostname or ''}{posixpath.splitext(parts.path)[0]}")
+    if shown != source:
+        return "camera"
     # A folder may be given as "." or "..": its real name counts.
     return camera_slug(Path(source).resolve().stem)
 
