@@ -53,6 +53,7 @@ def test_a_run_without_a_source_ends_with_an_incident_report(tmp_path: Path) -> 
         assert incident["incident_id"] in text
         assert "pedestrian-ssdlite" in text
         assert "FALLBACK" in text
+        assert "(centerface-onnx)" in text
         assert "the model has no class for it" in text
         assert pictures_in(incident["report"]) == 1
     assert processes_of(data) == []

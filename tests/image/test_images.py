@@ -105,9 +105,13 @@ def test_the_detection_image_has_what_its_models_need(images: tuple[str, ...]) -
     program = (
         "import cv2, onnxruntime, hearth_vision.backends.onnx_runtime;"
         "cv2.HOGDescriptor_getDefaultPeopleDetector();"
-        "print(onnxruntime.get_available_providers())"
+        "print(onnxruntime.get_available_providers());"
+        "from pathlib import Path; from hearth_vision.default_models import FACES, PERSONS;"
+        "print(*(model.find(Path('models')) for model in (PERSONS, FACES)))"
     )
-    assert "CPUExecutionProvider" in run("detection", "python", "-c", program)
+    shown = run("detection", "python", "-c", program)
+    assert "CPUExecutionProvider" in shown
+    assert "models/pedestrian-ssdlite.onnx models/centerface.onnx" in shown
 
 
 def test_no_security_update_is_pending(images: tuple[str, ...]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from skimage import data
@@ -11,14 +9,12 @@ from skimage import data
 from hearth_vision.default_models import PERSONS
 from hearth_vision.detector import Detector, DetectorConfig
 from hearth_vision.loading import load_detector
-
-MODELS = Path(__file__).resolve().parents[3] / "models"
+from tests.support.default_models import MODELS, installed
 
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    if PERSONS.find(MODELS) is None:
-        pytest.fail("models/ lacks the person detector: scripts/models")
+    installed(PERSONS)
     return load_detector(DetectorConfig(default_models=MODELS))
 
 
@@ -42,6 +38,12 @@ def test_its_description_tells_licence_training_and_what_it_does_not_know(
     text = " ".join(info.notes)
     for part in ("MIT", "PASCAL VOC", "equipment is not detected"):
         assert part in text
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 5000), (5000, 1), (33, 44), (33, 45)])
+def test_images_of_any_shape_are_searched(detector: Detector, shape: tuple[int, int]) -> None:
+    [found] = detector.detect([np.zeros((*shape, 3), np.uint8)])
+    assert len(found) == 0
 
 
 def test_a_threshold_that_is_given_counts(detector: Detector) -> None:
