@@ -16,9 +16,10 @@ from functions.detection.schemas import (
     IncidentPage,
     IncidentQuery,
     PersonsOut,
+    ReviewIn,
 )
 from hearth.http.app import create_app as create_http_app
-from hearth.http.auth import require
+from hearth.http.auth import Principal, require
 from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
 from hearth.ids import ULID_PATTERN
 from hearth.resource.routes import resource_routes
@@ -77,6 +78,14 @@ def create_app(queries: Queries) -> FastAPI:
         if same := not_modified(if_none_match, tag, headers):
             return same
         return Response(jpeg, media_type="image/jpeg", headers={**headers, "ETag": str(tag)})
+
+    @router.post("/incidents/{incident_id}/review")
+    async def review_incident(
+        principal: Annotated[Principal, require("incidents:write")],
+        incident_id: IncidentId,
+        review: ReviewIn,
+    ) -> IncidentDetailOut:
+        return queries.get_incident(queries.reviews.review(incident_id, review, principal))
 
     @router.get("/incidents/{incident_id}/persons", dependencies=[require("incidents:read")])
     async def list_persons(incident_id: IncidentId) -> PersonsOut:

@@ -20,6 +20,7 @@ CAPABILITY = Capability(
         "detection.frame": "repeatable",
         "detection.presence": "repeatable",
         "detection.prune": "repeatable",
+        "detection.review": "repeatable",
         "detection.settle": "repeatable",
     },
     # The ledger's row of a violation stays with its report: it prevents a second one.
@@ -29,6 +30,7 @@ CAPABILITY = Capability(
         Published(
             "safety.violation.detected", "schemas:SafetyViolationDetected", version=2, keep="always"
         ),
+        Published("safety.incident.reviewed", "schemas:IncidentReviewed"),
         Published("safety.violation.ended", "schemas:SafetyViolationEnded"),
         Published("safety.violation.started", "schemas:SafetyViolationStarted"),
         Published("safety.violation.updated", "schemas:SafetyViolationUpdated"),

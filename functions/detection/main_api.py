@@ -8,5 +8,5 @@ from functions.detection.settings import ApiSettings
 from hearth.bootstrap import connect
 from hearth.http.app import lambda_handler_for
 
-platform = connect(ApiSettings())
+platform = connect(ApiSettings(), source="detection")
 lambda_handler = lambda_handler_for(create_app(Queries(platform)), platform.limits)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from functions.detection.cameras import CAMERAS, prepare_camera
 from functions.detection.incidents.event import indeterminate_of, model_of, peak_of, violations_of
+from functions.detection.incidents.reviewing import ReviewService
 from functions.detection.judging.equipment import RESTRICTED
 from functions.detection.judging.rekognition import (
     EquipmentType,
@@ -19,7 +20,7 @@ from functions.detection.judging.verdicts import Verdict
 from functions.detection.repository.cameras import list_cameras
 from functions.detection.repository.frames import get_frame_with_model, list_frames_with_people
 from functions.detection.repository.incident_rows import get_incident, list_chain, list_incidents
-from functions.detection.repository.reviews import list_reviews
+from functions.detection.repository.reviews import count_reviews, list_reviews
 from functions.detection.repository.tables import CANDIDATE, ENDED, OPEN, SUPERSEDED
 from functions.detection.schemas import (
     CameraOut,
@@ -80,10 +81,21 @@ class Queries:
     def cameras(self) -> ResourceService:
         return ResourceService(CAMERAS, self._storage.ledger, prepare_camera)
 
+    @cached_property
+    def reviews(self) -> ReviewService:
+        return ReviewService(self._storage.ledger)
+
     def list_cameras(self) -> CameraPage:
         """Cameras that have a row or have sent frames, by id."""
-        rows, configured = self._storage.db.read(lambda tx: (list_cameras(tx), _SOURCES.every(tx)))
-        found = {row.camera_id: _camera(row) for row in rows}
+        rows, configured, reviews = self._storage.db.read(
+            lambda tx: (list_cameras(tx), _SOURCES.every(tx), count_reviews(tx))
+        )
+        found = {
+            row.camera_id: _camera(row).model_copy(
+                update={"reviews": reviews.get(row.camera_id, {})}
+            )
+            for row in rows
+        }
         for source in configured:
             camera = found.get(source["name"]) or _unseen_camera(source["name"])
             found[camera.camera_id] = camera.model_copy(

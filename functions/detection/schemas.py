@@ -128,6 +128,22 @@ class ReviewOut(_Frozen):
     reviewed_at: Time
 
 
+class ReviewIn(_Frozen):
+    """Whether an incident is real, a false alarm, or one that somebody must look at now."""
+
+    verdict: Review
+    reason: str = Field(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")
+
+
+class IncidentReviewed(_Frozen):
+    """`safety.incident.reviewed`, version 1: a person said what an incident is."""
+
+    incident_id: str
+    camera_id: str
+    zone: str | None
+    review: ReviewOut
+
+
 class SafetyViolationDetected(_Frozen):
     """`safety.violation.detected`, version 2: one settled incident.
 
@@ -254,6 +270,8 @@ class CameraOut(_Frozen):
     """Since when no frame has come in, where somebody is told of that."""
     verdicts: dict[str, int]
     open_incidents: int
+    reviews: dict[Review, int] = Field(default_factory=dict)
+    """Incidents by their latest review; many dismissed ones ask for another policy or model."""
     model: ModelOut | None
     configured: bool = False
     """Whether the camera has a row, so that the stack watches it by itself; what follows is its."""

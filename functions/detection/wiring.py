@@ -19,6 +19,7 @@ from functions.detection.incidents.closing import (
     reopen_incident,
 )
 from functions.detection.incidents.presence import PRESENCE, PresenceService
+from functions.detection.incidents.reviewing import REVIEW
 from functions.detection.incidents.settle_jobs import ALERT, SETTLE
 from functions.detection.incidents.settling import EvidenceSettings, SettleService, face_settings
 from functions.detection.intake.model_source import ModelSource
@@ -106,6 +107,7 @@ def work_by_kind(
         FrameKind.END.value: each(frames.end_stream),
         SETTLE: settling.work,
         ALERT: each(alerts.alert),
+        REVIEW: each(settling.tell_of_review),
         PRESENCE: each(presence.check),
         PRUNE: pruning.work,
         TASK_COMPLETED: each(close_incident),

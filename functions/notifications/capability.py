@@ -13,6 +13,7 @@ CAPABILITY = Capability(
     subscribes=(
         "safety.camera.back",
         "safety.camera.silent",
+        "safety.incident.reviewed",
         "safety.report.ready",
         "safety.violation.detected",
         "safety.violation.ended",

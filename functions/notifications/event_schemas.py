@@ -118,6 +118,21 @@ class CameraBack(_EventData):
     back_at: Time
 
 
+class Review(_EventData):
+    verdict: Name
+    reason: Line
+    reviewed_by: Id
+
+
+class IncidentReviewed(_EventData):
+    """`safety.incident.reviewed`, version 1."""
+
+    incident_id: Id
+    camera_id: Name
+    zone: Name | None = None
+    review: Review
+
+
 class ReportReady(_EventData):
     """`safety.report.ready`, version 1."""
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from functions.notifications.event_schemas import (
     CameraBack,
     CameraSilent,
+    IncidentReviewed,
     ReportReady,
     TaskCompleted,
     TaskCreated,
@@ -175,6 +176,18 @@ def _ended(data: ViolationEnded, zone: ZoneInfo) -> Notice:
     )
 
 
+def _reviewed(data: IncidentReviewed, zone: ZoneInfo) -> Notice:
+    where = _place(data.camera_id, data.zone, "")
+    return Notice(
+        title=_title(f"Incident {data.review.verdict} at {where}"),
+        lines=_lines(f"Because: {data.review.reason}", f"By {data.review.reviewed_by}"),
+        details={"incident_id": data.incident_id, "verdict": data.review.verdict},
+        topics=(f"review:{data.incident_id}:{data.review.verdict}",),
+        # Only what somebody must look at now is for everybody.
+        is_news=data.review.verdict == "escalated",
+    )
+
+
 def _silent(data: CameraSilent, zone: ZoneInfo) -> Notice:
     return Notice(
         title=_title(f"No pictures from {_place(data.camera_id, None, data.site.site_name)}"),
@@ -293,6 +306,7 @@ def _due(data: TaskDue, zone: ZoneInfo) -> Notice:
 _BUILDERS: dict[tuple[str, int], tuple[type[Any], Callable[[Any, ZoneInfo], Notice]]] = {
     ("safety.camera.back", 1): (CameraBack, _back),
     ("safety.camera.silent", 1): (CameraSilent, _silent),
+    ("safety.incident.reviewed", 1): (IncidentReviewed, _reviewed),
     ("safety.violation.detected", 2): (ViolationDetected, _violation),
     ("safety.violation.ended", 1): (ViolationEnded, _ended),
     ("safety.violation.started", 1): (ViolationAlert, _started),

@@ -54,7 +54,7 @@ def incident_report(
         _unjudged(layout, event)
         _words(layout, narrative)
         _regulations(layout, event)
-        _verification(layout)
+        _verification(layout, event, zone)
         _provenance(layout, event, narrative, image)
         return layout.render(
             title=f"Safety incident report {event.incident_id}",
@@ -238,8 +238,14 @@ def _regulations(layout: page.Layout, event: IncidentEvent) -> None:
     layout.paragraph("Described in our own words; only the published text binds.", SMALL)
 
 
-def _verification(layout: page.Layout) -> None:
+def _verification(layout: page.Layout, event: IncidentEvent, zone: ZoneInfo) -> None:
     layout.heading("Verification by a person", keep=175)
+    if review := event.review:
+        layout.paragraph(
+            f"{review.verdict.capitalize()} by {clean(review.reviewed_by)}, "
+            f"{local_time(review.reviewed_at, zone)}: {clean(review.reason)}",
+            BOLD,
+        )
     layout.paragraph(_STATEMENT)
     layout.gap(8)
     for index, choice in enumerate(("Confirmed", "Rejected", "Could not be decided")):

@@ -23,7 +23,7 @@ CAPABILITY = Capability(
         Published("task.reopened", "event_schemas:TaskReopened"),
         Published("task.updated", "event_schemas:TaskUpdated"),
     ),
-    subscribes=("safety.report.ready",),
+    subscribes=("safety.incident.reviewed", "safety.report.ready"),
     tables=(
         "task_comments",
         "task_dependencies",

@@ -8,6 +8,8 @@ from typing import Final
 from functions.tasks.schemas import MAX_DESCRIPTION, PriorityName, SafetyReport, TaskIn
 
 CATEGORY: Final = "safety"
+ESCALATED: Final = "escalated"
+DISMISSED: Final = "dismissed"
 _URGENT: Final = ("fall", "fire", "smoke", "collapse")
 _HIGH: Final = frozenset({"no_helmet", "no_hardhat", "no_harness"})
 _MANY_CLASSES: Final = 3
@@ -31,7 +33,7 @@ def corrective_task(report: SafetyReport) -> TaskIn:
     return TaskIn(
         title=title.strip(),
         description=text[:MAX_DESCRIPTION],
-        priority=priority_of(report.classes),
+        priority="urgent" if report.review == ESCALATED else priority_of(report.classes),
         category=CATEGORY,
     )
 

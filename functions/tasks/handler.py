@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.tasks.reminders import REMIND
-from functions.tasks.worker import REPORT_READY
+from functions.tasks.worker import INCIDENT_REVIEWED, REPORT_READY
 from hearth.ledger.consumer import Consumer, each
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def make_handler(ledger: Ledger, worker: TaskWorker) -> Consumer:
         # The first kind names the queue under which unreadable messages are filed.
         REMIND: each(worker.send_reminder, ledger.now),
         REPORT_READY: each(worker.create_corrective_task, ledger.now),
+        INCIDENT_REVIEWED: each(worker.follow_review, ledger.now),
     }
     return Consumer(ledger, work, translate)
 

@@ -466,6 +466,24 @@ class SafetyReport(BaseModel):
     summary: str = ""
     corrective_actions: list[str] = Field(default_factory=list)
     site_name: str | None = None
+    review: str | None = None
+
+
+class IncidentReview(BaseModel):
+    """What a person said of an incident."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    verdict: str
+
+
+class ReviewedIncident(BaseModel):
+    """The fields of `safety.incident.reviewed` that a task needs."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    incident_id: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_NUL)]
+    review: IncidentReview
 
 
 class ImportedTask(_Strict):

@@ -6,10 +6,10 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from functions.tasks.corrective_task import corrective_task
+from functions.tasks.corrective_task import DISMISSED, ESCALATED, corrective_task
 from functions.tasks.reminders import reminder_name
 from functions.tasks.repository import task_reports, tasks
-from functions.tasks.schemas import EARLIEST, SafetyReport
+from functions.tasks.schemas import EARLIEST, ReviewedIncident, SafetyReport
 from functions.tasks.service import TaskService
 from functions.tasks.task import Actor, is_open, new_task
 from functions.tasks.task_events import task_due
@@ -19,9 +19,10 @@ from hearth.ledger.consumer import Done, Outcome
 from hearth.ledger.events import received
 from hearth.ledger.ledger import Job, UnitOfWork
 from hearth.ledger.unit_of_work import SYSTEM
-from hearth.parsing import invalid_input
+from hearth.parsing import invalid_input, parse_model
 
 REPORT_READY: Final = "safety.report.ready"
+INCIDENT_REVIEWED: Final = "safety.incident.reviewed"
 HEARTH: Final = Actor(SYSTEM, manages=True)
 
 
@@ -46,6 +47,8 @@ class TaskWorker:
             report = SafetyReport.model_validate(received(job.payload).data)
         except ValidationError as error:
             raise invalid_input(REPORT_READY, error) from error
+        if report.review == DISMISSED:
+            return Done()
         new = corrective_task(report)
         task_id = ulid_from(EARLIEST, "report", report.report_id)
 
@@ -61,6 +64,35 @@ class TaskWorker:
                     source=(report.report_id, report.incident_id),
                 )
                 self._tasks.insert(work, HEARTH, task)
+
+        return Done(write)
+
+    def follow_review(self, job: Job) -> Outcome:
+        """Cancel the task of an incident that was dismissed, and hurry that of an escalated one.
+
+        Whoever takes a dismissal back reopens the task.
+
+        Raises:
+            InvalidInput: The event is not valid.
+        """
+        event = parse_model(ReviewedIncident, received(job.payload).data, f"the {job.kind} event")
+        verdict = event.review.verdict
+
+        def write(work: UnitOfWork) -> None:
+            # A report has the id of its incident.
+            task_id = task_reports.get_task_id(work.tx, event.incident_id)
+            task = None if task_id is None else tasks.get(work.tx, task_id, None)
+            if task is None or task.status == "completed":
+                return
+            changes: dict[str, str] = {}
+            if verdict == DISMISSED:
+                changes["status"] = "cancelled"
+            elif task.status == "cancelled":
+                changes["status"] = "pending"
+            if verdict == ESCALATED:
+                changes["priority"] = "urgent"
+            if changes:
+                self._tasks.change(work, HEARTH, task.id, changes)
 
         return Done(write)
 

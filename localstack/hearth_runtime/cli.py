@@ -12,6 +12,7 @@ from hearth_runtime.commands import (
     cameras,
     compose,
     doctor,
+    incidents,
     invoke,
     jobs,
     logs,
@@ -76,6 +77,7 @@ app.command()(stack.status)
 app.command()(invoke.invoke)
 app.command()(watch.watch)
 app.add_typer(cameras.app, name="cameras")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(service.app, name="service")
 app.command()(logs.logs)

@@ -28,6 +28,7 @@ PUBLISHERS: Mapping[str, tuple[str, ...]] = {
         *("safety.violation.detected", "safety.violation.ended", "safety.violation.started"),
         *("safety.violation.updated", "safety.camera.back", "safety.camera.silent"),
     ),
+    "DetectionApiFunction": ("safety.incident.reviewed",),
     "ReportsFunction": ("safety.report.ready",),
     # A person's task, and the corrective one of a report; reminders are the queue's.
     "TasksApiFunction": (

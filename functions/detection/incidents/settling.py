@@ -117,6 +117,23 @@ class SettleService:
             return Done(lambda work: self._wake_watch(work, row, at))
         return self._end(row, rules, closing.reason)
 
+    def tell_of_review(self, job: Job) -> Outcome:
+        """Publish an ended incident anew, with its review; an open one tells of it at its end."""
+        row = self._db.read(lambda tx: get_incident(tx, job.payload["incident_id"]))
+        if row is None or row.state != ENDED:
+            return Done()
+        rules = self._policy().rules(row.camera_id).episode
+        chain = self._db.read(lambda tx: list_chain(tx, row.id))
+        last = max(chain, key=lambda part: part.last_seen)
+        persons_seen = self._db.read(lambda tx: self._count_people(tx, last, rules))
+
+        def write(work: UnitOfWork) -> None:
+            event = whole_event(work.tx, row.id, rules, self._settings().site, persons_seen)
+            if event is not None:
+                work.emit(domain_event(event))
+
+        return Done(write)
+
     # ---- whether it is over ----
 
     def _check_closing(self, row: Row[Any], rules: EpisodeRules) -> Closing:

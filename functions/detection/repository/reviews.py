@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from functions.detection.repository.tables import incidents, reviews
 from functions.detection.schemas import ReviewOut
@@ -20,6 +20,20 @@ def list_reviews(tx: Connection, incident_id: str) -> list[ReviewOut]:
         .order_by(c.reviewed_at, c.id)
     )
     return [ReviewOut.model_validate(row._asdict()) for row in rows]
+
+
+def count_reviews(tx: Connection) -> dict[str, dict[str, int]]:
+    """Camera → verdict → incidents of which it is the latest review."""
+    c = incidents.c
+    rows = tx.execute(
+        select(c.camera_id, c.review, func.count())
+        .where(c.review.is_not(None), c.continuation_of.is_(None))
+        .group_by(c.camera_id, c.review)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for camera_id, verdict, number in rows:
+        counts.setdefault(camera_id, {})[verdict] = number
+    return counts
 
 
 def add_review(

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from hearth_runtime.watch.watcher import WatchSummary
 
 _POLL_S = 0.25
-# The digest of a day waits for its hour: nobody who runs a clip means to wait for that.
-_NOT_AWAITED = frozenset({"reports.digest"})
+# Digests wait for their hour, and a camera's silence is no work: nobody who runs a clip means to
+# wait for that.
+_NOT_AWAITED = frozenset({"detection.presence", "notifications.digest", "reports.digest"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from jsonschema import Draft202012Validator
 
+from functions.detection.incidents.reviewing import ReviewService
 from functions.detection.policy import parse_policy
-from functions.detection.schemas import CompletedTask
+from functions.detection.schemas import CompletedTask, ReviewIn
 from functions.notifications.notices import EVENTS, notice_of
 from functions.reports.messages import read_event, read_task
 from hearth.db import Database
@@ -26,6 +27,7 @@ from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.contract.reports.conftest import Harness
 from tests.contract.tasks.harness import BOSS
 from tests.contract.tasks.harness import Harness as TaskHarness
+from tests.support.callers import caller
 from tests.support.databases import migrated_sqlite
 
 WATCHED = b"defaults: {required: [], restricted: true, silent_after_s: 60}"
@@ -58,6 +60,9 @@ def _detect(stage: DetectionHarness) -> None:
     for n in range(13, 17):
         stage.upload(n / 5 + 0.1, frame_jpeg(3, 7))
     stage.drain()
+    [incident, *_] = stage.incidents()
+    given = ReviewIn(verdict="verified", reason="I saw him")
+    ReviewService(stage.ledger).review(incident.id, given, caller())
     stage.pass_time(61)
     stage.upload(62, frame_jpeg(0))
     stage.end(62)

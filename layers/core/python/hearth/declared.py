@@ -33,6 +33,7 @@ JOBS: Final[dict[str, str]] = {
     "detection.frame": "repeatable",
     "detection.presence": "repeatable",
     "detection.prune": "repeatable",
+    "detection.review": "repeatable",
     "detection.settle": "repeatable",
     "embeddings.embed": "record",
     "notifications.digest": "record",
@@ -44,6 +45,7 @@ JOBS: Final[dict[str, str]] = {
 EVENTS: Final[dict[str, str]] = {
     "safety.camera.back": "record",
     "safety.camera.silent": "record",
+    "safety.incident.reviewed": "record",
     "safety.report.ready": "record",
     "safety.violation.detected": "always",
     "safety.violation.ended": "record",
@@ -63,6 +65,10 @@ SUBSCRIBERS: Final[dict[str, list[str]]] = {
     ],
     "safety.camera.silent": [
         "notifications",
+    ],
+    "safety.incident.reviewed": [
+        "notifications",
+        "tasks",
     ],
     "safety.report.ready": [
         "analytics",
