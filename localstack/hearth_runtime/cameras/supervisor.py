@@ -22,6 +22,8 @@ from hearth_runtime.watch.addresses import public_source, without_secrets
 from .model import Camera
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 60.0
+# Cameras lock an account after three to seven wrong passwords, mostly for half an hour.
+FIRST_REFUSED_DELAY_S, LONGEST_REFUSED_DELAY_S = 600.0, 3600.0
 STABLE_S = 60.0  # after which a failure counts as the first one again
 STOP_GRACE_S = 10.0
 SILENCE_S = 60.0  # a watcher reports every second; one that does not hangs
@@ -63,8 +65,12 @@ class BackOff:
     longest_s: float = LONGEST_DELAY_S
     jitter: Callable[[float, float], float] = random.uniform
 
-    def delay_s(self, failures: int) -> float:
-        longest: float = min(self.longest_s, self.first_s * 2 ** min(max(failures - 1, 0), 16))
+    def delay_s(self, failures: int, *, refused: bool = False) -> float:
+        """Seconds to wait after so many failures in a row; long where the password was refused."""
+        first, bound = self.first_s, self.longest_s
+        if refused:
+            first, bound = FIRST_REFUSED_DELAY_S, LONGEST_REFUSED_DELAY_S
+        longest: float = min(bound, first * 2 ** min(max(failures - 1, 0), 16))
         return longest * self.jitter(0.5, 1)
 
 
@@ -78,6 +84,7 @@ class _Condition:
     restarts: int = 0
     retry_at: float | None = None
     last_image_at: float | None = None
+    refused: bool = False
     frames_read: int = 0
     progress: Mapping[str, Any] = field(default_factory=dict)
 
@@ -188,7 +195,7 @@ class _Watcher:
                     self._enter("stopped", "the source has ended")
                     return
                 failures = 1 if time.monotonic() - began > STABLE_S else failures + 1
-                delay = self._back_off.delay_s(failures)
+                delay = self._back_off.delay_s(failures, refused=self._now.refused)
                 self._enter("waiting", reason, retry_in_s=delay)
                 await asyncio.sleep(delay)
                 self._now.restarts += 1
@@ -268,6 +275,7 @@ class _Watcher:
             elif event.get("event") == "ended" and not event.get("complete"):
                 failure = f"{event.get('frames_waiting')} objects wait in the spool"
             elif event.get("event") == "failed":
+                self._now.refused = bool(event.get("refused"))
                 failure = self._public(f"{event.get('reason')} {event.get('remedy') or ''}").strip()
             else:
                 self._note(event)
@@ -300,7 +308,7 @@ class _Watcher:
         now.state, now.reason = state, reason
         now.retry_at = None if retry_in_s is None else time.monotonic() + retry_in_s
         if state == "starting":
-            now.frames_read = 0
+            now.frames_read, now.refused = 0, False
         if changed:
             level = "WARNING" if state == "waiting" else "INFO"
             message = f"camera is {state}" + (f": {reason}" if reason else "")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hearth_runtime.watch.errors import WatchError
+from hearth_runtime.watch.errors import AccessRefused, WatchError
 from hearth_runtime.watch.stop_signals import asked_to_stop
 from hearth_runtime.watch.watcher import Event, WatchConfig, watch
 
@@ -35,7 +35,9 @@ def main() -> int:
         with asked_to_stop() as stop:
             watch(config, _emit, stop)
     except WatchError as error:
-        _emit({"event": "failed", "reason": error.message, "remedy": error.remedy})
+        refused = isinstance(error, AccessRefused)
+        failed = {"event": "failed", "reason": error.message, "remedy": error.remedy}
+        _emit({**failed, "refused": refused})
         return 1
     return 0
 

@@ -2,6 +2,7 @@
 
 WatchError
 ├── SourceError     the source cannot be read, and trying again would not help
+│   └── AccessRefused   it wants another user name or password
 ├── SourceLost      a live source went away: the watcher connects again
 └── StoreError      the bucket refuses what we send, or is not there
 """
@@ -22,6 +23,10 @@ class WatchError(Exception):
 
 class SourceError(WatchError):
     """The source cannot be read, and trying again would not help."""
+
+
+class AccessRefused(SourceError):
+    """The camera wants another password; one that is asked too often locks the account."""
 
 
 class SourceLost(WatchError):

@@ -15,7 +15,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from hearth_runtime.watch.errors import SourceError, SourceLost
+from hearth_runtime.watch.errors import AccessRefused, SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, ImageLimits, Wanted
 from hearth_runtime.watch.http_authentication import CameraAuthentication
 from hearth_runtime.watch.image_files import decode_image
@@ -133,13 +133,14 @@ class HttpCamera:
             with error:
                 if error.code in _PASSING:
                     raise SourceLost(f"{self._shown} answers {error.code}") from None
-                raise SourceError(
-                    f"{self._shown} answers {error.code} {error.reason}.",
-                    "Put the camera's user name and password into the address: "
-                    "http://user:password@host/path."
-                    if error.code in {401, 403}
-                    else "Check the address.",
-                ) from None
+                said = f"{self._shown} answers {error.code} {error.reason}."
+                if error.code in {401, 403}:
+                    raise AccessRefused(
+                        said,
+                        "Put the camera's user name and password into the address: "
+                        "http://user:password@host/path.",
+                    ) from None
+                raise SourceError(said, "Check the address.") from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise SourceLost(f"{self._shown} cannot be reached: {reason}") from None

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.error import FFmpegError, HTTPForbiddenError, HTTPNotFoundError, HTTPUnauthorizedError
 
 from hearth_runtime.watch.decoding import Decoder
-from hearth_runtime.watch.errors import SourceError, SourceLost
+from hearth_runtime.watch.errors import AccessRefused, SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, Image, ImageLimits, Wanted, Warn
 from hearth_runtime.watch.image_files import file_time
 
@@ -243,7 +243,7 @@ class Stream:
                 timeout=self._stall_s,
             )
         except _REFUSED as error:
-            raise SourceError(
+            raise AccessRefused(
                 f"{self._shown} refuses access ({'401' if type(error) is _REFUSED[0] else '403'}).",
                 "Put the camera's user name and password into the address: "
                 "rtsp://user:password@host/path, special characters as %40.",

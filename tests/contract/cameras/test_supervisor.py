@@ -212,3 +212,37 @@ def test_a_wrong_rate_is_a_state_and_starts_no_process(world: World, rate: objec
         await supervisor.stop()
 
     asyncio.run(run())
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.server.asked = getattr(self.server, "asked", 0) + 1  # type: ignore[attr-defined]
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the terminal."""
+
+
+def test_a_refused_password_is_not_tried_again_for_minutes(world: World) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+
+    async def run() -> None:
+        supervisor = world.supervisor()
+        supervisor.apply([Camera("gate", f"http://ana:{SECRET}@127.0.0.1:{server.server_port}/x")])
+        await until(is_in(supervisor, "gate", "waiting"))
+        waiting = now(supervisor, "gate")
+        assert "answers 401" in waiting["reason"]
+        assert SECRET not in waiting["reason"]
+        assert waiting["retry_in_s"] > 250
+        await supervisor.stop()
+
+    asyncio.run(run())
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    assert server.asked == 2  # type: ignore[attr-defined]  # without it, and once with it
