@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 DEFAULT_FPS = 5.0  # the rate at which Frigate detects
 MIN_REGION = 0.05  # of an image's width and height, as in a policy: less shows nobody
 MAX_REGIONS = 50
+_TIME_SOURCES = {
+    "clock": "times of this machine's clock",
+    "start_time": "times from --start-time on",
+    "creation_time": "times from the recording's creation_time on",
+    "file": "times from the file's last change on",
+}
 _FIRST_YEAR, _LAST_YEAR = 1000, 9998
 
 Fps = Annotated[
@@ -252,4 +258,5 @@ def in_words(summary: WatchSummary) -> str:
             text += f"; {number} {what}"
     if summary.first_key:
         text += f"\n  {escape(summary.first_key)} … {escape(summary.end_key or '')}"
+        text += f" ({_TIME_SOURCES[summary.time_source]})"
     return text

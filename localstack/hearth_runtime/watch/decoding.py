@@ -89,6 +89,10 @@ class Decoder:
         # In these formats parts of other recordings may follow.
         self._discontinuous = bool(Flags(container.format.flags) & Flags.ts_discont)
         self._reopen = reopen if self._discontinuous else None
+        self._timed = not (
+            Flags(container.format.flags) & Flags.no_timestamps
+            or container.format.name == "jpeg_pipe"
+        )
         self._positions: deque[int] = deque(maxlen=_UNDECODED_PACKETS + _DECODER_DELAY)
         self._at: int | None = None
         self._offset = 0
@@ -159,6 +163,9 @@ class Decoder:
 
     def warnings(self) -> Iterator[str]:
         """What a person should know of the pass, a sentence each."""
+        if not self._timed and self._at:
+            rate = (self.decoded - 1) * 1_000_000 / self._at
+            yield f"{self._shown} holds no times: {rate:.3g} frames a second are assumed"
         if (self._stream.codec_context.width, self._stream.codec_context.height) in _HALF_WIDTH:
             width, height = self._stream.codec_context.width, self._stream.codec_context.height
             if self._aspect() == 2:

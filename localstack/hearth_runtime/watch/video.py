@@ -266,7 +266,7 @@ class Stream:
 
 
 class Device:
-    """A camera of this machine, through V4L2, which the FFmpeg of PyAV's wheels does not bring."""
+    """A camera of this machine, through OpenCV: its V4L2 reads have a time limit, FFmpeg's none."""
 
     live = True
     still = False

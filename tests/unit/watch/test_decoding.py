@@ -113,13 +113,15 @@ def test_a_raw_stream_of_a_raspberry_pi_is_timed_by_its_frame_rate(
     tmp_path: Path, name: str, codec: str
 ) -> None:
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
-    frames, _ = read(write_video(tmp_path / name, map(scene, range(30)), codec, **options))
+    frames, said = read(write_video(tmp_path / name, map(scene, range(30)), codec, **options))
     assert [frame.captured_at for frame in frames] == [i * 100_000 for i in range(30)]
+    assert said == [f"{tmp_path / name} holds no times: 10 frames a second are assumed"]
 
 
 def test_a_file_of_motion_jpeg_is_timed_by_the_usual_rate(tmp_path: Path) -> None:
-    frames, _ = read(write_video(tmp_path / "clip.mjpeg", map(scene, range(30)), "mjpeg"))
+    frames, said = read(write_video(tmp_path / "clip.mjpeg", map(scene, range(30)), "mjpeg"))
     assert [frame.captured_at for frame in frames] == [i * 40_000 for i in range(30)]
+    assert "25 frames a second are assumed" in said[0]
 
 
 def test_times_that_start_again_are_followed(tmp_path: Path) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-import cv2
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
@@ -20,6 +19,7 @@ IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEOS: Final = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v"})
 MAX_LISTED: Final = 200_000
 BLOCKS: Final = 10
+DEFAULT_FPS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +100,21 @@ def _gif(path: Path, limit: int) -> Iterator[Bgr]:
 
 
 def _video(path: Path, limit: int) -> Iterator[Bgr]:
-    clip = cv2.VideoCapture(str(path))
+    import av  # not in the images of functions, which read no video
+
+    given = 0
     try:
-        count = int(clip.get(cv2.CAP_PROP_FRAME_COUNT))
-        if not clip.isOpened() or count < 1:
-            raise InvalidInput(f"{path} cannot be read as a video")
-        wanted = set(evenly(count, limit))
-        for index in range(count):
-            if not clip.grab():
-                return
-            if index in wanted:
-                decoded, image = clip.retrieve()
-                if decoded:
-                    frame: Any = image
-                    yield frame
-    finally:
-        clip.release()
+        with av.open(str(path), metadata_errors="replace") as clip:
+            stream = clip.streams.video[0]
+            rate = stream.average_rate or DEFAULT_FPS
+            wanted = set(evenly(stream.frames or round((clip.duration or 0) * rate / 10**6), limit))
+            for index, frame in enumerate(clip.decode(stream)):
+                if index in wanted:
+                    yield cast(Bgr, frame.to_ndarray(format="bgr24"))
+                    given += 1
+    except (av.FFmpegError, ValueError, LookupError) as error:
+        if not given:  # of a damaged video what comes before the damage is enough
+            raise InvalidInput(f"{path} cannot be read as a video") from error
 
 
 def from_bucket(store: ObjectStore, where: str, limit: int) -> Frames:
