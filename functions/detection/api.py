@@ -79,6 +79,20 @@ def create_app(queries: Queries) -> FastAPI:
             return same
         return Response(jpeg, media_type="image/jpeg", headers={**headers, "ETag": str(tag)})
 
+    @router.get(
+        "/incidents/{incident_id}/clip",
+        dependencies=[require("incidents:read")],
+        response_class=Response,
+        responses={200: {"content": {"image/gif": {}}}, 304: {"description": "Not modified"}},
+    )
+    async def get_clip(incident_id: IncidentId, if_none_match: IfNoneMatch = None) -> Response:
+        sha256, gif = queries.get_clip(incident_id)
+        tag = EntityTag(sha256)
+        headers = {"Cache-Control": "private, no-cache"}
+        if same := not_modified(if_none_match, tag, headers):
+            return same
+        return Response(gif, media_type="image/gif", headers={**headers, "ETag": str(tag)})
+
     @router.post("/incidents/{incident_id}/review")
     async def review_incident(
         principal: Annotated[Principal, require("incidents:write")],

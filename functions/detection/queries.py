@@ -235,6 +235,19 @@ class Queries:
         evidence = Evidence.model_validate(shown)
         return evidence, self._storage.store.get(evidence.key, MAX_EVIDENCE_BYTES)
 
+    def get_clip(self, incident_id: str) -> tuple[str, bytes]:
+        """The SHA-256 and bytes of an incident's clip, a GIF.
+
+        Raises:
+            NotFound: no such incident, or it has no clip (yet).
+        """
+        row = self._row(incident_id)
+        evidence = Evidence.model_validate(row.evidence) if row.evidence else None
+        if evidence is None or evidence.clip_key is None:
+            raise NotFound(f"incident {incident_id} is {_state(row)} and has no clip")
+        data = self._storage.store.get(evidence.clip_key, MAX_EVIDENCE_BYTES)
+        return evidence.clip_sha256 or "", data
+
     def _row(self, incident_id: str) -> Row[Any]:
         row = self._storage.db.read(lambda tx: get_incident(tx, incident_id))
         if row is None or (row.state == CANDIDATE and row.revision == 1):

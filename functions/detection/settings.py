@@ -34,6 +34,8 @@ class Settings(CoreSettings):
     """Path or s3://bucket/key. Empty means what the profile requires."""
     site_profile: Literal["home", "worksite"] = "home"
     blur_faces: bool = True
+    evidence_clip_seconds: float = Field(5.0, ge=0, le=30)
+    """Seconds before and after the peak frame that a clip beside the evidence shows; 0 is none."""
     site_name: str = Field("", max_length=200)
     site_location: str = Field("", max_length=200)
     company_name: str = Field("", max_length=200)

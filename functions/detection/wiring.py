@@ -73,7 +73,9 @@ def build(platform: Platform, settings: Settings) -> Consumer:
             lambda: load_center_face(settings.default_models, settings.threads),
             HaarFaces,
         )
-        return EvidenceSettings(settings.bucket, names, site, limits, faces, note)
+        return EvidenceSettings(
+            settings.bucket, names, site, limits, faces, note, settings.evidence_clip_seconds
+        )
 
     frames = FrameWorker(
         platform.ledger,

@@ -137,6 +137,12 @@ def _evidence(
             SMALL,
         )
         layout.paragraph(image.statement, SMALL)
+        if event.evidence is not None and event.evidence.clip_key:
+            layout.paragraph(
+                "A clip of what was before and after it is kept beside it: "
+                f"/api/v1/incidents/{event.incident_id}/clip",
+                SMALL,
+            )
     else:
         lines = wrap(clean(image.statement), BOLD, page.CONTENT - 24)
         height = len(lines) * BOLD.leading + 16

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from functions.detection.incidents.clip import list_clip_rows, load_clip_frames, make_clip
 from functions.detection.incidents.drawing import Caption
 from functions.detection.incidents.event import domain_event, ended_event, incident_event
 from functions.detection.incidents.evidence import FaceFinder, render
@@ -55,7 +56,10 @@ class Closing:
 
 @dataclass(frozen=True)
 class EvidenceSettings:
-    """How evidence is drawn; without `faces` none are blurred, for the reason in `faces_note`."""
+    """How evidence is drawn; without `faces` none are blurred, for the reason in `faces_note`.
+
+    A clip shows `clip_seconds` before the peak frame and as many after it; 0 makes none.
+    """
 
     bucket: str
     site: Site
@@ -63,6 +67,7 @@ class EvidenceSettings:
     limits: ImageLimits
     faces: FaceFinder | None
     faces_note: str | None
+    clip_seconds: float = 0.0
 
 
 class SettleService:
@@ -204,6 +209,7 @@ class SettleService:
         evidence = store_evidence(
             self._store, row, peak, rules, self._settings(), f"evidence/{row.id}.jpg"
         )
+        evidence = evidence.model_copy(update=self._store_clip(row, peak))
         persons_seen = self._db.read(lambda tx: self._count_people(tx, row, rules.episode))
 
         def write(work: UnitOfWork) -> None:
@@ -228,6 +234,19 @@ class SettleService:
 
         logger.info("incident settled", incident_id=row.id, camera_id=row.camera_id, reason=reason)
         return Done(write)
+
+    def _store_clip(self, row: Row[Any], peak: Row[Any]) -> dict[str, str]:
+        """Store the clip beside the evidence image, and return its fields; there may be none."""
+        settings = self._settings()
+        if not settings.clip_seconds:
+            return {}
+        rows = self._db.read(lambda tx: list_clip_rows(tx, peak, settings.clip_seconds))
+        frames = load_clip_frames(self._store, rows, settings.limits)
+        clip = make_clip(frames, settings.faces)
+        if clip is None:
+            return {}
+        key = f"evidence/{row.id}.gif"
+        return {"clip_key": key, "clip_sha256": self._store.put(key, clip, "image/gif")}
 
     def _emit_whole(
         self, work: UnitOfWork, root_id: str, rules: EpisodeRules, persons_seen: int

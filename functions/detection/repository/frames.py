@@ -69,6 +69,22 @@ def list_frames_with_people(
     ).all()
 
 
+def list_frames_between(
+    tx: Connection, camera_id: str, first_key: str, last_key: str
+) -> Sequence[Any]:
+    """Key, time and result of a camera's judged frames, both ends included, in order."""
+    c = frames.c
+    return tx.execute(
+        select(c.frame_key, c.captured_at, c.result)
+        .where(
+            c.camera_id == camera_id,
+            c.frame_key.between(first_key, last_key),
+            c.result.is_not(None),
+        )
+        .order_by(c.frame_key)
+    ).all()
+
+
 def list_capture_times(
     tx: Connection, camera_id: str, spans: Iterable[tuple[datetime, datetime]]
 ) -> set[datetime]:

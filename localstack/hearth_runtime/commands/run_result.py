@@ -106,6 +106,8 @@ def show(output: Output, facts: dict[str, Any]) -> None:
             output.out.print(f"report   {escape(str(incident['report']))}")
         if incident["evidence_file"]:
             output.out.print(f"evidence {escape(str(incident['evidence_file']))}")
+        if incident["clip_file"]:
+            output.out.print(f"clip     {escape(str(incident['clip_file']))}")
     for (kind, why), keys in _alike(facts["failed_jobs"]).items():
         more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
         output.out.print(f"[bold red]failed[/] {kind} {escape(keys[0])}{more}: {escape(why)}")
@@ -130,12 +132,14 @@ def _incident(api: Api, incident: dict[str, Any], out: Path) -> dict[str, Any]:
     identity = incident["incident_id"]
     report = _fetch(api, f"/reports/{identity}/pdf", out / f"{identity}.pdf")
     evidence = _fetch(api, f"/incidents/{identity}/evidence", out / f"{identity}.jpg")
+    clip = _fetch(api, f"/incidents/{identity}/clip", out / f"{identity}.gif")
     record = api.get_bytes(f"/reports/{identity}")
     written = record.json() if record.status < 400 else {}
     return {
         **incident,
         "report": str(report) if report else None,
         "evidence_file": str(evidence) if evidence else None,
+        "clip_file": str(clip) if clip else None,
         "narrative": _narrative(written),
         "report_record": written,
     }

@@ -121,7 +121,13 @@ class DetectionHarness:
             now=self.clock,
         )
         evidence = EvidenceSettings(
-            "hearth", Site(site_name="Yard"), ZoneInfo("UTC"), ImageLimits(), None, "not blurred"
+            "hearth",
+            Site(site_name="Yard"),
+            ZoneInfo("UTC"),
+            ImageLimits(),
+            None,
+            "not blurred",
+            clip_seconds=2,
         )
         settling = SettleService(
             self.ledger,

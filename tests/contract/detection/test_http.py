@@ -77,7 +77,9 @@ def test_an_event_is_answered_as_its_route_says(harness: DetectionHarness, name:
     event = load_event(f"detection/{name}")
     answer = lambda_handler_for(app_of(harness))(event, LambdaContext())
     assert answer["statusCode"] == 200
-    if name == "http_api_evidence":
+    if name == "http_api_clip":
+        assert base64.b64decode(answer["body"])[:6] == b"GIF89a"
+    elif name == "http_api_evidence":
         assert base64.b64decode(answer["body"])[:2] == b"\xff\xd8"
     elif "equipment" in name:
         assert len(body(answer)["Persons"]) == 1

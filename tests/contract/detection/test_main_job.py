@@ -298,8 +298,10 @@ def test_an_incident_that_several_jobs_ask_for_is_drawn_once(harness: DetectionH
     walk(harness)
     harness.drain()
     assert len(harness.jobs("detection.settle")) > 1
+    [incident] = harness.incidents()
     assert [key for key in harness.store.writes if is_evidence(key)] == [
-        f"evidence/{harness.incidents()[0].id}.jpg"
+        f"evidence/{incident.id}.jpg",
+        f"evidence/{incident.id}.gif",
     ]
 
 
