@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -160,7 +161,7 @@ def template_parameters(
     absolute, because functions run in a folder of their own.
 
     Raises:
-        CommandError: A file is missing, or a --param is not NAME=VALUE.
+        CommandError: A file is missing, a --param is not NAME=VALUE, or a time zone does not exist.
     """
     # As compose.yaml sets them: one that is empty was not given.
     parameters: dict[str, str] = {
@@ -196,7 +197,25 @@ def template_parameters(
         parameters["Policy"] = str(_file(policy, "--policy"))
         check_policy(Path(parameters["Policy"]))
     parameters.update({name: str(value) for name, value in values.items() if value is not None})
+    site_zone(parameters)
     return parameters
+
+
+def site_zone(parameters: Mapping[str, str]) -> ZoneInfo:
+    """The time zone of the site, UTC by default.
+
+    Raises:
+        CommandError: It does not exist.
+    """
+    name = parameters.get("Timezone") or "UTC"
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):  # as for an unknown name, a folder, a wrong sign
+        raise CommandError(
+            f"The time zone {name} does not exist.",
+            "Give --timezone an IANA name, for example Europe/Berlin.",
+            code=MISUSED,
+        ) from None
 
 
 def _file(path: Path, option: str) -> Path:

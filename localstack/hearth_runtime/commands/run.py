@@ -33,6 +33,8 @@ from hearth_runtime.commands.watch import (
     watch_until_stopped,
 )
 from hearth_runtime.stack_state import StackState, read_state
+from hearth_runtime.watch.addresses import public_source
+from hearth_runtime.watch.keys import default_camera
 from hearth_runtime.watch.stop_signals import asked_to_stop
 
 if TYPE_CHECKING:
@@ -91,6 +93,11 @@ def run(
     with tempfile.TemporaryDirectory(prefix="hearth-") as folder:
         if sources:
             watched = run_plan.plan(sources, camera)
+            for item in run_plan.renamed(watched, camera):
+                output.say(
+                    f"Another source is camera {escape(default_camera(item.source))}; "
+                    f"{escape(public_source(item.source))} is camera {item.camera}."
+                )
             if not keep_going:
                 run_plan.check_files(watched)
         else:
@@ -185,7 +192,7 @@ class _Run:
             if self._output.json:
                 self._output.answer(facts)
             else:
-                run_result.show(self._output, facts)
+                run_result.show(self._output, facts, options.site_zone(parameters))
                 self._say_what_is_missing(facts["open_jobs"], settled)
             if serve:
                 self._serve(child, state)

@@ -72,6 +72,13 @@ def plan(sources: Sequence[str], camera: str | None) -> list[Watched]:
     return planned
 
 
+def renamed(watched: Iterable[Watched], camera: str | None) -> list[Watched]:
+    """Sources whose own name was taken by another; none where `camera` was given."""
+    return [
+        item for item in watched if camera is None and item.camera != default_camera(item.source)
+    ]
+
+
 def check_files(watched: Iterable[Watched]) -> None:
     """See that files and folders are there, before a stack is started for them.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich.markup import escape
 from rich.table import Table
@@ -86,10 +87,10 @@ def collect(
     }
 
 
-def show(output: Output, facts: dict[str, Any]) -> None:
-    """The facts of a run as tables for a person."""
+def show(output: Output, facts: dict[str, Any], zone: ZoneInfo) -> None:
+    """The facts of a run as tables for a person, times in the site's zone."""
     if facts["incidents"]:
-        output.out.print(_incident_table(facts["incidents"]))
+        output.out.print(_incident_table(facts["incidents"], zone))
     else:
         output.out.print("No incident.")
     output.out.print(_camera_table(facts["cameras"]))
@@ -196,9 +197,9 @@ def _concerns(
     return any(str(incident["incident_id"]) in subject for incident in incidents)
 
 
-def _incident_table(incidents: list[dict[str, Any]]) -> Table:
+def _incident_table(incidents: list[dict[str, Any]], zone: ZoneInfo) -> Table:
     table = Table(title="Incidents", title_justify="left")
-    for column in ("incident", "camera", "zone", "violations", "seen (UTC)", "report by"):
+    for column in ("incident", "camera", "zone", "violations", f"seen ({zone.key})", "report by"):
         table.add_column(column, overflow="fold")
     for incident in incidents:
         violations = "\n".join(
@@ -211,7 +212,7 @@ def _incident_table(incidents: list[dict[str, Any]]) -> Table:
             incident["camera_id"],
             incident["zone"] or "whole image",
             violations,
-            f"{_short(incident['first_seen'])} to {_short(incident['last_seen'])[11:]}",
+            _span(incident["first_seen"], incident["last_seen"], zone),
             incident["narrative"] or f"[yellow]{incident['state']}, no report[/]",
         )
     return table
@@ -244,5 +245,8 @@ def _camera_table(cameras: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _short(time: str) -> str:
-    return time[:19].replace("T", " ")
+def _span(first: str, last: str, zone: ZoneInfo) -> str:
+    """`2026-03-01 09:00:00 to 09:00:05`; the day of the end where it is another."""
+    begin, end = (datetime.fromisoformat(time).astimezone(zone) for time in (first, last))
+    format_ = "%H:%M:%S" if begin.date() == end.date() else "%Y-%m-%d %H:%M:%S"
+    return f"{begin:%Y-%m-%d %H:%M:%S} to {end:{format_}}"

@@ -18,10 +18,21 @@ from PIL import ImageOps, UnidentifiedImageError
 from hearth_runtime.watch.errors import SourceError
 from hearth_runtime.watch.frames import Frame, Image, ImageLimits, Wanted, Warn
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
+SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".webp", ".avif"),
+        *(".tif", ".tiff", ".ppm"),
+    }
+)
 # Only these are looked for: Pillow would also "open" the first bytes of some videos.
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "PPM")
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG"})
+_HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
+_HEIC_REMEDY = (
+    "Save them as JPEG: on an iPhone Settings, Camera, Formats, Most Compatible; on Linux "
+    "`heif-convert`."
+)
 # A phone's JPEG with a second image inside opens as MPO.
 _JPEG = frozenset({"JPEG", "MPO"})
 _END_AND_START = b"\xff\xd9\xff\xd8"  # of an image, and of the next
@@ -33,15 +44,29 @@ _DEFAULT_DELAY_US = 100_000  # browsers show a GIF frame without a duration for 
 
 
 def probe(path: Path) -> str | None:
-    """`animation`, `image`, or None when the file is not an image that Pillow knows, or many."""
+    """`animation`, `image`, or None when the file is not an image that Pillow knows, or many.
+
+    Raises:
+        SourceError: It is HEIC.
+    """
     try:
         with _open(path) as opened:
             if opened.format == "JPEG" and _is_motion_jpeg(path):
                 return None
             animated = opened.format in _ANIMATED and getattr(opened, "is_animated", False)
     except (*_BROKEN, Pillow.DecompressionBombError):
+        with path.open("rb") as file:
+            if _is_heic(file.read(12)):
+                # FFmpeg would open it as a film of one tile: phones store images in tiles.
+                raise SourceError(
+                    f"{path} is a HEIC image, which is not read.", _HEIC_REMEDY
+                ) from None
         return "image" if path.suffix.lower() in SUFFIXES else None
     return "animation" if animated else "image"
+
+
+def _is_heic(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
 
 
 def _is_motion_jpeg(path: Path) -> bool:
@@ -98,16 +123,25 @@ def folder(path: Path, limits: ImageLimits, warn: Warn, step_us: int | None) -> 
     """
     files = sorted((p for p in path.iterdir() if p.is_file()), key=lambda p: _natural(p.name))
     images = [p for p in files if p.suffix.lower() in SUFFIXES]
+    heic = [p.name for p in files if p.suffix.lower() in _HEIC_SUFFIXES]
+    if heic:
+        message = f"{len(heic)} files in {path} are HEIC images, which are not read"
+        if not images:
+            raise SourceError(f"{message}.", _HEIC_REMEDY)
+        warn(f"{message}: {_some(heic)}. {_HEIC_REMEDY}")
     if not images:
         raise SourceError(
             f"The folder {path} holds no image.",
             f"Put images there ({' '.join(sorted(SUFFIXES))}); folders within are not read.",
         )
-    if len(images) < len(files):
-        others = [p.name for p in files if p not in set(images)]
-        shown = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
-        warn(f"{len(others)} files in {path} are no images and are left out: {shown}")
+    others = [p.name for p in files if p.suffix.lower() not in SUFFIXES | _HEIC_SUFFIXES]
+    if others:
+        warn(f"{len(others)} files in {path} are no images and are left out: {_some(others)}")
     return ImageFiles(images, limits, step_us)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 class Animation:
@@ -202,6 +236,8 @@ def decode_image(data: bytes, limits: ImageLimits, index: int, captured_at: int)
     except (*_BROKEN, Pillow.DecompressionBombError) as error:
         # Pillow's own message names a BytesIO object here, which is of no use to a person.
         cause = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
+        if _is_heic(data):
+            cause = f": it is HEIC. {_HEIC_REMEDY.rstrip('.')}"
         frame.problem = f"not a readable image{cause}"
         return frame
 

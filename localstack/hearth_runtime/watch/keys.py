@@ -6,6 +6,7 @@ source that can end has ended. Fields have fixed widths, so keys sort in the ord
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 import unicodedata
@@ -37,10 +38,16 @@ def check_camera(camera: str) -> str:
 
 
 def camera_slug(name: str) -> str:
-    """The camera id nearest to a name; `camera` where nothing of the name can be kept."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9_-]+", "-", plain)
-    return slug.strip("-_")[:63].rstrip("-_") or "camera"
+    """The camera id nearest to a name; `camera` where it has neither letters nor digits.
+
+    Letters that have no Latin form are told apart by a hash: 正門 and 裏口 are two cameras.
+    """
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    slug = re.sub(r"[^a-z0-9_-]+", "-", plain.encode("ascii", "ignore").decode()).strip("-_")
+    if not any(sign.isalnum() and not sign.isascii() for sign in plain):
+        return slug[:63].rstrip("-_") or "camera"
+    digest = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{slug[:54].rstrip('-_') or 'camera'}-{digest}"
 
 
 def default_camera(source: str) -> str:

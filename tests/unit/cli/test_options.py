@@ -108,6 +108,12 @@ def test_every_source_gets_a_camera_of_its_own(sources: list[str], cameras: list
     assert [item.camera for item in plan(sources, None)] == cameras
 
 
+def test_a_source_whose_name_is_taken_is_told() -> None:
+    watched = plan(["a/clip.mp4", "b/clip.mp4"], None)
+    assert run_plan.renamed(watched, None) == [Watched("b/clip.mp4", "clip-2")]
+    assert run_plan.renamed([Watched("clip.mp4", "yard")], "yard") == []
+
+
 def test_a_camera_can_be_named() -> None:
     assert plan(["clip.mp4"], "yard") == [Watched("clip.mp4", "yard")]
 

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hearth_runtime.commands.output import CommandError
-from hearth_runtime.commands.run_result import _belongs, _camera_table, _concerns
+from hearth_runtime.commands.run_result import _belongs, _camera_table, _concerns, _span
 from hearth_runtime.commands.run_wait import Settled, wait_until_settled
 from hearth_runtime.watch.watcher import WatchSummary
 
@@ -159,3 +160,16 @@ def test_frames_that_were_let_go_are_shown_beside_those_that_were_judged(
     table = _camera_table([camera | {"watch": SUMMARY.as_dict()}])
     cells = {column.header: list(column.cells) for column in table.columns}
     assert cells["judged"] == [shown]
+
+
+@pytest.mark.parametrize(
+    ("zone", "seen"),
+    [
+        ("UTC", "2026-03-01 22:59:58 to 23:00:03"),
+        ("Asia/Kolkata", "2026-03-02 04:29:58 to 04:30:03"),
+        ("Europe/Berlin", "2026-03-01 23:59:58 to 2026-03-02 00:00:03"),
+    ],
+)
+def test_times_of_the_table_are_those_of_the_site(zone: str, seen: str) -> None:
+    first, last = "2026-03-01T22:59:58.000000Z", "2026-03-01T23:00:03.500000Z"
+    assert _span(first, last, ZoneInfo(zone)) == seen

@@ -77,8 +77,23 @@ def test_an_image_without_a_label_file_has_no_objects(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "corners",
+    ["0.05 0.2 0.25 0.2 0.25 0.4 0.05 0.4", "0.05 0.3 0.1 0.2 0.25 0.25 0.2 0.4"],
+)
+def test_a_polygon_of_a_segmentation_becomes_the_box_around_it(
+    tmp_path: Path, corners: str
+) -> None:
+    dataset = read_dataset(yolo(tmp_path, f"1 {corners}\n0 0.5 0.5 0.2 0.2"))
+    [one] = [one for one in dataset.images if len(one.boxes)]
+    assert one.boxes[0].tolist() == pytest.approx(BOX)
+    assert len(one.boxes) == 2
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("1 0.1 0.1 0.2 0.2 0.3 0.3 0.4", "it has 7 numbers after the class"),
+        ("1 0.1 0.1 0.2 0.2 0.3 1.5", r"shares of the image, 0\.\.1"),
         ("1 0.5 0.5 0.2", r"a\.txt:1: class x y width height"),
         ("x 0.5 0.5 0.2 0.2", r"a\.txt:1"),
         ("0 0.5 0.5 0.2 0.2\n2 0.5 0.5 0.2 0.2", r"a\.txt:2: class 2 is outside 0\.\.1"),

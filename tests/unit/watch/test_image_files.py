@@ -57,6 +57,32 @@ def test_a_jpeg_that_is_too_large_is_shrunk_the_right_way_up() -> None:
         assert stored.size == (640, 1280)
 
 
+def test_a_folder_takes_jfif_and_avif(tmp_path: Path) -> None:
+    (tmp_path / "a.jfif").write_bytes(jpeg())
+    Pillow.new("RGB", (64, 48), (200, 30, 40)).save(tmp_path / "b.avif")
+    first, second = all_frames(tmp_path)
+    assert first.encoded == jpeg()
+    assert second.image is not None
+    assert second.image.shape == (48, 64, 3)
+    assert second.image[0, 0].tolist() == pytest.approx([40, 30, 200], abs=8)
+
+
+def test_a_heic_image_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+    (tmp_path / "IMG_1.HEIC").write_bytes(heic)
+    for path in (tmp_path / "IMG_1.HEIC", tmp_path):
+        with pytest.raises(SourceError) as refused:
+            all_frames(path)
+        assert "HEIC" in refused.value.message
+        assert "Save them as JPEG" in refused.value.remedy
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    warnings: list[str] = []
+    assert len(all_frames(tmp_path, warnings.append)) == 1
+    assert warnings[0].startswith(f"1 files in {tmp_path} are HEIC images, which are not read")
+    (tmp_path / "b.jpg").write_bytes(heic)  # renamed, not converted
+    assert "it is HEIC" in str(all_frames(tmp_path, warnings.append)[1].problem)
+
+
 def test_a_small_image_is_never_grown() -> None:
     with Pillow.open(io.BytesIO(encode(np.zeros((3, 5, 3), np.uint8), LIMITS))) as stored:
         assert stored.size == (5, 3)

@@ -32,6 +32,13 @@ def test_any_name_becomes_a_camera_id(name: str) -> None:
     assert CAMERA.fullmatch(camera_slug(name))
 
 
+def test_names_without_latin_letters_are_different_cameras() -> None:
+    names = ["正門", "裏口", "двор", "Ворота", "باب", "двор 1", "двор 2", "門" * 80, "門" * 81]
+    assert len({camera_slug(name) for name in names}) == len(names)
+    # The same name, composed and decomposed, is the same camera.
+    assert camera_slug("й") == camera_slug("\u0438\u0306")
+
+
 @given(st.from_regex(CAMERA, fullmatch=True))
 def test_a_camera_id_is_accepted_as_it_is(camera: str) -> None:
     assert check_camera(camera) == camera
@@ -74,7 +81,10 @@ def test_a_clock_that_was_set_back_is_followed() -> None:
         ("", "main"),
         ("Front Gate (2).mp4", "front-gate-2"),
         ("clips/Überwachung.avi", "uberwachung"),
-        ("日本.gif", "camera"),
+        ("日本.gif", "camera-cf2abf0c"),
+        ("Kamera ß.mp4", "kamera-ss"),
+        ("двор 2.mp4", "2-842da731"),
+        ("!!.mp4", "camera"),
         ("0", "device-0"),
         ("/dev/video2", "video2"),
         ("rtsp://admin:s3cret@10.0.0.7:554/Stream1?token=abc", "10-0-0-7-stream1"),

@@ -15,7 +15,7 @@ from hearth.frames import FRAMES_PREFIX, FrameKind, parse_frame_key
 from hearth.storage import ObjectStore
 from hearth_vision.images import Bgr, ImageLimits, decode_image
 
-IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp"})
 VIDEOS: Final = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v"})
 MAX_LISTED: Final = 200_000
 BLOCKS: Final = 10

@@ -18,7 +18,7 @@ from hearth_models.evaluation.truth import Dataset, Labelled
 MAX_JSON_BYTES: Final = 500_000_000
 MAX_LABEL_BYTES: Final = 1_000_000
 MAX_IMAGES: Final = 200_000
-IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp")
 
 
 def read_dataset(folder: Path, split: str | None = None) -> Dataset:
@@ -228,9 +228,10 @@ def _yolo_image(path: Path, classes: tuple[str, ...]) -> Labelled:
         where = f"{labels}:{number}"
         try:
             first, *rest = line.split()
-            class_id, (x, y, w, h) = int(first), (float(value) for value in rest)
+            class_id, shares = int(first), [float(value) for value in rest]
         except ValueError as error:
-            raise InvalidInput(f"{where}: class x y width height is expected") from error
+            raise InvalidInput(f"{where}: numbers are expected") from error
+        x, y, w, h = _yolo_box(shares, where)
         if not 0 <= class_id < len(classes):
             raise InvalidInput(f"{where}: class {class_id} is outside 0..{len(classes) - 1}")
         if not all(0 <= value <= 1 for value in (x, y, w, h)):
@@ -241,6 +242,20 @@ def _yolo_image(path: Path, classes: tuple[str, ...]) -> Labelled:
         boxes.append(corners)
         ids.append(class_id)
     return Labelled.of(path, boxes, ids)
+
+
+def _yolo_box(shares: list[float], where: str) -> tuple[float, ...]:
+    """Centre and size of a box, or of the box around the corners of a polygon (segmentation)."""
+    if len(shares) == 4:
+        return tuple(shares)
+    if len(shares) < 6 or len(shares) % 2:
+        raise InvalidInput(
+            f"{where}: class x y width height is expected, or class x1 y1 x2 y2 x3 y3 … of a "
+            f"polygon; it has {len(shares)} numbers after the class"
+        )
+    left, right = min(shares[::2]), max(shares[::2])
+    top, bottom = min(shares[1::2]), max(shares[1::2])
+    return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
 
 
 def _yaml(file: Path) -> dict[str, Any]:
