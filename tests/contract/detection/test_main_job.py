@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -56,6 +56,18 @@ def test_one_walk_is_one_incident_that_ends_at_once_with_evidence_and_one_event(
     assert read.violations[0].confidence == pytest.approx(0.85)
     assert read.evidence is not None
     assert harness.store.objects[read.evidence.key][:2] == b"\xff\xd8"
+    assert harness.unfinished() == []
+
+
+@pytest.mark.parametrize("begin", ["1000-01-01", "9998-12-31"])
+def test_a_recording_of_any_date_is_judged(harness: DetectionHarness, begin: str) -> None:
+    away = (datetime.fromisoformat(f"{begin}T00:00Z") - harness.at(0)).total_seconds()
+    walk(harness, away)
+    harness.drain()
+    [incident] = harness.incidents()
+    assert (incident.state, incident.end_reason) == ("ended", "stream_end")
+    assert incident.first_seen == harness.at(away + 1)
+    assert len(harness.events()) == 1
     assert harness.unfinished() == []
 
 
