@@ -95,7 +95,7 @@ def _violation(data: ViolationDetected, zone: ZoneInfo) -> Notice:
     if data.persons_max:
         lines.append(f"People at once: {data.persons_max}")
     if data.model.fallback:
-        lines.append(f"Found by the fallback detector {data.model.name}: no model is in force.")
+        lines.append(f"Found by the default detector {data.model.name}: no model is in force.")
     return Notice(
         title=_title(
             f"{_listed(names)} at {_place(data.camera_id, data.zone, data.site.site_name)}"
@@ -140,7 +140,7 @@ def _alert(data: ViolationAlert, zone: ZoneInfo, what: str, topics: tuple[str, .
     if data.persons_max:
         lines.append(f"People at once: {data.persons_max}")
     if data.model.fallback:
-        lines.append(f"Found by the fallback detector {data.model.name}: no model is in force.")
+        lines.append(f"Found by the default detector {data.model.name}: no model is in force.")
     where = _place(data.camera_id, data.zone, data.site.site_name)
     return Notice(
         title=_title(f"{what}{_listed(_names(data))} at {where}"),

@@ -38,6 +38,7 @@ def digest_report(digest: Digest, zone: ZoneInfo) -> bytes:
             subject=f"{digest.total} incident reports",
             author="Hearth",
             keywords=", ".join(digest.by_class),
+            created=digest.closed_at,
         )
 
 

@@ -50,6 +50,12 @@ def utc_time(when: datetime) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def both_times(when: datetime, zone: ZoneInfo) -> list[str]:
+    """The site's time and UTC; once where they agree."""
+    times = [local_time(when, zone), utc_time(when)]
+    return times[:1] if times[0] == times[1] else times
+
+
 def _summary(event: IncidentEvent, zone: ZoneInfo) -> Iterable[str]:
     where = f"Camera {event.camera_id}" + (f", zone {event.zone}," if event.zone else "")
     if event.duration_s >= 1:

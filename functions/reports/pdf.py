@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from functions.reports import pdf_layout as page
 from functions.reports.evidence_image import EvidenceImage
 from functions.reports.guidance import guidance_for
-from functions.reports.narrative import local_time, utc_time
+from functions.reports.narrative import both_times, local_time, utc_time
 from functions.reports.pdf_layout import BODY, BOLD, CELL, CELL_BOLD, LABEL, MARGIN, SMALL, Cell
 from functions.reports.pdf_text import MISSING, Style, unavailable, wrap
 from functions.reports.schemas import IncidentEvent, Narrative, Violation
@@ -63,6 +63,7 @@ def incident_report(
             + f", {utc_time(event.first_seen)}, revision {event.revision}",
             author=event.site.company_name or "Hearth",
             keywords=", ".join(sorted({item.class_name for item in event.violations})),
+            created=event.last_seen,
         )
 
 
@@ -92,8 +93,8 @@ def _facts(layout: page.Layout, event: IncidentEvent, zone: ZoneInfo) -> None:
         ("Zone", event.zone or "whole picture"),
         ("Location", event.site.site_location or _NOT_STATED),
         ("People", _people(event)),
-        ("First seen", f"{local_time(event.first_seen, zone)}\n{utc_time(event.first_seen)}"),
-        ("Last seen", f"{local_time(event.last_seen, zone)}\n{utc_time(event.last_seen)}"),
+        ("First seen", "\n".join(both_times(event.first_seen, zone))),
+        ("Last seen", "\n".join(both_times(event.last_seen, zone))),
         ("Frames examined", _number(event.frames_observed)),
         ("Ended because", reason),
     ]
@@ -132,8 +133,7 @@ def _evidence(
         layout.gap(4)
         captured = event.peak.captured_at
         layout.paragraph(
-            f"Peak frame, {local_time(captured, zone)} ({utc_time(captured)}). "
-            + " ".join(_privacy(event)),
+            f"Peak frame, {' = '.join(both_times(captured, zone))}. " + " ".join(_privacy(event)),
             SMALL,
         )
         layout.paragraph(image.statement, SMALL)
@@ -195,9 +195,10 @@ def _violation_row(violation: Violation, zone: ZoneInfo) -> list[Cell]:
     times: list[tuple[str, Style]] = [(local_time(first, zone), CELL)]
     if last != first:
         times.append((local_time(last, zone), CELL))
-    times.append(
-        (f"UTC {first:%H:%M:%S}" + (f" to {last:%H:%M:%S}" if last != first else ""), SMALL)
-    )
+    if len(both_times(last, zone)) > 1:
+        times.append(
+            (f"UTC {first:%H:%M:%S}" + (f" to {last:%H:%M:%S}" if last != first else ""), SMALL)
+        )
     return [
         Cell(tuple(what)),
         Cell(((regulation, CELL),)),

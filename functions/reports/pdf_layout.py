@@ -11,6 +11,7 @@ import io
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from reportlab import rl_config
 from reportlab.lib.utils import ImageReader
@@ -247,8 +248,14 @@ class Layout:
             x += width
         return [lines[count:] for lines, (count, _) in zip(wrapped, fitting, strict=True)]
 
-    def render(self, *, title: str, subject: str, author: str, keywords: str) -> bytes:
-        """The PDF's bytes: the same for the same content, because reportlab's clock is stopped."""
+    def render(
+        self, *, title: str, subject: str, author: str, keywords: str, created: datetime
+    ) -> bytes:
+        """The PDF's bytes: the same for the same content, because reportlab's clock is stopped.
+
+        Args:
+            created: What the file says when it was made; timezone-aware.
+        """
         buffer = io.BytesIO()
         canvas = Canvas(buffer, pagesize=(PAGE_WIDTH, PAGE_HEIGHT), invariant=1, pageCompression=1)
         canvas.setTitle(clean(title))
@@ -256,6 +263,8 @@ class Layout:
         canvas.setAuthor(clean(author))
         canvas.setKeywords(clean(keywords))
         canvas.setCreator("Hearth reports")
+        stamp = f"D:{created.astimezone(UTC):%Y%m%d%H%M%S}+00'00'"
+        canvas.setDateFormatter(lambda *_: stamp)
         for number, page in enumerate(self._pages, 1):
             self._emit(canvas, page, number)
             canvas.showPage()

@@ -323,7 +323,7 @@ def store_evidence(
     data = store.get(row.peak_frame_key, settings.limits.max_bytes)
     image = decode_image(data, settings.limits)
     model = peak.model
-    stand_in = "the fallback " if model["fallback"] else ""
+    stand_in = "the default model " if model["fallback"] else ""
     local = peak.captured_at.astimezone(settings.timezone)
     caption = Caption(
         camera_id=row.camera_id,

@@ -47,7 +47,7 @@ def test_a_fallback_detector_is_named_as_one() -> None:
     data = payload()
     data["model"] |= {"fallback": True, "name": "hog"}
     notice = notice_of(event(data, "safety.violation.detected", 2), BERLIN)
-    assert "Found by the fallback detector hog: no model is in force." in notice.lines
+    assert "Found by the default detector hog: no model is in force." in notice.lines
 
 
 def test_a_task_concerns_its_creator_and_its_assignee() -> None:

@@ -213,6 +213,21 @@ def test_foreign_text_is_never_markup() -> None:
         assert found.get("/S") not in {"/JavaScript", "/URI", "/Launch", "/GoToR"}
 
 
+def test_where_site_and_utc_agree_a_time_stands_once() -> None:
+    utc = ZoneInfo("UTC")
+    event = incident()
+    text = text_of(incident_report(event, rules_narrative(event, utc), shown(), utc))
+    assert "UTC 2025-11-24 09:14:03 UTC Last seen" not in text
+    assert text.count("2025-11-24 09:14:03 UTC") < text_of(printed(event)).count("09:14:03")
+
+
+def test_the_file_is_as_old_as_the_incident() -> None:
+    event = incident()
+    metadata = reader(printed(event)).metadata
+    assert metadata is not None
+    assert metadata.creation_date == event.last_seen.replace(microsecond=0)
+
+
 def entries(count: int) -> tuple[DigestEntry, ...]:
     when = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
     return tuple(
