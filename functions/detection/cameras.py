@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Part = Annotated[list[Fraction], Field(min_length=4, max_length=4)]
+# `rtsp://host/user=admin&password=…&channel=1`
+_NAMED_SECRET: Final = re.compile(
+    r"\b(user(?:name)?|usr|login|pass(?:word|wd)?|pwd|psw|token|auth|key|secret)=([^&/?#]*)", re.I
+)
 MIN_PART: Final = 0.05  # of width and height, as in a policy: less shows nobody
 
 CAMERAS: Final = Resource(
@@ -59,22 +64,30 @@ def prepare_camera(values: dict[str, Any], before: Mapping[str, Any] | None) -> 
 
 
 def public_address(source: str) -> str:
-    """The source without user name, password and query.
+    """The source without user name, password, query and what recorders take in the path.
+
+    Nothing of the address is shown where the last "@" may belong to a query or a fragment: a
+    password may hold unescaped characters (`hearth_runtime.watch.addresses` does the same).
 
     Raises:
         InvalidInput: The source is no path, address or number.
     """
+    scheme, is_address, rest = source.partition("://")
+    credentials, _, address = rest.rpartition("@")
     try:
-        parts = urlsplit(source)
-        _ = parts.port
+        _ = urlsplit(source).port
+        parts = urlsplit(f"{scheme}://{address}")
     except ValueError:
         # Not quoted: it may hold the password.
         raise InvalidInput("source must have a host and a port that can be read") from None
     if not source.strip() or not source.isprintable():
         raise InvalidInput("source must be a path, an address or the number of a camera")
-    if not (parts.scheme and parts.netloc):
+    if not is_address or scheme.lower() == "file":
         return source
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    if re.search("[?#=]", credentials) or not (parts.scheme and parts.netloc):
+        return f"{scheme}://***"
+    path = _NAMED_SECRET.sub(r"\1=***", parts.path)
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
 def cameras_with_secrets(service: ResourceService) -> dict[str, Any]:
