@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-Layout = Literal["yolov8", "yolov8-transposed", "yolox", "yolox-pixels", "end-to-end"]
+Layout = Literal["yolov5", "yolov8", "yolov8-transposed", "yolox", "yolox-pixels", "end-to-end"]
 STRIDES = (8, 16, 32)
 
 
@@ -86,7 +86,7 @@ class BrightCells:
             helper.make_node("Add", ["scaled", "bias"], ["classes"]),
         ]
         parts, shape = ["boxes", "classes"], [1, 7, self.cells]
-        if yolox:
+        if yolox or self.layout == "yolov5":
             if not self.follows:
                 constants["object"] = np.full((1, 1, self.cells), 0.9, self.dtype)
             parts, shape = ["boxes", "object", "classes"], [1, 8, self.cells]
@@ -94,6 +94,11 @@ class BrightCells:
             return self._end_to_end(path, nodes, constants, element)
         last = "output" if self.layout == "yolov8" else "joined"
         nodes.append(helper.make_node("Concat", parts, [last], axis=1))
+        if self.layout == "yolov5":
+            # Three anchors a cell, which all see the same.
+            nodes[-1] = helper.make_node("Concat", parts, ["anchor"], axis=1)
+            nodes.append(helper.make_node("Concat", ["anchor"] * 3, ["joined"], axis=2))
+            shape[2] *= 3
         if last != "output":
             nodes.append(helper.make_node("Transpose", ["joined"], ["output"], perm=[0, 2, 1]))
             shape = [1, shape[2], shape[1]]

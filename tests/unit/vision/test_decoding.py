@@ -12,6 +12,7 @@ from hearth_vision.decoding.family import (
     family_of,
     input_format,
 )
+from hearth_vision.decoding.yolov5 import Yolov5Decoder
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
 
@@ -72,6 +73,16 @@ def test_yolox_whose_graph_placed_the_boxes_is_read_as_pixels() -> None:
     boxes, _, class_ids = YoloxDecoder(*SIZE, in_pixels=True).decode(output, 0.5)
     assert boxes.tolist() == [[30, 25, 50, 35]]
     assert class_ids.tolist() == [2]
+
+
+def test_yolov5_reads_centre_size_and_the_product_of_scores() -> None:
+    output = np.zeros((1, 3 * CELLS, 8), np.float32)
+    output[0, 200] = [40, 30, 20, 10, 0.8, 0.1, 0.9, 0.2]
+    assert family_of(Layout("m.onnx", SIZE, [output.shape], ("a", "b", "c"))) == "yolov5"
+    boxes, scores, class_ids = Yolov5Decoder().decode(output, 0.5)
+    assert boxes.tolist() == [[30, 25, 50, 35]]
+    assert scores == pytest.approx(np.array([0.72]))
+    assert class_ids.tolist() == [1]
 
 
 def test_a_size_beyond_all_numbers_is_infinite_for_the_caller_to_refuse() -> None:

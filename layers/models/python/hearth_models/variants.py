@@ -28,6 +28,7 @@ from hearth_models.record import (
 from hearth_models.registry import Registry, utc_text
 from hearth_vision.class_meaning import Meaning, Thing, meaning_of
 from hearth_vision.decoding.end_to_end import EndToEndDecoder
+from hearth_vision.decoding.yolov5 import Yolov5Decoder
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
 from hearth_vision.detector import Detector, DetectorConfig
@@ -43,6 +44,7 @@ CONFIDENCE: Final = 0.5
 ROUNDS: Final = 3
 MAX_DETECTIONS: Final = 300
 _FORMS: Final = {
+    Yolov5Decoder.method: Yolov5Decoder.form,
     Yolov8Decoder.method: Yolov8Decoder.form,
     YoloxDecoder.method: YoloxDecoder.form,
     EndToEndDecoder.method: EndToEndDecoder.form,

@@ -13,6 +13,7 @@ from hearth.errors import ModelFailed
 from hearth_vision.coco import COCO
 from hearth_vision.decoding.decoder import STRIDES, Decoder, cell_grid
 from hearth_vision.decoding.end_to_end import EndToEndDecoder, is_end_to_end
+from hearth_vision.decoding.yolov5 import ANCHORS, Yolov5Decoder
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
 from hearth_vision.letterbox import InputFormat
@@ -39,7 +40,7 @@ class Layout:
     classes: tuple[str, ...]
 
 
-Family = Literal["yolov8", "yolov8-transposed", "yolox", "end-to-end"]
+Family = Literal["yolov5", "yolov8", "yolov8-transposed", "yolox", "end-to-end"]
 
 
 def family_of(layout: Layout) -> Family:
@@ -51,13 +52,17 @@ def family_of(layout: Layout) -> Family:
     height, width = layout.size
     cells = sum((height // stride) * (width // stride) for stride in STRIDES)
     shape = layout.shapes[0] if layout.shapes else ()
+    if len(layout.shapes) == 1 and len(shape) == 3 and shape[:2] == (1, ANCHORS * cells):
+        _check_count(layout, (shape[2] or 0) - 5)
+        return "yolov5"
     if len(layout.shapes) == 1 and is_end_to_end(shape, cells):
         return "end-to-end"
     if len(layout.shapes) != 1 or len(shape) != 3 or shape[0] != 1 or cells not in shape[1:]:
         raise ModelFailed(
             f"model {layout.model}: outputs have the shapes {list(layout.shapes)}, but one output "
             f"of shape (1, 4 + classes, {cells}) for YOLOv8 and YOLO11, or (1, {cells}, "
-            f"5 + classes) for YOLOX, or (1, detections, 6) with suppression inside, is expected "
+            f"5 + classes) for YOLOX, or (1, {ANCHORS * cells}, 5 + classes) for YOLOv5, or "
+            f"(1, detections, 6) with suppression inside, is expected "
             f"at {width} x {height}; export the detector without masks or other outputs"
         )
     rows, columns = shape[1] or 0, shape[2] or 0
@@ -88,6 +93,8 @@ def choose_decoder(layout: Layout, output: NDArray[Any]) -> Decoder:
     family = family_of(layout)
     if family == "end-to-end":
         return EndToEndDecoder(layout.model, len(layout.classes))
+    if family == "yolov5":
+        return Yolov5Decoder()
     if family == "yolox":
         pixels, relative = drift(output[0], layout.size)
         return YoloxDecoder(*layout.size, in_pixels=pixels < relative)
@@ -111,6 +118,17 @@ def _check_count(layout: Layout, classes: int) -> None:
         raise ModelFailed(
             f"model {layout.model}: it has {classes} classes, but {names} class names are given; "
             f"give {classes}, in the order of training"
+        )
+
+
+def _check_span(model: str, boxes: NDArray[Any], size: tuple[int, int]) -> None:
+    """Reject centres that do not spread over the input, in pixels."""
+    spread = np.percentile(boxes[:, :2].astype(np.float64), 95, axis=0)
+    height, width = size
+    if not (0.5 * width < spread[0] < 2 * width and 0.5 * height < spread[1] < 2 * height):
+        raise ModelFailed(
+            f"model {model}: box centres do not spread over {width} x {height} pixels; export "
+            f"boxes in pixels of the model's input"
         )
 
 
@@ -139,6 +157,9 @@ def check_centres(
     Raises:
         ModelFailed: Boxes are normalised to 0..1, say, or no boxes at all.
     """
+    if isinstance(decoder, Yolov5Decoder):
+        _check_span(model, decoder.raw_boxes(output), size)
+        return
     pixels, relative = drift(decoder.raw_boxes(output), size)
     found = pixels
     if isinstance(decoder, YoloxDecoder) and not decoder.in_pixels:
