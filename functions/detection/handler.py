@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from functions.detection.incidents.settle_jobs import ALERT
 from hearth.errors import InvalidInput
 from hearth.frames import FRAMES_PREFIX, QUEUE, FrameKind, frame_job
 from hearth.ledger.consumer import Consumer, Work
@@ -16,7 +17,7 @@ from hearth.ledger.ledger import Ledger, NewJob
 
 def make_handler(ledger: Ledger, work: Mapping[str, Work]) -> Consumer:
     """Builds the Lambda handler of the detection queue."""
-    return Consumer(ledger, work, translate)
+    return Consumer(ledger, work, translate, at_once=(ALERT,))
 
 
 def translate(record: SQSRecord) -> list[NewJob] | str:

@@ -47,7 +47,9 @@ class ClipFrame:
     people: Sequence[Sequence[float]]
 
 
-def list_clip_rows(tx: Connection, peak: Row[Any], seconds: float) -> list[Row[Any]]:
+def list_clip_rows(
+    tx: Connection, peak: Row[Any], seconds: float, most: int = MAX_FRAMES
+) -> list[Row[Any]]:
     """The rows of the frames that a clip around a peak frame shows."""
     around = timedelta(seconds=seconds)
     rows: Sequence[Row[Any]] = list_frames_between(
@@ -56,7 +58,7 @@ def list_clip_rows(tx: Connection, peak: Row[Any], seconds: float) -> list[Row[A
         frame_key(peak.camera_id, peak.captured_at - around),
         frame_key(peak.camera_id, peak.captured_at + around),
     )
-    return choose_evenly(rows, MAX_FRAMES)
+    return choose_evenly(rows, most)
 
 
 def load_clip_frames(

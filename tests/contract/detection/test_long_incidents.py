@@ -119,13 +119,25 @@ def test_more_frames_of_the_same_send_nothing_more_and_a_crowd_does(
 def test_a_picture_that_is_gone_holds_back_no_alert(alerting: DetectionHarness) -> None:
     stand(alerting, 0, 3)
     worker = alerting.handler()
-    alerting.queues.sent.clear()
-    frames = [key for key in alerting.store.objects if key.startswith("frames/")]
-    notices = alerting.announced
-    alerting.announced = []
-    worker(sqs_event(*map(notification, notices)), LambdaContext())
-    for key in frames:
+    notices, alerting.announced = alerting.announced, []
+    # With so little time left, the alert comes over the queue.
+    worker(sqs_event(*map(notification, notices)), LambdaContext(4))
+    for key in [key for key in alerting.store.objects if key.startswith("frames/")]:
         del alerting.store.objects[key]
     alerting.drain(worker)
     [started] = alerts(alerting, "started")
     assert started["evidence"] is None
+
+
+def test_the_alarm_leaves_with_the_frames_that_confirm_it_and_waits_behind_no_queue(
+    alerting: DetectionHarness,
+) -> None:
+    stand(alerting, 0, 3)
+    worker = alerting.handler()
+    notices, alerting.announced = alerting.announced, []
+    worker(sqs_event(*map(notification, notices)), LambdaContext())
+    assert len(alerts(alerting, "started")) == 1
+    # The queue's own notification of it finds nothing to do.
+    alerting.drain(worker)
+    assert len(alerts(alerting, "started")) == 1
+    assert [job.state.value for job in alerting.jobs("detection.alert")] == ["done"]

@@ -15,10 +15,10 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
@@ -30,6 +30,8 @@ from hearth.ledger.ledger import WORKER_DIED, Job, JobState, LeaseLost, Ledger, 
 from hearth.ledger.unit_of_work import UnitOfWork
 from hearth.logging import emit, logger, with_request_id
 
+AT_ONCE_S: Final = 5.0
+"""What an invocation must have left to go on with jobs that it added itself."""
 LEASE_MARGIN = timedelta(seconds=1)
 """A lease outlives the invocation that took it by this much."""
 COMMIT_RESERVE_S = 1.0
@@ -135,6 +137,8 @@ class _Batch:
     """Job id → kind, from hints."""
     new: dict[str, NewJob] = field(default_factory=dict)
     """Dedupe key → job, from foreign messages."""
+    urgent: list[Job] = field(default_factory=list)
+    """Jobs that were added and are to be worked on at once."""
     unreadable: list[tuple[SQSRecord, HearthError]] = field(default_factory=list)
     failures: dict[str, Exception] = field(default_factory=dict)
     """Message id → why the message goes back to the queue."""
@@ -156,6 +160,8 @@ class Consumer:
             (text) to ignore it; raises InvalidInput for a malformed body.
         queue: Name of the queue that this reads, under which messages that cannot be read are
             filed. By default what the first kind begins with, such as `detection`.
+        at_once: Kinds of jobs that the invocation which adds them works on, because somebody waits
+            for it: at the end of a long queue they would wait for everything before them.
     """
 
     def __init__(
@@ -164,8 +170,10 @@ class Consumer:
         work: Mapping[str, Work],
         translate: Callable[[SQSRecord], list[NewJob] | str],
         queue: str | None = None,
+        at_once: Collection[str] = (),
     ) -> None:
         self._ledger = ledger
+        self._at_once = frozenset(at_once)
         self._work = dict(work)
         self._translate = translate
         self._family = queue or next(iter(self._work), "jobs").split(".")[0]
@@ -215,7 +223,20 @@ class Consumer:
         elif suspect:
             # Too little is left to tell a slow job from one that was only started late.
             self._settle([(suspect, Postpone(self._ledger.now()))], batch)
+        if batch.urgent and remaining_s() > AT_ONCE_S:
+            self._work_at_once(batch, remaining_s, lease)
         return batch.failures
+
+    def _work_at_once(
+        self, batch: _Batch, remaining_s: Callable[[], float], lease: timedelta
+    ) -> None:
+        """Work on what this invocation added; what fails to be claimed is on the queue, too."""
+        try:
+            claimed = self._ledger.claim([job.id for job in batch.urgent], [], lease)
+        except Exception:
+            logger.exception("the ledger could not be reached; the queue brings the urgent jobs")
+            return
+        self._work_on(claimed, Deadline(remaining_s), batch)
 
     # ---- what came in ----
 
@@ -328,7 +349,7 @@ class Consumer:
         if not done:
             return
         try:
-            self._commit_together(done)
+            batch.urgent += self._commit_together(done)
         except Exception as error:
             if len(done) > 1:
                 # One of them may spoil the transaction; alone, it spoils only its own.
@@ -338,14 +359,17 @@ class Consumer:
                 return
             self._not_committed(done[0][0], error, batch)
 
-    def _commit_together(self, done: Sequence[tuple[Job, Done]]) -> None:
-        def commit(work: UnitOfWork) -> None:
+    def _commit_together(self, done: Sequence[tuple[Job, Done]]) -> list[Job]:
+        """Commit outcomes; the answer is what was added and is to be worked on at once."""
+
+        def commit(work: UnitOfWork) -> list[Job]:
             self._ledger.complete_all(work.tx, [job for job, _ in done])
             for _, outcome in done:
                 if outcome.write is not None:
                     outcome.write(work)
+            return [job for job in work.flush() if job.kind in self._at_once]
 
-        self._ledger.transact(commit)
+        return self._ledger.transact(commit)
 
     def _not_committed(self, job: Job, error: Exception, batch: _Batch) -> None:
         if isinstance(error, LeaseLost):
