@@ -103,15 +103,16 @@ def make_clip(frames: Sequence[ClipFrame], faces: FaceFinder | None) -> bytes | 
     found = [
         [] if faces is None else find_faces(frame.image, frame.people, faces) for frame in frames
     ]
-    images = []
+    blurred = []
     for number, frame in enumerate(frames):
         near = [face for boxes in found[max(0, number - 1) : number + 2] for face in boxes]
-        rgb = cv2.cvtColor(blur(frame.image, near), cv2.COLOR_BGR2RGB)
-        images.append(
-            Image.fromarray(rgb).quantize(
-                COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
-            )
-        )
+        blurred.append(cv2.cvtColor(blur(frame.image, near), cv2.COLOR_BGR2RGB))
+    # One palette for all frames: colours do not flicker, and choosing them is the slow part.
+    sample = Image.fromarray(np.concatenate([rgb[::4, ::4] for rgb in blurred]))
+    palette = sample.quantize(COLOURS, Image.Quantize.MEDIANCUT)
+    images = [
+        Image.fromarray(rgb).quantize(palette=palette, dither=Image.Dither.NONE) for rgb in blurred
+    ]
     times = [frame.captured_at for frame in frames]
     waits = [
         min(MAX_MS, max(MIN_MS, round((after - before).total_seconds() * 1000)))

@@ -25,7 +25,7 @@ MAX_SIDE: Final = 2560
 JPEG_QUALITY: Final = 90
 HEAD: Final = 0.45
 """Upper part of a person's box in which a face is looked for once more, enlarged."""
-FACE_CROP: Final = 200
+FACE_CROP: Final = 128
 """Shorter side to which such a part is enlarged, pixels."""
 FACE_MARGIN: Final = 0.2
 SAME_FACE: Final = 0.3

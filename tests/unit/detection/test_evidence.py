@@ -119,10 +119,10 @@ def test_a_face_loses_its_detail_and_the_rest_of_the_image_stays() -> None:
 
 
 def test_a_face_found_only_in_a_person_s_enlarged_head_is_blurred_in_its_place() -> None:
-    # The upper part of the person, 51 x 59 pixels, is enlarged to 200 x 231.
+    # The upper part of the person, 51 x 59 pixels, is enlarged to 128 x 148.
     person = [100, 40, 150, 171]
     image = noise()
-    blurred, count = blur_faces(image, [person], OneFace((231, 200), (80, 40, 120, 100)))
+    blurred, count = blur_faces(image, [person], OneFace((148, 128), (51, 26, 77, 64)))
     assert count == 1
     changed = np.argwhere((blurred != image).any(axis=2))
     (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
