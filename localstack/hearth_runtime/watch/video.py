@@ -72,16 +72,16 @@ class Recording:
         self._closed = threading.Event()
         self.damaged = 0
         decoder, container = self._open()
-        try:
-            created = _creation_time(container)
-            self.codec, self.fps, self.total = decoder.codec, decoder.fps, decoder.total
-        finally:
-            decoder.close()
+        created = _creation_time(container)
+        self.codec, self.fps, self.total = decoder.codec, decoder.fps, decoder.total
+        # The first pass goes on with it: opening takes as long as reading 30 frames.
+        self._opened: Decoder | None = decoder
         self.time_source = "file" if created is None else "creation_time"
         self.started_at = changed_at if created is None else created
 
     def frames(self, wanted: Wanted) -> Iterator[Frame]:
-        decoder, _ = self._open()
+        decoder = self._opened or self._open()[0]
+        self._opened = None
         index = asked = given = 0
         side = self._limits.max_side
         try:
