@@ -57,6 +57,17 @@ def create_app(queries: Queries) -> FastAPI:
     async def list_cameras() -> CameraPage:
         return queries.list_cameras()
 
+    @router.get(
+        "/cameras/{camera_id}/snapshot",
+        dependencies=[require("incidents:read")],
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}},
+    )
+    async def get_snapshot(camera_id: CameraId) -> Response:
+        """The latest judged image with the policy's zones drawn on it, faces blurred."""
+        headers = {"Cache-Control": "private, no-store"}
+        return Response(queries.draw_snapshot(camera_id), media_type="image/jpeg", headers=headers)
+
     @router.get("/incidents", dependencies=[require("incidents:read")])
     async def list_incidents(query: Annotated[IncidentQuery, Query()]) -> IncidentPage:
         return queries.list_incidents(query)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functions.detection.api import create_app
-from functions.detection.queries import Queries
 from functions.detection.settings import ApiSettings
+from functions.detection.wiring_api import build_api
 from hearth.bootstrap import connect
 from hearth.http.app import lambda_handler_for
 
-platform = connect(ApiSettings(), source="detection")
-lambda_handler = lambda_handler_for(create_app(Queries(platform)), platform.limits)
+settings = ApiSettings()
+platform = connect(settings, source="detection")
+lambda_handler = lambda_handler_for(build_api(platform, settings), platform.limits)

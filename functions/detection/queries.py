@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -72,10 +72,16 @@ class Storage(Protocol):
 
 
 class Queries:
-    """The read side, and the rows of cameras."""
+    """The read side, and the rows of cameras.
 
-    def __init__(self, storage: Storage) -> None:
+    Args:
+        storage: Database and object store.
+        draw_snapshot: Camera → its latest image with the policy's zones on it, as JPEG.
+    """
+
+    def __init__(self, storage: Storage, draw_snapshot: Callable[[str], bytes]) -> None:
         self._storage = storage
+        self.draw_snapshot = draw_snapshot
 
     @cached_property
     def cameras(self) -> ResourceService:

@@ -221,7 +221,11 @@ def test_a_function_reads_and_writes_only_below_the_prefixes_it_works_with(
             ("GetObject", "models"),
             ("PutObject", "evidence"),
         },
-        "DetectionApiFunction": {("GetObject", "evidence")},
+        "DetectionApiFunction": {
+            ("GetObject", "config"),
+            ("GetObject", "evidence"),
+            ("GetObject", "frames"),
+        },
         "EmbeddingsFunction": {("GetObject", "texts"), ("PutObject", "vectors")},
         "NotificationsFunction": {("GetObject", "evidence/alerts")},
         "ReportsFunction": {

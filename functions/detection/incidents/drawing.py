@@ -75,7 +75,7 @@ def draw(
     """
     unit = max(1, round(min(canvas.size) / 360))
     if polygon is not None:
-        canvas = _with_zone(canvas, snap_to_border(polygon), unit)
+        canvas = outline_zone(canvas, snap_to_border(polygon), unit)
     people = [_person_label(person, caption.zone, scale) for person in result["persons"]]
     things = [
         label
@@ -147,7 +147,7 @@ def _place_labels(
     unit: int,
 ) -> list[_Label]:
     """Draw the labels that have a place, those in red first; the others are returned."""
-    font = _font(max(13, 9 * unit))
+    font = draw_font(max(13, 9 * unit))
     pad = 2 * unit + 1
     bodies = [label.box for label in people]
     hidden: list[Box] = [head_of(box) for box in bodies]
@@ -190,17 +190,29 @@ def _title(class_name: str) -> str:
 # ---- zone and band ----
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def draw_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _with_zone(canvas: Image.Image, polygon: Sequence[Point], unit: int) -> Image.Image:
+def outline_zone(
+    canvas: Image.Image,
+    polygon: Sequence[Point],
+    unit: int,
+    colour: Colour = RED,
+    veil: int = 38,
+) -> Image.Image:
+    """The image with a zone's outline, and a veil of its colour (0 to 255) over it.
+
+    Args:
+        polygon: Corners as fractions of width and height.
+        unit: Half the width of the outline, pixels.
+    """
     width, height = canvas.size
     corners = [(x * (width - 1), y * (height - 1)) for x, y in polygon]
-    veil = Image.new("RGBA", canvas.size, (0, 0, 0, 0))
-    ImageDraw.Draw(veil).polygon(corners, fill=(*RED, 38))
-    mixed = Image.alpha_composite(canvas.convert("RGBA"), veil).convert("RGB")
-    ImageDraw.Draw(mixed).line([*corners, corners[0]], fill=RED, width=2 * unit, joint="curve")
+    veiled = Image.new("RGBA", canvas.size, (0, 0, 0, 0))
+    ImageDraw.Draw(veiled).polygon(corners, fill=(*colour, veil))
+    mixed = Image.alpha_composite(canvas.convert("RGBA"), veiled).convert("RGB")
+    ImageDraw.Draw(mixed).line([*corners, corners[0]], fill=colour, width=2 * unit, joint="curve")
     return mixed
 
 
@@ -209,8 +221,7 @@ def _with_band(
 ) -> Image.Image:
     """The image with a band of facts below it, and the labels that had no place on it."""
     size = max(14, 10 * unit)
-    large, small = _font(size), _font(round(size * 0.8))
-    width, height = canvas.size
+    large, small = draw_font(size), draw_font(round(size * 0.8))
     zone = f"zone {caption.zone}" if caption.zone else "whole picture"
     head = ", ".join(name.replace("_", " ") for name in caption.classes).capitalize()
     facts = f"Camera {caption.camera_id}   |   {zone}   |   {caption.time}"
@@ -227,6 +238,23 @@ def _with_band(
     ]
     if caption.note:
         lines.append((caption.note, small, AMBER))
+    return _add_band(canvas, lines, size, unit)
+
+
+def with_lines(canvas: Image.Image, lines: Sequence[tuple[str, Colour]]) -> Image.Image:
+    """The image with a band of texts below it."""
+    unit = max(1, round(min(canvas.size) / 360))
+    size = max(14, 10 * unit)
+    # Red and green letters are too dark on the band.
+    bright = {RED: (255, 120, 110), GREEN: (110, 210, 140)}
+    rows = [(text, draw_font(round(size * 0.8)), bright.get(c, c)) for text, c in lines]
+    return _add_band(canvas, rows, size, unit)
+
+
+def _add_band(
+    canvas: Image.Image, lines: Sequence[tuple[str, Any, Colour]], size: int, unit: int
+) -> Image.Image:
+    width, height = canvas.size
     pad = size * 2 // 3
     step = round(size * 1.4)
     framed = Image.new("RGB", (width, height + step * len(lines) + 2 * pad), INK)

@@ -64,12 +64,7 @@ def render(
     people = [person["bbox"] for person in result["persons"]]
     found = [] if faces is None else find_faces(image, people, faces)
     image = blur(image, found)
-    height, width = image.shape[:2]
-    scale = min(max(1.0, MIN_WIDTH / width), MAX_SIDE / max(height, width))
-    if scale != 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-        image = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
+    image, scale = scaled(image)
     canvas = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
     framed = draw(
         canvas, result, polygon, caption, scale, [[v * scale for v in box] for box in found]
@@ -77,6 +72,17 @@ def render(
     bgr = cv2.cvtColor(np.asarray(framed), cv2.COLOR_RGB2BGR)
     jpeg = encode_jpeg(np.asarray(bgr, np.uint8), JPEG_QUALITY)
     return EvidenceImage(jpeg, None if faces is None else len(found))
+
+
+def scaled(image: Bgr) -> tuple[Bgr, float]:
+    """The image in a size to draw on, and its pixels for one of the original's."""
+    height, width = image.shape[:2]
+    scale = min(max(1.0, MIN_WIDTH / width), MAX_SIDE / max(height, width))
+    if scale == 1:
+        return image, scale
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8), scale
 
 
 # ---- faces ----

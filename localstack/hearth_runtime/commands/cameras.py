@@ -156,6 +156,38 @@ def try_(
 
 
 @app.command()
+def snapshot(
+    ctx: typer.Context,
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; NAME.jpg unless given.")
+    ] = None,
+    url: Url = None,
+    data: options.Data = options.DEFAULT_DATA,
+    json_: options.JsonFlag = False,
+) -> None:
+    """Fetch a camera's latest judged image, the policy's zones drawn on it."""
+    output = output_of(ctx)
+    check_camera(name)
+    answer = _api(url, data).get_bytes(f"/cameras/{name}/snapshot")
+    if answer.status == 404:
+        raise CommandError(
+            f"There is no image: {answer.json()['error']['message']}.", "See `hearth cameras list`."
+        )
+    target = out or Path(f"{name}.jpg")
+    try:
+        target.write_bytes(answer.body)
+    except OSError as error:
+        raise CommandError(
+            f"{target} cannot be written: {error.strerror}.", "Name another file with --out."
+        ) from None
+    if output.json:
+        output.answer({"camera": name, "file": str(target.resolve())})
+    else:
+        output.out.print(escape(str(target)))
+
+
+@app.command()
 def remove(
     ctx: typer.Context,
     name: Name,

@@ -28,7 +28,7 @@ class Api:
 
     def __init__(self, harness: DetectionHarness) -> None:
         storage = SimpleNamespace(db=harness.db, store=harness.store, ledger=harness.ledger)
-        queries = Queries(storage)
+        queries = Queries(storage, str.encode)
         self.service = queries.cameras
         self.app: FastAPI = create_app(queries)
         self._handler = lambda_handler_for(self.app)

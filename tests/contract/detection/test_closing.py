@@ -62,7 +62,7 @@ def deliver(harness: DetectionHarness, event_type: str, at: datetime, data: dict
 
 
 def shown(harness: DetectionHarness, incident_id: str) -> IncidentDetailOut:
-    return Queries(Place(harness)).get_incident(incident_id)
+    return Queries(Place(harness), str.encode).get_incident(incident_id)
 
 
 class Place:
@@ -73,7 +73,9 @@ class Place:
 
 
 def listed(harness: DetectionHarness, closed: bool | None) -> list[str]:
-    page = Queries(Place(harness)).list_incidents(IncidentQuery(closed=closed, limit=10))
+    page = Queries(Place(harness), str.encode).list_incidents(
+        IncidentQuery(closed=closed, limit=10)
+    )
     return [one.incident_id for one in page.incidents]
 
 

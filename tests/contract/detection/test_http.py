@@ -9,6 +9,7 @@ import random
 import re
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,9 +17,11 @@ from functions.detection.api import create_app
 from functions.detection.policy import parse_policy
 from functions.detection.queries import Queries
 from functions.detection.repository.incident_rows import update_incident
+from functions.detection.snapshot import SnapshotService
 from hearth.frames import frame_key
 from hearth.http.app import lambda_handler_for
 from hearth.ids import ulid_from
+from hearth_vision.images import ImageLimits, decode_image
 from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.support.events import FOLDER, load_event
 from tests.support.fakes import LambdaContext
@@ -30,7 +33,10 @@ EVENTS = sorted(path.stem for path in (FOLDER / "detection").glob("http_api_*.js
 
 def app_of(harness: DetectionHarness) -> SharedApp:
     storage = SimpleNamespace(db=harness.db, store=harness.store, ledger=harness.ledger)
-    return SharedApp(create_app, Queries(storage))
+    snapshots = SnapshotService(
+        storage, harness.current, lambda: (None, "not blurred"), ZoneInfo("UTC"), ImageLimits()
+    )
+    return SharedApp(create_app, Queries(storage, snapshots.draw))
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ def test_an_event_is_answered_as_its_route_says(harness: DetectionHarness, name:
     assert answer["statusCode"] == 200
     if name == "http_api_clip":
         assert base64.b64decode(answer["body"])[:6] == b"GIF89a"
-    elif name == "http_api_evidence":
+    elif name in {"http_api_evidence", "http_api_snapshot"}:
         assert base64.b64decode(answer["body"])[:2] == b"\xff\xd8"
     elif "equipment" in name:
         assert len(body(answer)["Persons"]) == 1
@@ -99,6 +105,64 @@ def test_a_camera_lists_its_counters_and_its_model(harness: DetectionHarness, ge
     assert camera["open_incidents"] == 0
     assert camera["last_frame_at"] == "2026-11-02T07:30:01.000000Z"
     assert camera["model"]["method"] == "yolov8-onnx"
+
+
+def snapshot_of(answer: dict[str, Any]) -> Any:
+    assert answer["statusCode"] == 200, answer
+    assert answer["headers"]["content-type"] == "image/jpeg"
+    return decode_image(base64.b64decode(answer["body"]), ImageLimits())
+
+
+def test_a_snapshot_shows_the_latest_image_with_the_zones_of_the_policy(
+    harness: DetectionHarness, get: Any
+) -> None:
+    harness.upload(0, frame_jpeg(0, score=0))
+    harness.upload(1, frame_jpeg(9))
+    harness.drain()
+    harness.policy = parse_policy(b"{defaults: {required: []}}")
+    plain = snapshot_of(get("/api/v1/cameras/gate/snapshot"))
+    harness.policy = parse_policy(
+        b"""
+defaults: {required: []}
+cameras:
+  gate:
+    zones:
+      - {name: press, restricted: true, polygon: [[0.5, 0.1], [0.9, 0.1], [0.9, 0.9], [0.5, 0.9]]}
+      - {name: dock, required: [vest], polygon: [[0.1, 0.1], [0.4, 0.1], [0.4, 0.9], [0.1, 0.9]],
+         shifts: [{days: [sun], from: "01:00", to: "01:01"}]}
+"""
+    )
+    drawn = snapshot_of(get("/api/v1/cameras/gate/snapshot"))
+    scale = drawn.shape[1] / 400
+
+    def at(image: Any, x: float, y: float) -> list[int]:
+        """BGR at a place given in fractions of the frame."""
+        return [int(value) for value in image[int(y * 240 * scale), int(x * 400 * scale)]]
+
+    assert at(plain, 0.7, 0.5) == [98, 98, 98]  # the later frame's grey
+    blue, green, red = at(drawn, 0.7, 0.5)
+    assert red > 105 > green  # the veil of the restricted zone
+    blue, green, red = at(drawn, 0.5, 0.5)
+    assert red > 150  # its outline
+    assert blue < 90
+    blue, green, red = at(drawn, 0.1, 0.5)
+    assert max(blue, green, red) - min(blue, green, red) < 30  # not at this time: grey
+    assert min(blue, green, red) > 140
+    assert at(drawn, 0.45, 0.5) == at(plain, 0.45, 0.5)
+
+
+def test_a_snapshot_without_an_image_or_a_policy_says_so(
+    harness: DetectionHarness, get: Any
+) -> None:
+    answer = get("/api/v1/cameras/gate/snapshot")
+    assert answer["statusCode"] == 404
+    assert "has sent no image" in body(answer)["error"]["message"]
+    key = harness.upload(0, frame_jpeg(1))
+    harness.drain()
+    harness.policy = parse_policy(b"{unknown_cameras: reject}")
+    assert snapshot_of(get("/api/v1/cameras/gate/snapshot")).shape[1] == 960
+    del harness.store.objects[key]  # it has expired
+    assert get("/api/v1/cameras/gate/snapshot")["statusCode"] == 404
 
 
 def test_a_camera_lists_dropped_frames_by_reason(harness: DetectionHarness, get: Any) -> None:

@@ -30,7 +30,9 @@ def stand(harness: DetectionHarness, first: int, last: int, people: int = 1) -> 
 
 
 def queries_of(harness: DetectionHarness) -> Queries:
-    return Queries(SimpleNamespace(db=harness.db, store=harness.store, ledger=harness.ledger))
+    return Queries(
+        SimpleNamespace(db=harness.db, store=harness.store, ledger=harness.ledger), str.encode
+    )
 
 
 def alerts(harness: DetectionHarness, kind: str) -> list[dict[str, Any]]:

@@ -102,14 +102,14 @@ def test_old_frames_are_deleted_and_incidents_peaks_and_counters_are_kept(
     harness.drain()
     [incident] = harness.incidents()
     cameras, incidents = rows(harness, tables.cameras), rows(harness, tables.incidents)
-    detail = Queries(_Storage(harness)).get_incident(incident.id)
+    detail = Queries(_Storage(harness), str.encode).get_incident(incident.id)
     harness.clock.advance(OLD_S)
     prune(harness)
     assert frame_keys(harness) == [incident.peak_frame_key]
     assert rows(harness, tables.observations) == []
     assert rows(harness, tables.cameras) == cameras
     assert rows(harness, tables.incidents) == incidents
-    assert Queries(_Storage(harness)).get_incident(incident.id) == detail
+    assert Queries(_Storage(harness), str.encode).get_incident(incident.id) == detail
     assert detail.peak is not None
 
 

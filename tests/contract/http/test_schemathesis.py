@@ -10,6 +10,7 @@ import base64
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from schemathesis.core.parameters import ParameterLocation
 
 from functions.detection.api import create_app as detection_app
 from functions.detection.queries import Queries
+from functions.detection.snapshot import SnapshotService
 from functions.docs.api import create_app as docs_app
 from functions.docs.assets import Assets
 from functions.jobs.api import create_app as jobs_app
@@ -27,6 +29,7 @@ from functions.reports.api import create_app as reports_app
 from functions.reports.queries import ReportQueries
 from hearth.db import Database
 from hearth.paging import encode_cursor
+from hearth_vision.images import ImageLimits
 from tests.contract.detection.harness import DetectionHarness, frame_jpeg
 from tests.contract.reports.conftest import Harness
 from tests.support.databases import migrated_sqlite
@@ -78,7 +81,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     REPORTS.ids["report_id"] = [payload()["incident_id"]]
     JOBS.ids["job_id"] = [job.id for job in stage.ledger.list(limit=100).jobs]
     storage = SimpleNamespace(db=db, store=stage.store, ledger=stage.ledger)
-    queries = Queries(storage)
+    snapshots = SnapshotService(
+        storage, stage.current, lambda: (None, None), ZoneInfo("UTC"), ImageLimits()
+    )
+    queries = Queries(storage, snapshots.draw)
     create = queries.cameras.models.create
     cameras = [create(name=name, source="rtsp://user:password@cam/a") for name in ("gate", "attic")]
     rows: list[Any] = [queries.cameras.create("u", camera)[0] for camera in cameras]
