@@ -25,11 +25,14 @@ class InputFormat:
         rgb: Channel order R, G, B; otherwise B, G, R.
         scale: Factor from 0..255 to the range that the model expects.
         centred: Padding on both sides; otherwise right and below only.
+        mean, deviation: Subtracted after scaling, and divided by, for each channel.
     """
 
     rgb: bool
     scale: float
     centred: bool
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

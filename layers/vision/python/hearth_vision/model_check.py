@@ -10,9 +10,10 @@ import numpy as np
 
 from hearth.errors import ModelFailed
 from hearth_vision.backends.program import Tensor, TensorProgram
-from hearth_vision.decoding.decoder import Decoder
+from hearth_vision.decoding.decoder import Decoder, count_cells
 from hearth_vision.decoding.end_to_end import EndToEndDecoder
 from hearth_vision.decoding.family import Layout, check_centres, choose_decoder
+from hearth_vision.decoding.two_outputs import join
 
 _ROUNDING = 0.01
 """Scores may leave 0..1 by so much: half-precision sigmoids round."""
@@ -42,7 +43,7 @@ def prove_model(program: TensorProgram, model: str, classes: tuple[str, ...]) ->
     for name, image in images.items():
         [outputs] = program.run_many([image])
         shapes = [output.shape for output in outputs]
-        answers[name] = outputs[0].copy()
+        answers[name] = join(outputs, count_cells(program.trial)).copy()
     decoder = choose_decoder(Layout(model, program.trial, shapes, classes), answers["black"])
     for output in answers.values():
         _check_numbers(model, output)

@@ -13,8 +13,9 @@ from hearth.processor import cpu_share
 from hearth_vision.backends.choice import load_program
 from hearth_vision.backends.compile_cache import compile_cache
 from hearth_vision.backends.program import Shape, Size, Tensor
-from hearth_vision.decoding.decoder import Decoder
+from hearth_vision.decoding.decoder import Decoder, count_cells
 from hearth_vision.decoding.family import Layout, input_format
+from hearth_vision.decoding.two_outputs import join
 from hearth_vision.detections import Detections
 from hearth_vision.image_check import validate_image
 from hearth_vision.images import Bgr
@@ -34,7 +35,7 @@ DEFAULT_SIZE = (640, 640)
 
 
 class OnnxDetector:
-    """YOLOv8, YOLO11 and YOLOX, by any backend; a file, or what a registry serves.
+    """YOLO and DETR detectors (`decoding`), by any backend; a file, or what a registry serves.
 
     Args:
         path: ONNX file, or a registry's folder.
@@ -98,7 +99,10 @@ class OnnxDetector:
     def detect(self, images: Iterable[Bgr]) -> list[Detections]:
         placed: list[tuple[Size, Placement]] = []
         answers = self._program.run_many(self._prepare(images, placed))
-        return [self._read(outputs[0], *placed[index]) for index, outputs in enumerate(answers)]
+        return [
+            self._read(join(outputs, count_cells(placed[index][0])), *placed[index])
+            for index, outputs in enumerate(answers)
+        ]
 
     def _prepare(
         self, images: Iterable[Bgr], placed: list[tuple[Size, Placement]]

@@ -35,7 +35,8 @@ def input_size(
     if len(inputs) != 1 or len(inputs[0]) != 4:
         raise ModelFailed(
             f"model {model}: inputs have the shapes {shown}, but one of (1, 3, height, width) "
-            f"is expected"
+            f"is expected; export it without its post-processing, which takes the image's size as "
+            f"an input, so that boxes and scores come out"
         )
     batch, channels, height, width = inputs[0]
     if batch not in (None, 1) or channels not in (None, 3):

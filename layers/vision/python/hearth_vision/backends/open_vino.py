@@ -203,6 +203,9 @@ class OpenVinoProgram:
         steps.convert_element_type(openvino.Type.f32)
         if self.form.scale != 1:
             steps.scale(1 / self.form.scale)
+        if any(self.form.mean):
+            steps.mean(list(self.form.mean))
+            steps.scale(list(self.form.deviation))
         return prepared.build()
 
     def _result(self, request: Any) -> list[Tensor]:

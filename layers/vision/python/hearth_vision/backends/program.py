@@ -96,8 +96,14 @@ def write_tensor(image: Bgr, form: InputFormat, out: Tensor) -> None:
     """
     # One plane at a time: four times as fast as a transposed copy (0.06 against 0.22 ms at 416).
     planes = cv2.split(image)
-    for plane, target in zip(planes[::-1] if form.rgb else planes, out[0], strict=True):
-        if form.scale == 1:
+    ordered = planes[::-1] if form.rgb else planes
+    for plane, target, mean, deviation in zip(
+        ordered, out[0], form.mean, form.deviation, strict=True
+    ):
+        scale = form.scale / deviation
+        if scale == 1:
             target[...] = plane
         else:
-            np.multiply(plane, np.float32(form.scale), out=target, casting="same_kind")
+            np.multiply(plane, np.float32(scale), out=target, casting="same_kind")
+        if mean:
+            target -= target.dtype.type(mean / deviation)

@@ -45,6 +45,11 @@ class Decoder(Protocol):
         ...
 
 
+def count_cells(size: tuple[int, int]) -> int:
+    """Cells of all levels at an input of (height, width) pixels."""
+    return sum((size[0] // stride) * (size[1] // stride) for stride in STRIDES)
+
+
 def cell_grid(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The cells of all levels in the order of the network's rows.
 

@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from hearth.errors import ModelFailed
 from hearth_vision.coco import COCO
-from hearth_vision.decoding.decoder import STRIDES, Decoder, cell_grid
+from hearth_vision.decoding.decoder import Decoder, cell_grid, count_cells
 from hearth_vision.decoding.end_to_end import EndToEndDecoder, is_end_to_end
+from hearth_vision.decoding.two_outputs import (
+    FORMS,
+    TwoOutputs,
+    TwoOutputsDecoder,
+    class_count,
+    two_outputs,
+)
 from hearth_vision.decoding.yolov5 import ANCHORS, Yolov5Decoder
 from hearth_vision.decoding.yolov8 import Yolov8Decoder
 from hearth_vision.decoding.yolox import YoloxDecoder
@@ -40,7 +47,7 @@ class Layout:
     classes: tuple[str, ...]
 
 
-Family = Literal["yolov5", "yolov8", "yolov8-transposed", "yolox", "end-to-end"]
+Family = Literal["yolov5", "yolov8", "yolov8-transposed", "yolox", "end-to-end"] | TwoOutputs
 
 
 def family_of(layout: Layout) -> Family:
@@ -50,8 +57,11 @@ def family_of(layout: Layout) -> Family:
         ModelFailed: The output is of no known family, or does not fit the class names.
     """
     height, width = layout.size
-    cells = sum((height // stride) * (width // stride) for stride in STRIDES)
+    cells = count_cells(layout.size)
     shape = layout.shapes[0] if layout.shapes else ()
+    if (apart := two_outputs(layout.shapes, cells)) is not None:
+        _check_count(layout, class_count(layout.shapes, apart))
+        return apart
     if len(layout.shapes) == 1 and len(shape) == 3 and shape[:2] == (1, ANCHORS * cells):
         _check_count(layout, (shape[2] or 0) - 5)
         return "yolov5"
@@ -62,7 +72,8 @@ def family_of(layout: Layout) -> Family:
             f"model {layout.model}: outputs have the shapes {list(layout.shapes)}, but one output "
             f"of shape (1, 4 + classes, {cells}) for YOLOv8 and YOLO11, or (1, {cells}, "
             f"5 + classes) for YOLOX, or (1, {ANCHORS * cells}, 5 + classes) for YOLOv5, or "
-            f"(1, detections, 6) with suppression inside, is expected "
+            f"(1, detections, 6) with suppression inside, or boxes (1, N, 4) and scores "
+            f"(1, N, classes) for RT-DETR, D-FINE, RF-DETR and YOLO-NAS, is expected "
             f"at {width} x {height}; export the detector without masks or other outputs"
         )
     rows, columns = shape[1] or 0, shape[2] or 0
@@ -81,7 +92,10 @@ def input_format(layout: Layout) -> InputFormat:
     Raises:
         ModelFailed: As `family_of`.
     """
-    return YoloxDecoder.form if family_of(layout) == "yolox" else Yolov8Decoder.form
+    family = family_of(layout)
+    if family in FORMS:
+        return FORMS[family]
+    return YoloxDecoder.form if family == "yolox" else Yolov8Decoder.form
 
 
 def choose_decoder(layout: Layout, output: NDArray[Any]) -> Decoder:
@@ -93,6 +107,8 @@ def choose_decoder(layout: Layout, output: NDArray[Any]) -> Decoder:
     family = family_of(layout)
     if family == "end-to-end":
         return EndToEndDecoder(layout.model, len(layout.classes))
+    if family == "detr" or family == "rf-detr" or family == "yolo-nas":
+        return TwoOutputsDecoder(family, layout.size)
     if family == "yolov5":
         return Yolov5Decoder()
     if family == "yolox":
@@ -157,6 +173,14 @@ def check_centres(
     Raises:
         ModelFailed: Boxes are normalised to 0..1, say, or no boxes at all.
     """
+    if isinstance(decoder, TwoOutputsDecoder):
+        boxes = decoder.raw_boxes(output)
+        if decoder.family != "yolo-nas" and not (np.abs(boxes - 0.5) < 1.5).all():
+            raise ModelFailed(
+                f"model {model}: boxes run beyond 0..1; export boxes as centre and size in "
+                f"fractions of the input, as the family's own export does"
+            )
+        return
     if isinstance(decoder, Yolov5Decoder):
         _check_span(model, decoder.raw_boxes(output), size)
         return
