@@ -46,7 +46,7 @@ Model = Annotated[
     Path | None,
     typer.Option(
         "--model",
-        help="Detection model: YOLO, RT-DETR, D-FINE or RF-DETR as ONNX, or a folder of `hearth models`; "
+        help="Detection model: YOLO or a DETR as ONNX, or a folder of `hearth models`; "
         "what was promoted in the data folder by default.",
     ),
 ]

@@ -19,7 +19,7 @@ class DetectorConfig:
     """Configuration of a detector.
 
     Attributes:
-        model_path: ONNX file of a YOLO or DETR detector (`decoding`), or the folder of a registry of
+        model_path: ONNX file of a YOLO or DETR detector, or the folder of a registry of
             models; None means `default_models`.
         classes: Class names in the model's order; empty means those in the file's metadata.
         backend: Inference runtime. `auto` is OpenVINO where it is installed and compiles the graph.
