@@ -289,3 +289,24 @@ def test_without_a_stack_frames_must_be_named(
     (tmp_path / "empty").mkdir()
     refused = hearth_models("variants", "best-model", *data, "--frames", tmp_path / "empty")
     assert "holds no image that can be read" in refused.stderr
+
+
+def test_classes_show_what_they_are_taken_for_and_can_be_renamed(
+    hearth_models: Call, tmp_path: Path, model: Path
+) -> None:
+    data = ("--data", tmp_path / "data")
+    assert hearth_models("add", model, *data).exit_code == 0
+    assert hearth_models("promote", "best-model", *data).exit_code == 0
+    shown = json.loads(hearth_models("classes", "best-model", *data, "--json").stdout)
+    assert shown["classes"] == {"red": None, "green": None, "person": "person"}
+    renamed = hearth_models("classes", "best-model", "no casque,gilet,person", *data, "--json")
+    assert json.loads(renamed.stdout)["classes"] == {
+        "no casque": "no helmet",
+        "gilet": "vest",
+        "person": "person",
+    }
+    served = json.loads((tmp_path / "data/models/served.json").read_text())
+    assert served["served"]["classes"] == ["no casque", "gilet", "person"]
+    refused = hearth_models("classes", "best-model", "a,b", *data)
+    assert refused.exit_code != 0
+    assert "has 3 classes, but 2 names are given" in refused.stderr

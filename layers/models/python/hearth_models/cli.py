@@ -179,6 +179,45 @@ def show(
 
 
 @app.command()
+def classes(
+    ctx: typer.Context,
+    model: Model,
+    names: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE|a,b,c]", help="New names, in the order of training."),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    bucket: Bucket = None,
+    json_: Json = False,
+) -> None:
+    """Show what each class of a model is taken for, or give its classes other names."""
+    from hearth_vision.class_meaning import meanings_of, what_is_missing
+    from hearth_vision.loading import class_names
+
+    terminal = terminal_of(ctx)
+    registry = open_registry(data, bucket)
+    record = registry.find(model)
+    if names is not None:
+        record = registry.rename_classes(record, class_names(_classes_of(names)))
+    taken_for = [
+        None if one is None else one.thing.value if one.present else f"no {one.thing.value}"
+        for one in meanings_of(record.classes)
+    ]
+    problems = what_is_missing(record.classes)
+    if terminal.json:
+        found = dict(zip(record.classes, taken_for, strict=True))
+        terminal.print_json({"id": record.id, "classes": found, "problems": problems})
+        return
+    terminal.table(
+        f"Classes of {record.id}",
+        ("class", "is taken for"),
+        [(name, meaning or "-") for name, meaning in zip(record.classes, taken_for, strict=True)],
+    )
+    for problem in problems:
+        terminal.warn(problem)
+
+
+@app.command()
 def verify(
     ctx: typer.Context,
     model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="All by default.")] = None,

@@ -115,6 +115,24 @@ class Registry:
         text = record.model_dump_json(indent=2) + "\n"
         self.files.write(f"{record.folder}/{RECORD}", text.encode())
 
+    def rename_classes(self, record: ModelRecord, classes: tuple[str, ...]) -> ModelRecord:
+        """Give a model's classes other names, also where it is in force.
+
+        Raises:
+            InvalidInput: As many as the model has must be named.
+        """
+        if len(classes) != len(record.classes):
+            raise InvalidInput(
+                f"{record.id} has {len(record.classes)} classes, but {len(classes)} names are given"
+            )
+        renamed = record.model_copy(update={"classes": classes})
+        self.save(renamed)
+        document = self.served()
+        if document.served is not None and document.served.model_id == record.id:
+            served = document.served.model_copy(update={"classes": classes})
+            self._put(document.model_copy(update={"served": served}))
+        return renamed
+
     def _record(self, path: str) -> ModelRecord:
         data = self.files.read(path, _MAX_DOCUMENT)
         try:

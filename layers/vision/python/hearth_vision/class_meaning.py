@@ -108,7 +108,10 @@ def what_is_missing(class_names: Sequence[str], required: Iterable[str] = ()) ->
     known = [one for one in meanings_of(class_names) if one is not None]
     things = {one.thing for one in known}
     shown = ", ".join(class_names[:8]) + (", …" if len(class_names) > 8 else "")
-    remedy = f"its classes are {shown}; name those that mean it with --classes"
+    remedy = (
+        f"its classes are {shown}; name those that mean it with --classes, or `hearth models "
+        "classes`"
+    )
     problems = []
     if not known:
         problems.append(
