@@ -111,4 +111,4 @@ def test_the_subscriptions_are_those_declared() -> None:
 
 def test_nobody_subscribes_to_nothing() -> None:
     assert events_for("clustering") == ()
-    assert events_for("tasks") == ("safety.report.ready",)
+    assert events_for("tasks") == ("safety.incident.reviewed", "safety.report.ready")
