@@ -23,7 +23,7 @@ from rich.markup import escape
 from hearth_runtime.aws.disk_history import DiskHistory
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, CommandError, output_of
-from hearth_runtime.commands.stack_client import request
+from hearth_runtime.commands.stack_client import Api, request
 from hearth_runtime.launchers.container_images import BUILT_TAG, check_images, images
 from hearth_runtime.stack_state import SetupError, read_state
 
@@ -73,7 +73,7 @@ def doctor(
         lambda: _port(port),
         _clock,
         lambda: _stack(data),
-        lambda: _model(model, template),
+        lambda: _model(model, template, data),
     ]
     if containers:
         checks.append(lambda: _containers(template, image_tag))
@@ -199,12 +199,31 @@ def _stack(data: Path) -> Finding:
             f"process {state.pid} is not ready ({answer.status}).",
             "See `hearth logs --level warning`.",
         )
+    status = request(f"{state.control_url}/status", timeout_s=5).json()
+    troubled = [
+        f"camera {camera['name']} is {camera['state']}: {camera['reason']}"
+        for camera in status.get("cameras", [])
+        if camera["state"] == "waiting" and camera["reason"]
+    ]
+    troubled += [
+        f"function {function['short_name']} failed {function['errors']} times, at last with "
+        f"{function['last_error']}"
+        for function in status.get("functions", [])
+        if function["last_error"]
+    ]
+    if troubled:
+        return Finding(
+            "stack",
+            "warning",
+            f"{state.stack} answers at {state.gateway_url}, but {'; '.join(troubled)}",
+            "See `hearth status` and `hearth logs --level warning`.",
+        )
     return Finding("stack", "ok", f"{state.stack} answers at {state.gateway_url}")
 
 
-def _model(model: Path | None, template: Path | None) -> Finding:
+def _model(model: Path | None, template: Path | None, data: Path) -> Finding:
     if model is None:
-        return _default_model(template)
+        return _model_of_stack(data) or _default_model(template)
     if not model.is_file():
         return Finding("model", "wrong", f"{model} does not exist.", "Check --model.")
     with model.open("rb") as file:
@@ -213,6 +232,38 @@ def _model(model: Path | None, template: Path | None) -> Finding:
     if size == 0:
         return Finding("model", "wrong", f"{model} is empty.", "Copy it again.")
     return Finding("model", "ok", f"{model} ({size / 1e6:.1f} MB, sha256 {digest})")
+
+
+def _model_of_stack(data: Path) -> Finding | None:
+    """What judges in the stack that runs; None without a stack, or before it has judged."""
+    state = read_state(data)
+    if state is None:
+        return None
+    try:
+        cameras = Api(state.gateway_url).get("/cameras")["cameras"]
+    except CommandError as error:
+        return Finding("model", "warning", f"The stack does not say: {error.message}", error.remedy)
+    judged: dict[str, list[str]] = {}
+    notes: dict[str, None] = {}  # in order, each once
+    fallback = False
+    for camera in cameras:
+        if model := camera.get("model"):
+            said = f"{model['name']} on {model['backend']}"
+            judged.setdefault(said, []).append(camera["camera_id"])
+            notes |= dict.fromkeys(model["notes"])
+            fallback = fallback or model["fallback"]
+    if not judged:
+        return None
+    named = "; ".join(f"{name} last judged {', '.join(ids)}" for name, ids in judged.items())
+    message = ". ".join([named, *notes]) + "."
+    if fallback:
+        return Finding(
+            "model",
+            "warning",
+            message,
+            "Start the stack with an ONNX file, --model (and its --classes).",
+        )
+    return Finding("model", "warning" if notes else "ok", message)
 
 
 def _default_model(template: Path | None) -> Finding:
