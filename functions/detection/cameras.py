@@ -82,6 +82,9 @@ def public_address(source: str) -> str:
         raise InvalidInput("source must have a host and a port that can be read") from None
     if not source.strip() or not source.isprintable():
         raise InvalidInput("source must be a path, an address or the number of a camera")
+    if not is_address and re.search(":.*@", source):
+        # Not quoted either: `admin:password@10.0.0.7/stream`.
+        raise InvalidInput("source must begin with rtsp:// or http:// where it is an address")
     if not is_address or scheme.lower() == "file":
         return source
     if re.search("[?#=]", credentials) or not (parts.scheme and parts.netloc):

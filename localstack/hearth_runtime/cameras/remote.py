@@ -26,7 +26,7 @@ def cameras_of_environment(text: str) -> Iterator[Camera]:
     """
     for number, pair in enumerate(text.split(), start=1):
         name, equals, source = pair.partition("=")
-        if not (equals and source):
+        if not (equals and source) or ":" in name:
             # Not quoted: it may hold a password.
             raise InvalidCamera(f"camera {number} of CAMERAS must be NAME=SOURCE")
         yield parse_camera({"name": name, "source": source})

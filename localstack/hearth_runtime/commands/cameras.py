@@ -21,6 +21,7 @@ from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, output
 from hearth_runtime.commands.stack_client import Api, request, running_stack
 from hearth_runtime.commands.watch import Regions, parse_regions
 from hearth_runtime.stack_state import read_state
+from hearth_runtime.watch.addresses import public_source
 from hearth_runtime.watch.errors import WatchError
 from hearth_runtime.watch.keys import camera_slug, check_camera
 
@@ -200,7 +201,9 @@ def remove(
     api = _api(url, data)
     found = next((one for one in _configured(api) if name in (one["camera_id"], one["id"])), None)
     if found is None:
-        raise CommandError(f"Camera {name} does not exist.", "See `hearth cameras list`.")
+        raise CommandError(
+            f"Camera {public_source(name)} does not exist.", "See `hearth cameras list`."
+        )
     api.delete(f"/cameras/{found['id']}")
     if output.json:
         output.answer({"removed": found["camera_id"], "id": found["id"]})

@@ -226,7 +226,7 @@ class _Run:
                 message = getattr(error, "message", "")
                 if not (self._keep_going and message):
                     raise
-                self._failures.append(f"{item.source}: {message}")
+                self._failures.append(run_plan.describe_failure(item.source, message))
                 self._output.say(f"[red]{escape(self._failures[-1])}[/]")
                 continue
             summaries.append(summary)

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from hearth_runtime.commands.output import MISUSED, CommandError
-from hearth_runtime.watch.errors import SourceError
+from hearth_runtime.watch.addresses import missing_path, public_source, without_secrets
 from hearth_runtime.watch.keys import check_camera, default_camera
 
 PHOTOGRAPHS = "photographs"
@@ -79,6 +79,11 @@ def renamed(watched: Iterable[Watched], camera: str | None) -> list[Watched]:
     ]
 
 
+def describe_failure(source: str, message: str) -> str:
+    """Why a source failed, without its secrets."""
+    return f"{public_source(source)}: {without_secrets(message, source)}"
+
+
 def check_files(watched: Iterable[Watched]) -> None:
     """See that files and folders are there, before a stack is started for them.
 
@@ -88,9 +93,7 @@ def check_files(watched: Iterable[Watched]) -> None:
     for item in watched:
         is_path = not item.source.isdecimal() and "://" not in item.source
         if is_path and not Path(item.source).exists():
-            raise SourceError(
-                f"{item.source} does not exist.", "Check the name of the file or folder."
-            )
+            raise missing_path(Path(item.source))
 
 
 def copy_photographs(folder: Path) -> Path:

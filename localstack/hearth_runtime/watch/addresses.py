@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from hearth_runtime.watch.errors import SourceError
 
 _SHORTEST_SECRET = 4  # characters; a shorter one would blank out ordinary words
 # `rtsp://host/user=admin&password=…&channel=1`: recorders take them in the path.
@@ -11,6 +14,8 @@ _NAMED = re.compile(
     r"\b(user(?:name)?|usr|login|pass(?:word|wd)?|pwd|psw|token|auth|key|secret)=([^&/?#]*)", re.I
 )
 HIDDEN = "***"
+# `admin:password@10.0.0.7/stream`, `rtsp:/admin:password@…`: no path, though it looks like one.
+_WITHOUT_SCHEME = re.compile(r":.*@")
 
 
 def public_source(source: str) -> str:
@@ -21,7 +26,7 @@ def public_source(source: str) -> str:
     """
     scheme, mark, rest = source.partition("://")
     if not mark:
-        return source
+        return HIDDEN if _WITHOUT_SCHEME.search(source) else source
     before, _, rest = rest.rpartition("@")
     if re.search("[?#]", before) or _NAMED.search(before):
         return f"{scheme}://{HIDDEN}"
@@ -36,6 +41,17 @@ def public_source(source: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
+def missing_path(path: Path) -> SourceError:
+    """The error of a path that does not exist; it may be an address that was mistyped."""
+    if (shown := public_source(str(path))) != str(path):
+        return SourceError(
+            "The source is neither a file nor an address.",
+            "An address begins with rtsp:// or http://; it is not shown, because it may hold a "
+            "password.",
+        )
+    return SourceError(f"{shown} does not exist.", "Check the name of the file or folder.")
+
+
 def without_secrets(text: str, source: str) -> str:
     """`text` with every secret part of `source` blanked out: user name, password and query."""
     for secret in sorted(_secrets(source), key=len, reverse=True):
@@ -46,7 +62,9 @@ def without_secrets(text: str, source: str) -> str:
 def _secrets(source: str) -> set[str]:
     _, mark, rest = source.partition("://")
     if not mark:
-        return set()
+        if not _WITHOUT_SCHEME.search(source):
+            return set()
+        rest = source
     credentials, _, address = rest.rpartition("@")
     user, _, password = credentials.partition(":")
     query = address.partition("?")[2]

@@ -28,6 +28,11 @@ def check_camera(camera: str) -> str:
     Raises:
         SourceError: It is not.
     """
+    if public_source(camera) != camera or "://" in camera:
+        # Not quoted: it may hold the password.
+        raise SourceError(
+            "The camera id is an address.", "Give the id first, then the address: gate rtsp://…"
+        )
     if not _CAMERA.fullmatch(camera):
         raise SourceError(
             f"{camera[:100]!r} is not a camera id.",

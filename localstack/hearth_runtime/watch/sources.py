@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from hearth_runtime.watch import image_files
-from hearth_runtime.watch.addresses import public_source
+from hearth_runtime.watch.addresses import missing_path, public_source
 from hearth_runtime.watch.errors import SourceError, SourceLost
 from hearth_runtime.watch.frames import Frame, ImageLimits, Source, Wanted, Warn
 from hearth_runtime.watch.http_camera import HttpCamera
@@ -89,7 +89,7 @@ def _path(path: Path, limits: ImageLimits, warn: Warn, fps: float | None) -> Sou
         if path.is_dir():
             return image_files.folder(path, limits, warn, step)
         if not path.exists():
-            raise SourceError(f"{path} does not exist.", "Check the name of the file or folder.")
+            raise missing_path(path)
         if not path.is_file():
             raise SourceError(f"{path} is neither a file nor a folder.")
         with path.open("rb"):

@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from functions.detection.cameras import public_address
 from hearth.errors import InvalidInput
+from hearth_runtime.cameras.model import InvalidCamera
+from hearth_runtime.cameras.remote import cameras_of_environment
+from hearth_runtime.commands.run_plan import Watched, check_files, describe_failure
 from hearth_runtime.watch.addresses import public_source, without_secrets
-from hearth_runtime.watch.keys import default_camera
+from hearth_runtime.watch.errors import SourceError
+from hearth_runtime.watch.keys import check_camera, default_camera
 
 SECRETS = st.text(ascii_letters + digits + "@/#?:%&=+ äß!$", min_size=4, max_size=16)
 SCHEMES = st.sampled_from(["rtsp", "rtsps", "http", "https", "RTSP"])
@@ -23,6 +27,8 @@ FORMS = [
     "{scheme}://cam.lan/live?user=user9&pwd={secret}",
     "{scheme}://cam.lan/user=user9&password={secret}&channel=1/stream",
     "{scheme}://{secret}@cam.lan/live",
+    "{scheme}:/user9:{secret}@cam.lan/live",
+    "user9:{secret}@cam.lan/live",
 ]
 
 
@@ -63,6 +69,8 @@ def test_no_part_of_a_secret_is_shown(scheme: str, secret: str, form: str, escap
             "10-0-0-7-user-password-channel-1",
         ),
         ("clip.mp4", "clip.mp4", "clip"),
+        ("a@b.mp4", "a@b.mp4", "a-b"),
+        ("admin:pass@10.0.0.7/live", "***", "camera"),
         ("file:///films/clip.mp4", "file:///films/clip.mp4", "clip"),
     ],
 )
@@ -71,3 +79,21 @@ def test_an_address_and_the_id_made_of_it(source: str, shown: str, camera: str) 
     with contextlib.suppress(InvalidInput):
         assert public_address(source) == shown
     assert default_camera(source) == camera
+
+
+@pytest.mark.parametrize(
+    "source", ["rtsp://admin:s3cret@cam/x", "admin:s3cret@cam/x", "rtsp:/admin:s3cret@cam/x"]
+)
+def test_an_address_in_the_wrong_place_is_not_quoted(source: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        check_camera(source)
+    said = refused.value.message + refused.value.remedy
+    with pytest.raises(InvalidCamera) as unnamed:
+        list(cameras_of_environment(f"{source}?a=b"))
+    said += str(unnamed.value)
+    said += describe_failure(source, f"{source} is malformed")
+    if "://" not in source:
+        with pytest.raises(SourceError) as missing:
+            check_files([Watched(source, "gate")])
+        said += missing.value.message + missing.value.remedy
+    assert "s3cret" not in said
