@@ -137,7 +137,7 @@ class HttpCamera:
                 if error.code in {401, 403}:
                     raise AccessRefused(
                         said,
-                        "Put the camera's user name and password into the address: "
+                        "Check the user name and password in the address: "
                         "http://user:password@host/path.",
                     ) from None
                 raise SourceError(said, "Check the address.") from None

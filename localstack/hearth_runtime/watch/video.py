@@ -245,7 +245,7 @@ class Stream:
         except _REFUSED as error:
             raise AccessRefused(
                 f"{self._shown} refuses access ({'401' if type(error) is _REFUSED[0] else '403'}).",
-                "Put the camera's user name and password into the address: "
+                "Check the user name and password in the address: "
                 "rtsp://user:password@host/path, special characters as %40.",
             ) from None
         except HTTPNotFoundError:
