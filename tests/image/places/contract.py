@@ -85,6 +85,7 @@ CASES = (
     Case("detection-api", "http_api_incidents", OK | {"body": {"incidents": []}}),
     Case("detection-api", "http_api_incident", NOT_FOUND),
     Case("detection-api", "http_api_evidence", NOT_FOUND),
+    Case("detection-api", "http_api_snapshot", NOT_FOUND),
     Case("detection-api", "http_api_persons", NOT_FOUND),
     Case("detection-api", "http_api_equipment_of_incident", NOT_FOUND),
     Case("detection-api", "http_api_equipment_of_frame", OK | {"body": {"Persons": []}}),
