@@ -11,8 +11,9 @@ import typer
 
 from hearth.errors import InvalidInput
 from hearth_models.describe import input_text, show_model, show_variants
+from hearth_models.options import name_from, parse_classes, parse_digest, parse_licence
 from hearth_models.places import find_frames, open_registry, private_copy
-from hearth_models.record import MAX_LICENCE, ORIGINAL, ModelRecord
+from hearth_models.record import ORIGINAL, ModelRecord
 from hearth_models.registry import Registry, check_name, utc_text
 from hearth_models.terminal import FAILED, Commands, Terminal, set_json, terminal_of
 
@@ -89,10 +90,10 @@ def add(
 
     terminal = terminal_of(ctx)
     registry = open_registry(data, bucket)
-    wanted, said = _digest(sha256), _licence(licence)
+    wanted, said = parse_digest(sha256), parse_licence(licence)
     is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
-    named = check_name(name or _name_from(source, is_url=is_url))
-    names = class_names(_classes_of(classes))
+    named = check_name(name or name_from(source, is_url=is_url))
+    names = class_names(parse_classes(classes))
     with tempfile.TemporaryDirectory(prefix="hearth-models-") as scratch:
         if is_url:
             from hearth_models.fetch import FetchRules, fetch, shown
@@ -198,7 +199,7 @@ def classes(
     registry = open_registry(data, bucket)
     record = registry.find(model)
     if names is not None:
-        record = registry.rename_classes(record, class_names(_classes_of(names)))
+        record = registry.rename_classes(record, class_names(parse_classes(names)))
     taken_for = [
         None if one is None else one.thing.value if one.present else f"no {one.thing.value}"
         for one in meanings_of(record.classes)
@@ -483,44 +484,3 @@ def _default_variant(record: ModelRecord) -> str:
         if found is not None and found.accepted:
             return name
     return ORIGINAL
-
-
-def _classes_of(given: str | None) -> str:
-    """Class names of --classes.
-
-    Raises:
-        InvalidInput: It looks like a file that is not there.
-    """
-    if given is None:
-        return ""
-    looks_like_file = "," not in given and ("/" in given or given.endswith((".txt", ".names")))
-    if looks_like_file and not Path(given).is_file():
-        raise InvalidInput(f"file {given} with class names does not exist; check --classes")
-    if not given.strip():
-        raise InvalidInput("--classes is empty; leave it out to take the names in the file")
-    return given
-
-
-def _name_from(source: str, *, is_url: bool) -> str:
-    last = source.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2] if is_url else source
-    stem = Path(last).stem.lower().replace("_", "-").replace(" ", "-")
-    return re.sub(r"[^a-z0-9.-]", "", stem)[:63] or "model"
-
-
-def _licence(given: str) -> str:
-    text = given.strip()
-    if len(text) > MAX_LICENCE or not text.isprintable():
-        raise InvalidInput(
-            f"--licence is not one line of at most {MAX_LICENCE} printable signs; name it, for "
-            f"example Apache-2.0"
-        )
-    return text
-
-
-def _digest(given: str | None) -> str | None:
-    if given is None:
-        return None
-    digest = given.strip().lower()
-    if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
-        raise InvalidInput("--sha256 is not a SHA-256: 64 hexadecimal digits are expected")
-    return digest
