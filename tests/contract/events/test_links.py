@@ -19,7 +19,7 @@ BOSS = Actor("01J0000000000000000000B0SS", manages=True)
 
 
 def incident(harness: EventHarness) -> Any:
-    [found] = Queries(harness.stage).list_incidents(IncidentQuery(limit=10)).incidents
+    [found] = Queries(harness.stage, str.encode).list_incidents(IncidentQuery(limit=10)).incidents
     return found
 
 

@@ -18,7 +18,7 @@ from tests.support.fakes import LambdaContext, sqs_event
 
 
 def review(harness: EventHarness, verdict: str, reason: str = "A mannequin") -> str:
-    queries = Queries(harness.stage)
+    queries = Queries(harness.stage, str.encode)
     [incident] = queries.list_incidents(IncidentQuery(limit=10)).incidents
     given = ReviewIn.model_validate({"verdict": verdict, "reason": reason})
     identity = queries.reviews.review(incident.incident_id, given, caller())
@@ -47,7 +47,7 @@ def test_a_dismissed_incident_has_its_task_cancelled_and_its_report_says_so(
         "A mannequin",
     )
     assert report.revision == 2
-    queries = Queries(harness.stage)
+    queries = Queries(harness.stage, str.encode)
     assert queries.list_cameras().cameras[0].reviews == {"dismissed": 1}
     [kept] = queries.get_incident(identity).reviews
     assert (kept.verdict, kept.reviewed_by) == ("dismissed", caller().id)
@@ -61,8 +61,8 @@ def test_a_dismissal_that_is_taken_back_reopens_the_task(harness: EventHarness) 
     review(harness, "dismissed")
     identity = review(harness, "verified", "It was Ben after all")
     assert task_of(harness).status == "pending"
-    assert Queries(harness.stage).list_cameras().cameras[0].reviews == {"verified": 1}
-    kept = Queries(harness.stage).get_incident(identity).reviews
+    assert Queries(harness.stage, str.encode).list_cameras().cameras[0].reviews == {"verified": 1}
+    kept = Queries(harness.stage, str.encode).get_incident(identity).reviews
     assert [one.verdict for one in kept] == ["dismissed", "verified"]
 
 
@@ -96,4 +96,6 @@ def test_an_incident_that_is_dismissed_while_it_goes_on_makes_no_task(
 def test_an_incident_that_does_not_exist_cannot_be_reviewed(harness: EventHarness) -> None:
     given = ReviewIn(verdict="verified", reason="x")
     with pytest.raises(NotFound):
-        Queries(harness.stage).reviews.review("01M6DJMH588QAEWKQFCCCP2758", given, caller())
+        Queries(harness.stage, str.encode).reviews.review(
+            "01M6DJMH588QAEWKQFCCCP2758", given, caller()
+        )
