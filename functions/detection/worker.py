@@ -6,9 +6,9 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from functions.detection.incidents.presence import note_end, note_frames
@@ -23,6 +23,7 @@ from functions.detection.incidents.settle_jobs import due_watches
 from functions.detection.intake.admission import Admission
 from functions.detection.intake.frame_batch import FrameBatch, LoadedFrame
 from functions.detection.intake.loading import FrameLoader
+from functions.detection.intake.policy_source import REFRESH_S
 from functions.detection.judging.assessment import FrameResult, assess
 from functions.detection.policy import CameraRules, Policy
 from functions.detection.schemas import DropReason, Site
@@ -38,6 +39,9 @@ from hearth_vision.class_meaning import what_is_missing
 from hearth_vision.detections import Detections
 from hearth_vision.detector import Detector, DetectorInfo
 from hearth_vision.images import ImageLimits
+
+POLICY_RETRY: Final = timedelta(seconds=REFRESH_S)
+"""When frames come again that found no policy which can be read."""
 
 ReportMetrics = Callable[[int, int, float, Mapping[DropReason, int]], None]
 """Judged frames, persons, inference milliseconds and dropped frames of one batch."""
@@ -86,7 +90,14 @@ class FrameWorker:
     ) -> Iterator[tuple[Job, Outcome]]:
         """A `Work`: all frames of one queue batch."""
         try:
-            detector, policy = self._detector(), self._policy()
+            policy = self._policy()
+        except HearthError as error:
+            # Nothing is lost while somebody mends it: the frames come again.
+            logger.error("frames wait for a policy", reason=error.message, code=error.code)
+            yield from ((job, Postpone(self._now() + POLICY_RETRY)) for job in jobs)
+            return
+        try:
+            detector = self._detector()
         except HearthError as error:
             logger.error("no frame can be judged", reason=error.message, code=error.code)
             batch = FrameBatch(failed=[(job, error) for job in jobs])
@@ -171,7 +182,11 @@ class FrameWorker:
     def end_stream(self, job: Job) -> Outcome:
         """A stream's end marker."""
         ref = parse_frame_key(job.payload["key"])
-        rules = self._policy().rules(ref.camera_id).episode
+        try:
+            policy = self._policy()
+        except HearthError:
+            return Postpone(self._now() + POLICY_RETRY)
+        rules = policy.rules(ref.camera_id).episode
 
         def write(work: UnitOfWork) -> None:
             work.add(*record_end(work.tx, ref.camera_id, ref.captured_at, rules))

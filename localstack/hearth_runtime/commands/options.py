@@ -195,9 +195,10 @@ def template_parameters(
         parameters["ModelClasses"] = str(_file(named, "--classes")) if is_file else classes
     if policy is not None:
         parameters["Policy"] = str(_file(policy, "--policy"))
-        check_policy(Path(parameters["Policy"]))
     parameters.update({name: str(value) for name, value in values.items() if value is not None})
     site_zone(parameters)
+    if (named := parameters.get("Policy")) and Path(named).is_file():
+        check_policy(Path(named))
     return parameters
 
 

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from hearth_runtime.watch.watcher import WatchSummary
 
 _POLL_S = 0.25
-# Digests wait for their hour, and a camera's silence is no work: nobody who runs a clip means to
-# wait for that.
-_NOT_AWAITED = frozenset({"detection.presence", "notifications.digest", "reports.digest"})
+# Digests wait for their hour and reminders for their day, and a camera's silence is no work: nobody
+# who runs a clip means to wait for that.
+_NOT_AWAITED = frozenset(
+    {"detection.presence", "notifications.digest", "reports.digest", "tasks.remind"}
+)
 
 
 @dataclass(frozen=True, slots=True)

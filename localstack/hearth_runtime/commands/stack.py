@@ -45,7 +45,9 @@ def up(
     stack_options: StackOptions,
     stack: options.Stack = "hearth",
     host: Annotated[str, typer.Option(help="Address the HTTP API listens on.")] = "127.0.0.1",
-    control_port: Annotated[int, typer.Option(help="Port of the control API; 0: a free one.")] = 0,
+    control_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the control API; 0: a free one.")
+    ] = 0,
     idle: Annotated[
         float, typer.Option(help="Seconds after which an idle function's process ends.")
     ] = 300.0,

@@ -22,7 +22,9 @@ class StackOptions:
     data: options.Data = options.DEFAULT_DATA
     template: options.Template = None
     param: options.Parameter = None
-    port: Annotated[int, typer.Option(help="Port of the HTTP API; 0 takes a free one.")] = 0
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the HTTP API; 0 takes a free one.")
+    ] = 0
     endpoint_url: options.EndpointUrl = None
     functions: options.Functions = None
     containers: options.Containers = False

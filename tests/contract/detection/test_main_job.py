@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Connection
 
 from functions.detection.incidents import recording
-from functions.detection.policy import parse_policy
+from functions.detection.policy import Policy, parse_policy
 from functions.detection.repository import tables
 from functions.detection.repository.cameras import list_cameras
 from functions.detection.repository.frames import get_frame_with_model, upsert_frames
 from functions.reports.schemas import IncidentEvent
-from hearth.errors import Conflict, ModelFailed
+from hearth.errors import Conflict, InvalidInput, ModelFailed
 from hearth.frames import frame_job, frame_key
 from hearth.ledger.ledger import JobState
 from tests.contract.detection.harness import DetectionHarness, ScriptedDetector, frame_jpeg
@@ -37,6 +37,26 @@ def test_without_uploads_there_are_no_incidents(harness: DetectionHarness) -> No
     harness.drain()
     assert harness.incidents() == []
     assert harness.db.read(list_cameras) == []
+
+
+def test_frames_wait_while_no_policy_can_be_read_and_are_judged_then(
+    harness: DetectionHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable() -> Policy:
+        raise InvalidInput("policy site.yaml, line 3: cameras.gate.restrict is not known")
+
+    walk(harness)
+    with monkeypatch.context() as broken:
+        broken.setattr(harness, "current", unreadable)
+        harness.drain()
+        harness.pass_time(61)
+        assert harness.incidents() == []
+        assert len(harness.unfinished()) == 26
+    for _ in range(3):
+        harness.pass_time(61)
+    [incident] = harness.incidents()
+    assert (incident.state, incident.frames) == ("ended", 15)
+    assert harness.unfinished() == []
 
 
 def test_one_walk_is_one_incident_that_ends_at_once_with_evidence_and_one_event(

@@ -94,8 +94,9 @@ def test_an_open_job_is_waited_for() -> None:
     assert (settled.complete, settled.open) == (False, 1)
 
 
-def test_the_digest_of_tonight_is_not_waited_for() -> None:
-    opened = {"reports.digest": {"queued": 1}}
+@pytest.mark.parametrize("kind", ["reports.digest", "tasks.remind"])
+def test_the_digest_of_tonight_and_a_reminder_next_march_are_not_waited_for(kind: str) -> None:
+    opened = {kind: {"queued": 1}}
     assert wait(Ledger(step({"done": 3}, opened=opened)), {"gate": 3}).complete
 
 
