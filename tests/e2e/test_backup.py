@@ -44,7 +44,8 @@ def test_a_running_stack_comes_back_from_its_backup(tmp_path: Path) -> None:
         assert (over.code, "hearth down" in over.err) == (2, True)
         assert outcome(it, [incident]) == before
     facts = done.json()
-    assert (facts["running"], facts["frames"], facts["objects"]) == (True, True, len(keys) + 2)
+    # Besides the frames: the PDF, the evidence, that of the alert, and the clip.
+    assert (facts["running"], facts["frames"], facts["objects"]) == (True, True, len(keys) + 4)
     assert before["pdf"]
     assert small.stat().st_size < whole.stat().st_size
 
