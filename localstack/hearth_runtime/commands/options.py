@@ -197,8 +197,9 @@ def template_parameters(
         parameters["Policy"] = str(_file(policy, "--policy"))
     parameters.update({name: str(value) for name, value in values.items() if value is not None})
     site_zone(parameters)
-    if (named := parameters.get("Policy")) and Path(named).is_file():
-        check_policy(Path(named))
+    policy_file = Path(parameters.get("Policy") or ".")
+    if policy_file.is_file():
+        check_policy(policy_file)
     return parameters
 
 
