@@ -1,4 +1,4 @@
-"""E-mail by SMTP: which server, what an address is, and the conversation."""
+"""E-mail by SMTP: which server, what an address is, and the SMTP session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEFAULT_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class SmtpServer(BaseModel):
-    """Where e-mail is handed over, and how the connection is protected.
+    """The mail server that e-mail is submitted to, and how the connection is protected.
 
     `smtp` uses STARTTLS where the server offers it, unless the server is this very machine;
     `smtp+starttls` insists on it; `smtps` is TLS from the first byte. Certificates are verified.
@@ -86,7 +86,7 @@ def checked_address(address: str) -> str:
 
 
 class MailRefused(ServiceError):
-    """The mail server said no for good: an address, a credential or a setting is wrong."""
+    """The mail server rejected it permanently: an address, a credential or a setting is wrong."""
 
     code: ClassVar[str] = "MAIL_REFUSED"
     status: ClassVar[int] = 502
@@ -94,7 +94,7 @@ class MailRefused(ServiceError):
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of each recipient: taken, refused for good, refused for now (with reasons)."""
+    """What became of each recipient: accepted, rejected permanently, deferred (with reasons)."""
 
     accepted: tuple[str, ...]
     refused: dict[str, str]
@@ -111,7 +111,7 @@ class SmtpMailer:
 
     Args:
         server: Where, and how protected.
-        timeout_s: Seconds for each step of the conversation.
+        timeout_s: Timeout of each SMTP command, seconds.
     """
 
     def __init__(self, server: SmtpServer, timeout_s: float = TIMEOUT_S) -> None:
@@ -120,7 +120,7 @@ class SmtpMailer:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[SmtpSession]:
-        """A conversation for several messages; the connection is made by the first one."""
+        """An SMTP session for several messages; the connection is made by the first one."""
         session = SmtpSession(self._server, self._timeout_s)
         try:
             yield session
@@ -129,7 +129,7 @@ class SmtpMailer:
 
 
 class SmtpSession:
-    """One conversation; after an error the next message gets a new connection."""
+    """One SMTP session; after an error the next message gets a new connection."""
 
     def __init__(self, server: SmtpServer, timeout_s: float) -> None:
         self._server = server
@@ -137,7 +137,7 @@ class SmtpSession:
         self._connection: smtplib.SMTP | None = None
 
     def send(self, sender: str, recipients: Sequence[str], message: bytes) -> Delivery:
-        """Hand one message over.
+        """Submit one message.
 
         Raises:
             MailRefused: 5xx for the message as a whole, the log-in or the connection's protection.

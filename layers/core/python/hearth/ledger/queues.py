@@ -1,4 +1,4 @@
-"""Queues carry hints: small JSON messages that may be lost, repeated or reordered."""
+"""Queues carry job notifications: small JSON messages that may be lost, repeated or reordered."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class QueueDepth:
 
 
 class Queues(Protocol):
-    """Somewhere to send hints to."""
+    """Somewhere to send job notifications to."""
 
     def send(self, queue: str, bodies: Sequence[Mapping[str, Any]], delay_s: int = 0) -> None:
         """Send one message per body; `delay_s` in 0..900.
