@@ -47,17 +47,20 @@ class Model(_EventData):
     fallback: bool = False
 
 
-class ViolationDetected(_EventData):
-    """`safety.violation.detected`, version 2."""
-
+class _IncidentData(_EventData):
     incident_id: Id
-    revision: int = Field(ge=1)
     camera_id: Name
     zone: Name | None = None
     site: Site = Site()
     first_seen: Time
     last_seen: Time
     persons_max: int | None = None
+
+
+class ViolationDetected(_IncidentData):
+    """`safety.violation.detected`, version 2."""
+
+    revision: int = Field(ge=1)
     violations: Annotated[tuple[Violation, ...], Field(min_length=1, max_length=100)]
     model: Model = Model()
     continuations: tuple[Id, ...] = ()
@@ -71,32 +74,18 @@ class Evidence(_EventData):
     faces_blurred: int | None = None
 
 
-class ViolationAlert(_EventData):
+class ViolationAlert(_IncidentData):
     """`safety.violation.started` and `safety.violation.updated`, version 1."""
 
-    incident_id: Id
-    camera_id: Name
-    zone: Name | None = None
-    site: Site = Site()
-    first_seen: Time
-    last_seen: Time
-    persons_max: int | None = None
     violations: Annotated[tuple[Violation, ...], Field(min_length=1, max_length=100)]
     change: Name = ""
     evidence: Evidence | None = None
     model: Model = Model()
 
 
-class ViolationEnded(_EventData):
+class ViolationEnded(_IncidentData):
     """`safety.violation.ended`, version 1."""
 
-    incident_id: Id
-    camera_id: Name
-    zone: Name | None = None
-    site: Site = Site()
-    first_seen: Time
-    last_seen: Time
-    persons_max: int | None = None
     persons_seen: int | None = None
     violations: Annotated[tuple[Violation, ...], Field(max_length=100)]
 

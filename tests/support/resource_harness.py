@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from hearth.resource.declaration import Resource
 from hearth.resource.routes import resource_routes
 from hearth.resource.service import ResourceService
 from hearth.resource.table import table_of
-from tests.support.callers import acting_as, caller
+from tests.support.callers import ask, caller
 from tests.support.fakes import Clock, MemoryQueues
 from tests.support.resources import GADGETS, prepare
 
@@ -54,19 +53,10 @@ class ResourceHarness:
         content: bytes | None = None,
         **query: Any,
     ) -> httpx.Response:
-        async def call() -> httpx.Response:
-            transport = httpx.ASGITransport(acting_as(self.app, who))
-            async with httpx.AsyncClient(transport=transport, base_url="http://home") as client:
-                return await client.request(
-                    method,
-                    f"/api/v1/gadgets{path}",
-                    json=body,
-                    content=content,
-                    params=query or None,
-                    headers=dict(headers or {}),
-                )
-
-        return asyncio.run(call())
+        target = f"/api/v1/gadgets{path}"
+        return ask(
+            self.app, method, target, body, who=who, headers=headers, content=content, query=query
+        )
 
     def make(self, name: str = "Lamp", **fields: Any) -> Any:
         answer = self.ask("POST", "", {"name": name, **fields})

@@ -1,6 +1,6 @@
 """Tells people of an incident when it begins, and while it goes on of what is worse.
 
-The evidence is drawn from the frame that is the peak so far. A picture that cannot be drawn holds
+The evidence is drawn from the frame that is the peak so far. An image that cannot be drawn holds
 back no alert.
 """
 
@@ -93,5 +93,5 @@ class AlertService:
             key = f"evidence/alerts/{row.id}.{change}.jpg"
             return store_evidence(self._store, row, peak, rules, self._settings(), key)
         except HearthError as error:
-            logger.warning("an alert has no picture", incident_id=row.id, reason=error.message)
+            logger.warning("an alert has no image", incident_id=row.id, reason=error.message)
             return None

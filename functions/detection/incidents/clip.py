@@ -35,7 +35,7 @@ COLOURS: Final = 96
 MIN_MS: Final = 60
 MAX_MS: Final = 2_000
 LAST_MS: Final = 1_500
-"""How long the last frame stays before the clip begins anew."""
+"""How long the last frame stays before the clip starts again."""
 
 
 @dataclass(frozen=True)

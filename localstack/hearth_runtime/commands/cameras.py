@@ -18,7 +18,7 @@ from hearth_runtime.cameras.model import MAX_RATE, MIN_RATE, InvalidCamera
 from hearth_runtime.cameras.rows import FUNCTION
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, output_of
-from hearth_runtime.commands.stack_client import Api, request, running_stack
+from hearth_runtime.commands.stack_client import Api, api_of, request
 from hearth_runtime.commands.watch import Regions, parse_regions
 from hearth_runtime.stack_state import read_state
 from hearth_runtime.watch.addresses import public_source
@@ -29,10 +29,6 @@ app = typer.Typer(
     help="Show, add, test and remove the cameras that the stack watches.", no_args_is_help=True
 )
 
-Url = Annotated[
-    str | None,
-    typer.Option("--url", help="HTTP API of a stack elsewhere; the running one by default."),
-]
 Name = Annotated[str, typer.Argument(help="Camera id.")]
 
 
@@ -57,7 +53,7 @@ def add(
     disabled: Annotated[
         bool, typer.Option("--disabled", help="Keep it, but do not watch it.")
     ] = False,
-    url: Url = None,
+    url: options.Url = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
@@ -76,7 +72,7 @@ def add(
         body["policy"] = policy
     if disabled:
         body["enabled"] = False
-    camera = _api(url, data).post("/cameras", body)
+    camera = api_of(url, data).post("/cameras", body)
     if output.json:
         output.answer(camera)
     state = "kept, but not watched" if disabled else "watched from now on"
@@ -86,13 +82,13 @@ def add(
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    url: Url = None,
+    url: options.Url = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
     """List the cameras and how they do."""
     output = output_of(ctx)
-    cameras = _configured(_api(url, data))
+    cameras = _configured(api_of(url, data))
     watched = {} if url else _watched(data)
     for camera in cameras:
         camera["watcher"] = watched.get(camera["camera_id"])
@@ -163,14 +159,14 @@ def snapshot(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; NAME.jpg unless given.")
     ] = None,
-    url: Url = None,
+    url: options.Url = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
     """Fetch a camera's latest judged image, the policy's zones drawn on it."""
     output = output_of(ctx)
     check_camera(name)
-    answer = _api(url, data).get_bytes(f"/cameras/{name}/snapshot")
+    answer = api_of(url, data).get_bytes(f"/cameras/{name}/snapshot")
     if answer.status == 404:
         raise CommandError(
             f"There is no image: {answer.json()['error']['message']}.", "See `hearth cameras list`."
@@ -192,13 +188,13 @@ def snapshot(
 def remove(
     ctx: typer.Context,
     name: Name,
-    url: Url = None,
+    url: options.Url = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
     """Remove a camera; what it has shown stays."""
     output = output_of(ctx)
-    api = _api(url, data)
+    api = api_of(url, data)
     found = next((one for one in _configured(api) if name in (one["camera_id"], one["id"])), None)
     if found is None:
         raise CommandError(
@@ -237,10 +233,6 @@ def supervise(
         await supervise(runtime_url, supervisor, logs, fixed=fixed, stop=stop)
 
     asyncio.run(run())
-
-
-def _api(url: str | None, data: Path) -> Api:
-    return Api(url or running_stack(data).gateway_url)
 
 
 def _given(source: str) -> str:

@@ -10,14 +10,10 @@ from rich.table import Table
 
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import CommandError, output_of
-from hearth_runtime.commands.stack_client import Api, running_stack
+from hearth_runtime.commands.stack_client import Api, api_of
 
 app = typer.Typer(help="List incidents; verify, dismiss or escalate one.", no_args_is_help=True)
 
-Url = Annotated[
-    str | None,
-    typer.Option("--url", help="HTTP API of a stack elsewhere; the running one by default."),
-]
 Incident = Annotated[str, typer.Argument(metavar="ID", help="Incident id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with your name and the time.")]
 
@@ -27,13 +23,13 @@ def list_(
     ctx: typer.Context,
     camera: Annotated[str | None, typer.Option(help="Of this camera only.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many.")] = 20,
-    url: Url = None,
+    url: options.Url = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
     """List the latest incidents."""
     output = output_of(ctx)
-    api = Api(url or running_stack(data).gateway_url)
+    api = api_of(url, data)
     incidents = api.get("/incidents", camera_id=camera, limit=limit)["incidents"]
     if output.json:
         output.answer({"incidents": incidents})
@@ -56,12 +52,12 @@ def verify(
     ctx: typer.Context,
     incident: Incident,
     reason: Reason,
-    url: Url = None,
+    url: options.Url = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
     """Say that an incident is real."""
-    _review(ctx, Api(url or running_stack(data).gateway_url), incident, "verified", reason)
+    _review(ctx, api_of(url, data), incident, "verified", reason)
 
 
 @app.command()
@@ -69,12 +65,12 @@ def dismiss(
     ctx: typer.Context,
     incident: Incident,
     reason: Reason,
-    url: Url = None,
+    url: options.Url = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
     """Say that an incident is a false alarm; its task is cancelled."""
-    _review(ctx, Api(url or running_stack(data).gateway_url), incident, "dismissed", reason)
+    _review(ctx, api_of(url, data), incident, "dismissed", reason)
 
 
 @app.command()
@@ -82,12 +78,12 @@ def escalate(
     ctx: typer.Context,
     incident: Incident,
     reason: Reason,
-    url: Url = None,
+    url: options.Url = None,
     data: options.Data = options.DEFAULT_DATA,
     json_: options.JsonFlag = False,
 ) -> None:
     """Say that somebody must look at an incident now; its task is urgent, and people are told."""
-    _review(ctx, Api(url or running_stack(data).gateway_url), incident, "escalated", reason)
+    _review(ctx, api_of(url, data), incident, "escalated", reason)
 
 
 def _review(ctx: typer.Context, api: Api, incident: str, verdict: str, reason: str) -> None:

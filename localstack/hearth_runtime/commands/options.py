@@ -34,6 +34,10 @@ Parameter = Annotated[
     typer.Option("--param", metavar="NAME=VALUE", help="Parameter of the template; repeatable."),
 ]
 Stack = Annotated[str, typer.Option("--stack", help="Name of the stack.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", help="HTTP API of a stack elsewhere; the running one by default."),
+]
 EndpointUrl = Annotated[
     str | None,
     typer.Option(

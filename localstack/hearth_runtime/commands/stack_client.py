@@ -165,3 +165,12 @@ class Api:
         except (ValueError, KeyError, TypeError):
             said = f"{answer.body[:200]!r}"
         raise CommandError(f"The stack answered {answer.status}: {said}", "See `hearth logs`.")
+
+
+def api_of(url: str | None, data: Path) -> Api:
+    """The API at an address, or of the stack that runs on a data folder.
+
+    Raises:
+        CommandError: None runs there.
+    """
+    return Api(url or running_stack(data).gateway_url)

@@ -1,7 +1,7 @@
 """Decodes video with FFmpeg (PyAV): every frame progressive, upright, with square pixels.
 
-What cannot be decoded or converted is counted and left out. Nothing is handed on that is not a
-picture: OpenCV's reader returned its unfilled buffer for interlaced H.264 and reported success.
+What cannot be decoded or converted is counted and left out. Nothing is handed on that is not an
+image: OpenCV's reader returned its unfilled buffer for interlaced H.264 and reported success.
 """
 
 from __future__ import annotations
@@ -166,10 +166,9 @@ class Decoder:
         if not self._timed and self._at:
             rate = (self.decoded - 1) * 1_000_000 / self._at
             yield f"{self._shown} holds no times: {rate:.3g} frames a second are assumed"
-        if (self._stream.codec_context.width, self._stream.codec_context.height) in _HALF_WIDTH:
+        if self._is_half_width and self._aspect() == 2:
             width, height = self._stream.codec_context.width, self._stream.codec_context.height
-            if self._aspect() == 2:
-                yield f"{self._shown} has {width}x{height} pixels of double width: squared"
+            yield f"{self._shown} has {width}x{height} pixels of double width: squared"
         if self.damaged:
             yield (
                 f"{self._shown} is damaged: {self.damaged} of about "
@@ -327,13 +326,17 @@ class Decoder:
                 return duration
         return round(1_000_000 / (self.fps or DEFAULT_FPS))
 
+    @property
+    def _is_half_width(self) -> bool:
+        context = self._stream.codec_context
+        return (context.width, context.height) in _HALF_WIDTH
+
     def _aspect(self) -> Fraction:
         """Width of a pixel over its height; the container's word counts before the codec's."""
         stated = self._stream.sample_aspect_ratio
         if not stated:
             stated = self._stream.codec_context.sample_aspect_ratio
-        context = self._stream.codec_context
-        if (not stated or stated == 1) and (context.width, context.height) in _HALF_WIDTH:
+        if (not stated or stated == 1) and self._is_half_width:
             return Fraction(2)
         # Beyond this it is damage: anamorphic formats lie between 0.5 and 2.7.
         return stated if stated and Fraction(1, 4) <= stated <= 4 else Fraction(1)

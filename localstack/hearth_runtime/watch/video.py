@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -347,5 +346,4 @@ def _reason(error: Exception, timeout_s: float) -> str:
 @functools.cache
 def _silence() -> None:
     """Keep OpenCV from writing to stderr: what went wrong is said in our own words."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

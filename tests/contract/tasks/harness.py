@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,7 +17,7 @@ from hearth.db import Database
 from hearth.http.auth import Principal, Role
 from hearth.ledger.events import Event, Publisher
 from hearth.ledger.ledger import Job, JobState, Ledger, jobs_table
-from tests.support.callers import acting_as, caller
+from tests.support.callers import ask, caller
 from tests.support.fakes import Clock, LambdaContext, MemoryQueues, sqs_event
 from tests.support.shared_app import SharedApp
 
@@ -63,20 +62,10 @@ class Harness:
         **query: Any,
     ) -> httpx.Response:
         """One request below /api/v1/tasks."""
-
-        async def call() -> httpx.Response:
-            transport = httpx.ASGITransport(acting_as(self.app, who))
-            async with httpx.AsyncClient(transport=transport, base_url="http://home") as client:
-                return await client.request(
-                    method,
-                    f"/api/v1/tasks{path}",
-                    json=body,
-                    content=content,
-                    params=query or None,
-                    headers=dict(headers or {}),
-                )
-
-        return asyncio.run(call())
+        target = f"/api/v1/tasks{path}"
+        return ask(
+            self.app, method, target, body, who=who, headers=headers, content=content, query=query
+        )
 
     def make(self, title: str = "Sweep the yard", who: Principal = ANA, **fields: Any) -> Any:
         """A new task, which must succeed."""

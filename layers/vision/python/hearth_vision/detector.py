@@ -14,6 +14,9 @@ Backend = Literal["auto", "onnxruntime", "openvino"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
+DEFAULT_CONFIDENCE: Final = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
     """Configuration of a detector.
@@ -44,6 +47,10 @@ class DetectorConfig:
     precision: Precision = "auto"
     cache: Path | None = None
     default_models: Path | None = None
+
+    def threshold(self, default: float = DEFAULT_CONFIDENCE) -> float:
+        """The confidence in force, with what a model takes where none was given."""
+        return default if self.confidence is None else self.confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +89,6 @@ class DetectorInfo:
     model_id: str | None = None
     variant: str = "original"
     precision: str | None = None
-
-
-DEFAULT_CONFIDENCE: Final = 0.5
 
 
 class Detector(Protocol):

@@ -59,12 +59,12 @@ class HogDetector:
     """
 
     def __init__(self, config: DetectorConfig) -> None:
-        from hearth_vision.detector import DEFAULT_CONFIDENCE, DetectorInfo
+        from hearth_vision.detector import DetectorInfo
 
         threads = config.threads or cpu_share()
         cv2.setNumThreads(threads)
         self._config = config
-        self._confidence = DEFAULT_CONFIDENCE if config.confidence is None else config.confidence
+        self._confidence = config.threshold()
         self._hog = cv2.HOGDescriptor()
         weights = np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32)
         self._hog.setSVMDetector(weights)

@@ -24,9 +24,7 @@ def box_iou(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
     Returns:
         (N, M) float32 in 0..1.
     """
-    corner = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    opposite = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.clip(opposite - corner, 0, None), axis=2)
+    shared = shared_areas(boxes, others)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     other_areas = np.prod(others[:, 2:] - others[:, :2], axis=1)
     union = areas[:, None] + other_areas[None, :] - shared
@@ -34,6 +32,14 @@ def box_iou(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
         shared, union, out=np.zeros_like(shared), where=union > 0
     ).astype(np.float32)
     return ratio
+
+
+def shared_areas(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
+    """(N, M) the area that each pair of boxes (N, 4) and (M, 4) has in common, square pixels."""
+    corner = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    opposite = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    areas: NDArray[np.float32] = np.prod(np.clip(opposite - corner, 0, None), axis=2)
+    return areas
 
 
 def suppress(

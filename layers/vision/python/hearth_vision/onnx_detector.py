@@ -48,7 +48,7 @@ class OnnxDetector:
     def __init__(
         self, path: Path, config: DetectorConfig, source: ModelSource | None = None
     ) -> None:
-        from hearth_vision.detector import DEFAULT_CONFIDENCE, DetectorInfo
+        from hearth_vision.detector import DetectorInfo
 
         can = config.backend != "onnxruntime" and find_spec("openvino") is not None
         source = source or model_source(path, config.classes, openvino=can)
@@ -72,7 +72,7 @@ class OnnxDetector:
         decoder = prove_model(self._program, name, classes)
         self._decoders: dict[Size, Decoder] = {self._program.trial: decoder}
         self._config = config
-        self._confidence = DEFAULT_CONFIDENCE if config.confidence is None else config.confidence
+        self._confidence = config.threshold()
         self._model = name
         self._info = DetectorInfo(
             name=source.name,

@@ -18,7 +18,7 @@ from hearth_vision.default_models import PERSON_CONFIDENCE, PERSONS
 from hearth_vision.detections import Boxes, Detections
 from hearth_vision.image_check import validate_image
 from hearth_vision.images import Bgr
-from hearth_vision.nms import suppress
+from hearth_vision.nms import shared_areas, suppress
 from hearth_vision.onnx_detector import OnnxDetector
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ class TiledPersonDetector:
     """
 
     def __init__(self, path: Path, config: DetectorConfig) -> None:
-        confidence = PERSON_CONFIDENCE if config.confidence is None else config.confidence
+        confidence = config.threshold(PERSON_CONFIDENCE)
         self._config = replace(config, classes=(), confidence=confidence)
-        self._confidence = confidence
         self._detector = OnnxDetector(path, self._config)
         found = self._detector.info
         self._info = replace(
@@ -110,11 +109,8 @@ class TiledPersonDetector:
 
 def _covered_share(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
     """(N, M): which share of each box another one covers."""
-    corner = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    opposite = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.clip(opposite - corner, 0, None), axis=2)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    share: NDArray[np.float32] = shared / areas[:, None]
+    share: NDArray[np.float32] = shared_areas(boxes, others) / areas[:, None]
     return share
 
 
