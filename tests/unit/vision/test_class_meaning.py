@@ -53,6 +53,12 @@ from hearth_vision.loading import class_names
         ("mask", None, None),
         ("NO-Mask", None, None),
         ("car", None, None),
+        # Ordinary clothes are no protective equipment: whoever wears them is not compliant.
+        ("jacket", None, None),
+        ("glasses", None, None),
+        ("Brille", None, None),
+        ("shoes", None, None),
+        ("bot", None, None),
         ("no", None, None),
         ("", None, None),
         ("__", None, None),
