@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Body, FastAPI, Query
+from fastapi import Body, FastAPI, Query
 
 from functions.analytics.schemas import (
     NO_NUL,
@@ -18,6 +18,7 @@ from functions.analytics.schemas import (
     UsageOut,
     UsageQuery,
 )
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 
@@ -32,7 +33,7 @@ Zone = Annotated[
 
 def create_app(service: AnalyticsService) -> FastAPI:
     """Build the HTTP application of analytics."""
-    router = APIRouter(prefix="/api/v1/analytics", tags=["analytics"])
+    router = Router(prefix="/api/v1/analytics", tags=["analytics"])
     may_read = require("analytics:read")
 
     @router.post("/events", status_code=201)

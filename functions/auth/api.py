@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.params import Depends as DependsParameter
 from fastapi.responses import JSONResponse
 
@@ -37,8 +37,8 @@ from functions.auth.schemas import (
     ValidateIn,
     ValidateOut,
 )
+from hearth.http.app import Router, request_id
 from hearth.http.app import create_app as create_http_app
-from hearth.http.app import request_id
 from hearth.http.auth import Principal, principal_of, require, require_caller
 from hearth.http.problems import error_response
 from hearth.http.query import PageQuery
@@ -116,11 +116,11 @@ def create_app(services: Services) -> FastAPI:
     return app
 
 
-def _router() -> APIRouter:
-    return APIRouter(prefix="/api/v1/auth", tags=["auth"], dependencies=[Depends(_not_cached)])
+def _router() -> Router:
+    return Router(prefix="/api/v1/auth", tags=["auth"], dependencies=[Depends(_not_cached)])
 
 
-def _sessions(services: Services) -> APIRouter:
+def _sessions(services: Services) -> Router:
     router = _router()
 
     @router.post("/register", status_code=201)
@@ -154,7 +154,7 @@ def _sessions(services: Services) -> APIRouter:
     return router
 
 
-def _users(services: Services) -> APIRouter:
+def _users(services: Services) -> Router:
     router = _router()
 
     @router.get("/users", dependencies=[require("users:manage")])
@@ -180,7 +180,7 @@ def _users(services: Services) -> APIRouter:
     return router
 
 
-def _invitations(services: Services) -> APIRouter:
+def _invitations(services: Services) -> Router:
     router = _router()
 
     @router.get("/invitations", dependencies=[require("users:manage")])
@@ -198,7 +198,7 @@ def _invitations(services: Services) -> APIRouter:
     return router
 
 
-def _keys(services: Services) -> APIRouter:
+def _keys(services: Services) -> Router:
     router = _router()
 
     @router.get("/keys")
@@ -220,7 +220,7 @@ def _keys(services: Services) -> APIRouter:
     return router
 
 
-def _administration(services: Services) -> APIRouter:
+def _administration(services: Services) -> Router:
     router = _router()
 
     @router.get("/signing-keys", dependencies=[require("users:manage")])

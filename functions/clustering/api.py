@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Path, Query, Response
+from fastapi import FastAPI, Path, Query, Response
 from fastapi.responses import JSONResponse
 
 from functions.clustering.limits import MAX_BODY_BYTES
@@ -31,6 +31,7 @@ from functions.clustering.schemas import (
     ScoreOut,
     StatusOut,
 )
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 
@@ -49,7 +50,7 @@ _JOB: dict[int | str, dict[str, Any]] = {
 
 def create_app(service: ClusteringService, jobs: ClusteringJobs | None = None) -> FastAPI:
     """Build the HTTP application of clustering; without `jobs` only its document can be read."""
-    router = APIRouter(prefix="/api/v1/clustering", tags=["clustering"])
+    router = Router(prefix="/api/v1/clustering", tags=["clustering"])
 
     def respond(who: Principal, operation: Operation, request: Request) -> Response:
         if request.input is None:

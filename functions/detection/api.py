@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Path, Query, Response
+from fastapi import FastAPI, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from functions.detection.cameras import CAMERAS
@@ -18,6 +18,7 @@ from functions.detection.schemas import (
     PersonsOut,
     ReviewIn,
 )
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
@@ -51,7 +52,7 @@ class EquipmentQuery(BaseModel):
 
 def create_app(queries: Queries) -> FastAPI:
     """The HTTP application of detection."""
-    router = APIRouter(prefix="/api/v1", tags=["detection"])
+    router = Router(prefix="/api/v1", tags=["detection"])
 
     @router.get("/cameras", dependencies=[require("cameras:read")])
     async def list_cameras() -> CameraPage:
@@ -135,10 +136,6 @@ def create_app(queries: Queries) -> FastAPI:
             camera_id, captured_at, query.min_confidence, query.required
         )
 
-    routes = APIRouter()
     # The list also tells of cameras that send frames without a row.
-    routes.include_router(
-        resource_routes(CAMERAS, lambda: queries.cameras, without=frozenset({"list"}))
-    )
-    routes.include_router(router)
-    return create_http_app("Hearth detection", routes)
+    cameras = resource_routes(CAMERAS, lambda: queries.cameras, without=frozenset({"list"}))
+    return create_http_app("Hearth detection", cameras, router)

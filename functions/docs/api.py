@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Path, Request, Response
+from fastapi import FastAPI, Path, Request, Response
 
 from functions.docs.assets import DOCUMENT, PAGE
 from hearth.errors import NotFound
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.conditional import EntityTag, not_modified
 
@@ -39,7 +40,7 @@ _HEADERS = {
 
 def create_app(files: Assets) -> FastAPI:
     """Build the HTTP application that serves `files`."""
-    router = APIRouter(tags=["docs"])
+    router = Router(tags=["docs"])
 
     def answer(name: str, request: Request) -> Response:
         asset = files.get(name)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from functions.embeddings.json_vectors import as_numbers, json_response
 from functions.embeddings.routes import PERMISSION
 from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, MODEL, ModelName, Text, Vector
 from hearth.errors import InvalidInput
+from hearth.http.app import Router
 from hearth.http.auth import require
 from hearth_text.models import MINILM
 
@@ -87,9 +88,9 @@ class OpenAIModels(BaseModel):
     data: list[OpenAIModel]
 
 
-def openai_router(services: Wiring) -> APIRouter:
+def openai_router(services: Wiring) -> Router:
     """Build the router."""
-    router = APIRouter(prefix="/v1", tags=["openai"], dependencies=[require(PERMISSION)])
+    router = Router(prefix="/v1", tags=["openai"], dependencies=[require(PERMISSION)])
 
     @router.post("/embeddings", response_model=OpenAIEmbeddingsOut)
     async def create_embeddings(body: OpenAIEmbeddingsIn) -> Response:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from functions.embeddings.json_vectors import as_numbers, json_response
 from functions.embeddings.schemas import EmbeddingsIn, EmbeddingsOut, HealthOut, ModelsOut
+from hearth.http.app import Router
 from hearth.http.auth import require
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ PREFIX = "/api/v1/text"
 PERMISSION = "text:infer"
 
 
-def embedding_router(services: Wiring) -> APIRouter:
+def embedding_router(services: Wiring) -> Router:
     """Build the router."""
-    router = APIRouter(prefix=PREFIX, tags=["text"], dependencies=[require(PERMISSION)])
+    router = Router(prefix=PREFIX, tags=["text"], dependencies=[require(PERMISSION)])
 
     @router.post("/embeddings", response_model=EmbeddingsOut)
     async def embed(body: EmbeddingsIn) -> Response:

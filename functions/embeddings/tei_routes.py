@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.embeddings.json_vectors import as_numbers, json_response
 from functions.embeddings.routes import PERMISSION
 from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, Text, Vector
 from hearth.errors import InvalidInput, TooLarge
+from hearth.http.app import Router
 from hearth.http.auth import require
 from hearth_text.models import MINILM
 
@@ -68,9 +69,9 @@ class TeiInfo(BaseModel):
     docker_label: str | None = None
 
 
-def tei_router(services: Wiring) -> APIRouter:
+def tei_router(services: Wiring) -> Router:
     """Build the router."""
-    router = APIRouter(tags=["text-embeddings-inference"], dependencies=[require(PERMISSION)])
+    router = Router(tags=["text-embeddings-inference"], dependencies=[require(PERMISSION)])
 
     @router.post("/embed", response_model=list[Vector])
     async def tei_embed(body: TeiEmbedIn) -> Response:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Path, Query
+from fastapi import FastAPI, Path, Query
 
 from functions.jobs.schemas import NO_NUL, JobOut, JobPage, JobQuery, SummaryOut, SummaryQuery
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 
@@ -18,7 +19,7 @@ JobId = Annotated[str, Path(max_length=100, pattern=NO_NUL)]
 
 def create_app(service: JobsService) -> FastAPI:
     """Build the HTTP application of jobs."""
-    router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+    router = Router(prefix="/api/v1/jobs", tags=["jobs"])
 
     @router.get("", dependencies=[require("jobs:read")])
     async def list_jobs(query: Annotated[JobQuery, Query()]) -> JobPage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Path, Query
+from fastapi import FastAPI, Path, Query
 
 from functions.notifications.schemas import (
     ChannelsOut,
@@ -14,6 +14,7 @@ from functions.notifications.schemas import (
     SendTestIn,
 )
 from functions.notifications.stored_channels import STORED_CHANNELS
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 from hearth.ids import ULID_PATTERN
@@ -27,7 +28,7 @@ NotificationId = Annotated[str, Path(pattern=f"^{ULID_PATTERN}$")]
 
 def create_app(service: NotificationService) -> FastAPI:
     """Build the HTTP application of notifications."""
-    router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+    router = Router(prefix="/api/v1/notifications", tags=["notifications"])
     stored_channels = resource_routes(
         STORED_CHANNELS, lambda: service.channels.stored, without=frozenset({"list"})
     )

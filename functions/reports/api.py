@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Path, Query, Response
+from fastapi import FastAPI, Path, Query, Response
 from pydantic import Field
 
 from functions.reports.schemas import ReportDetail, ReportPage
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 from hearth.http.conditional import EntityTag, IfNoneMatch, not_modified
@@ -29,7 +30,7 @@ class ReportQuery(PageQuery):
 
 def create_app(queries: ReportQueries) -> FastAPI:
     """Build the HTTP application of reports."""
-    router = APIRouter(
+    router = Router(
         prefix="/api/v1/reports", tags=["reports"], dependencies=[require("reports:read")]
     )
 

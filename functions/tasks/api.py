@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 
 from functions.tasks.saved_filters import SAVED_FILTERS, apply_saved_filter
 from functions.tasks.schemas import (
@@ -31,6 +31,7 @@ from functions.tasks.schemas import (
 )
 from functions.tasks.task import Actor
 from hearth.errors import InvalidInput
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import Principal, require
 from hearth.http.conditional import (
@@ -58,7 +59,7 @@ _FILE = {"schema": {"type": "string"}}
 
 def create_app(services: Services) -> FastAPI:
     """Build the application."""
-    router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
+    router = Router(prefix="/api/v1/tasks", tags=["tasks"])
     saved_filters = resource_routes(SAVED_FILTERS, lambda: services.saved_filters)
 
     @router.post("", status_code=201)

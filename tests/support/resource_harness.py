@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from fastapi import APIRouter
 
 from hearth.db import Database
-from hearth.http.app import create_app
+from hearth.http.app import Router, create_app
 from hearth.http.auth import Principal, Role
 from hearth.ledger.events import Publisher
 from hearth.ledger.ledger import Ledger
@@ -38,7 +37,7 @@ class ResourceHarness:
         publisher = Publisher("core", EVENTS)
         self.ledger = Ledger(db, MemoryQueues(), now=self.clock, publisher=publisher)
         self.service = ResourceService(resource, self.ledger, prepare)
-        router = APIRouter()
+        router = Router()
         router.include_router(resource_routes(resource, lambda: self.service))
         self.app = create_app("Gadgets", router)
 

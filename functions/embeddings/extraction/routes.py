@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
-
 from functions.embeddings.extraction.schemas import ExtractIn, ExtractOut
 from functions.embeddings.routes import PERMISSION, PREFIX
+from hearth.http.app import Router
 from hearth.http.auth import require
 
 if TYPE_CHECKING:
     from functions.embeddings.wiring import Wiring
 
 
-def extraction_router(services: Wiring) -> APIRouter:
+def extraction_router(services: Wiring) -> Router:
     """Build the router."""
-    router = APIRouter(prefix=PREFIX, tags=["text"], dependencies=[require(PERMISSION)])
+    router = Router(prefix=PREFIX, tags=["text"], dependencies=[require(PERMISSION)])
 
     @router.post("/extract")
     async def extract(body: ExtractIn) -> ExtractOut:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
-
 from functions.embeddings.exact_json import check_json
 from functions.embeddings.reranking.schemas import (
     Ranked,
@@ -17,15 +15,16 @@ from functions.embeddings.reranking.schemas import (
 from functions.embeddings.reranking.service import DEFAULT_TOP_K
 from functions.embeddings.routes import PERMISSION, PREFIX
 from hearth.errors import InvalidInput, TooLarge
+from hearth.http.app import Router
 from hearth.http.auth import require
 
 if TYPE_CHECKING:
     from functions.embeddings.wiring import Wiring
 
 
-def reranking_router(services: Wiring) -> APIRouter:
+def reranking_router(services: Wiring) -> Router:
     """Build the router."""
-    router = APIRouter(dependencies=[require(PERMISSION)])
+    router = Router(dependencies=[require(PERMISSION)])
 
     @router.post(f"{PREFIX}/rerank", tags=["text"])
     async def rerank(body: RerankIn) -> RerankOut:

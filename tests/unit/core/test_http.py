@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
@@ -25,13 +25,13 @@ from hearth.errors import (
     Unauthenticated,
     Unavailable,
 )
-from hearth.http.app import create_app, lambda_handler_for
+from hearth.http.app import Router, create_app, lambda_handler_for
 from hearth.http.auth import Principal, Role
 from hearth.http.query import PageQuery
 from hearth.http.rate_limits import Quota
 from tests.support.fakes import LambdaContext
 
-router = APIRouter()
+router = Router()
 ERRORS = {
     error.__name__: error
     for error in (

@@ -61,6 +61,17 @@ class _Api(FastAPI):
         return super().openapi()
 
 
+class Router(APIRouter):
+    """A router whose routes document what errors look like."""
+
+    def __init__(self, **options: Any) -> None:
+        errors: dict[int | str, dict[str, Any]] = {
+            "4XX": {"model": ErrorAnswer},
+            "5XX": {"model": ErrorAnswer},
+        }
+        super().__init__(responses=errors, **options)
+
+
 class UlidConvertor(Convertor[str]):
     """Path parameter for ULIDs; a path with anything else does not match the route."""
 
@@ -78,7 +89,7 @@ register_url_convertor("ulid", UlidConvertor())
 
 def create_app(
     title: str,
-    *routers: APIRouter,
+    *routers: Router,
     max_body_bytes: int = MAX_BODY_BYTES,
     openapi_url: str | None = "/openapi.json",
 ) -> FastAPI:
@@ -90,10 +101,10 @@ def create_app(
         redoc_url=None,
         # Behind the gateway a path with a slash too many is another path, not a redirect.
         redirect_slashes=False,
-        responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
     )
     for router in routers:
-        app.include_router(router)
+        # `include_router` would build every route a second time at the first request.
+        app.router.routes.extend(router.routes)
     app.add_exception_handler(HearthError, _on_hearth_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)

@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
+from hearth.http.app import Router
 from hearth.http.auth import Principal, require
 from hearth.http.conditional import (
     IdempotencyKey,
@@ -44,7 +45,7 @@ def resource_routes(
     resource: Resource,
     service: Callable[[], ResourceService],
     without: frozenset[str] = frozenset(),
-) -> APIRouter:
+) -> Router:
     """The router of a resource.
 
     Args:
@@ -52,7 +53,7 @@ def resource_routes(
             without one.
         without: Kinds of operations that the capability answers itself or not at all.
     """
-    router = APIRouter(prefix=resource.path, tags=[resource.path.split("/")[3]])
+    router = Router(prefix=resource.path, tags=[resource.path.split("/")[3]])
     for operation in operations_of(resource):
         if operation.kind in without:
             continue

@@ -21,9 +21,10 @@ def create_app(service: ResourceService) -> FastAPI:
 % else:
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import FastAPI, Query
 
 from ${package}.schemas import LengthIn, LengthOut
+from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
 from hearth.http.auth import require
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 def create_app(service: ${title}Service) -> FastAPI:
     """The application that answers with what `service` decides."""
-    router = APIRouter(prefix="${path}", tags=["${slug}"])
+    router = Router(prefix="${path}", tags=["${slug}"])
 
     @router.get("/length", dependencies=[require("${slug}:read")])
     async def measure_text(query: Annotated[LengthIn, Query()]) -> LengthOut:
