@@ -263,6 +263,7 @@ class _Stack:
             restarted=self._restore,
             host=self._listening,
             port=0 if self._config.attached is None else EMULATOR_PORT,
+            name=self._host_name,
         )
         self._closing.push_async_callback(emulator.stop)
         await emulator.start()
@@ -274,6 +275,12 @@ class _Stack:
         """Where functions reach us: on loopback, unless they run in containers of their own."""
         attached = self._config.attached
         return "127.0.0.1" if attached is None else listening_address(split_address(attached)[0])
+
+    @property
+    def _host_name(self) -> str | None:
+        """Our name in the network of the functions' containers; None where all is on loopback."""
+        attached = self._config.attached
+        return None if attached is None else split_address(attached)[0]
 
     def _for_functions(self, url: str) -> str:
         """A URL of ours as the functions' containers know it."""

@@ -22,6 +22,8 @@ from hearth_runtime.launchers.process import guarded
 from hearth_runtime.observe.logs import LogStream
 from hearth_runtime.stack_state import SetupError
 
+from .browser_guard import HEALTH_PATH
+
 START_S = 30.0  # a cold page cache on a small machine; about one second is usual
 _STOP_S = 3.0
 _BACK_OFF_S = (0.1, 10.0)
@@ -43,13 +45,17 @@ class Emulator:
         restarted: Callable[[], Awaitable[None]],
         host: str = "127.0.0.1",
         port: int = 0,
+        name: str | None = None,
     ) -> None:
         """
         Args:
             restarted: Is awaited after a crash, once the new process answers.
             host: Address to listen on: loopback, or all of them.
             port: 0 takes a free one.
+            name: The host name by which other containers reach it; without one only loopback
+                names are answered.
         """
+        self._names = [] if name is None else [name]
         self._listen = (host, port)
         self._data = data
         self._logs = logs
@@ -98,8 +104,9 @@ class Emulator:
         objects.mkdir(exist_ok=True)
         port = self._socket.getsockname()[1]
         descriptor = self._socket.fileno()
+        program = [sys.executable, "-m", f"{__package__}.ministack_process", str(descriptor)]
         self._process = await asyncio.create_subprocess_exec(
-            *guarded([sys.executable, "-m", f"{__package__}.ministack_process", str(descriptor)]),
+            *guarded([*program, *self._names]),
             env={name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             | {
                 "GATEWAY_PORT": str(port),
@@ -135,7 +142,7 @@ class Emulator:
                         " see the log for what it printed."
                     )
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with session.get(f"{self.endpoint_url}/_ministack/health") as response:
+                    async with session.get(f"{self.endpoint_url}{HEALTH_PATH}") as response:
                         if response.status == 200:
                             return
                 await asyncio.sleep(0.02)

@@ -1,4 +1,8 @@
-"""The program that runs MiniStack under the runtime; its argument is the listening descriptor.
+"""The program that runs MiniStack under the runtime.
+
+    python -m hearth_runtime.aws.ministack_process DESCRIPTOR [HOST_NAME ...]
+
+DESCRIPTOR is the listening socket, HOST_NAME a name of ours beside those of loopback.
 
 MiniStack's own program looks for messages ten times a second while a receiver waits, which adds
 50 ms to every message. Here its ASGI application is wrapped so that a waiting receiver looks again
@@ -13,14 +17,11 @@ import json
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Container, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+from .browser_guard import Application, BrowserGuard, Message, Receive, Send
 
 METRICS_KEPT_S = 3 * 3600
 RECHECK_S = 0.1  # for what nobody announces: delays and visibility time-outs that end
@@ -148,7 +149,7 @@ def _is_empty(answer: list[Message]) -> bool:
     return bool(answer) and answer[0].get("status") == 200 and b'"Messages"' not in body
 
 
-async def _serve(descriptor: int) -> None:
+async def _serve(descriptor: int, names: Container[str]) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app  # type: ignore[import-untyped]
@@ -169,9 +170,10 @@ async def _serve(descriptor: int) -> None:
     async def stopped() -> None:
         await stop.wait()
 
-    await serve(LongPolls(app), config, shutdown_trigger=stopped)  # type: ignore[arg-type]
+    guarded = BrowserGuard(LongPolls(app), names)
+    await serve(guarded, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(sys.argv[1])))
+        asyncio.run(_serve(int(sys.argv[1]), sys.argv[2:]))

@@ -10,8 +10,12 @@ Reference: docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 from __future__ import annotations
 
 import asyncio
+import json
 import select
+from collections.abc import Mapping
 from typing import Protocol, cast
+
+from hearth_runtime.http.loopback import is_loopback, refusal
 
 from .functions import RESPONSE_LIMIT
 
@@ -85,6 +89,17 @@ class RuntimeApi:
         return True
 
     # ---- called by connections ----
+
+    def reason_to_refuse(self, headers: Mapping[str, str]) -> str | None:
+        """Why a request is not served: a browser on this machine may have sent it.
+
+        A container that is known by its address calls us by another name, and a browser always
+        names the host.
+        """
+        if "host" not in headers or (self._client is not None and not is_loopback(self._client)):
+            return None
+        names = {"Host": "host", "Origin": "origin", "Sec-Fetch-Site": "sec-fetch-site"}
+        return refusal({name: headers[key] for name, key in names.items() if key in headers})
 
     def opened(self, connection: _Connection) -> None:
         self._connections.add(connection)
@@ -184,6 +199,9 @@ class _Connection(asyncio.Protocol):
         if self._missing < 0:
             self._refuse(400, "Content-Length below 0")
             return False
+        if (reason := self._api.reason_to_refuse(headers)) is not None:
+            self._refuse(403, reason)
+            return False
         if "transfer-encoding" in headers:
             self._refuse(411, "send Content-Length; chunked bodies are not taken")
             return False
@@ -218,7 +236,8 @@ class _Connection(asyncio.Protocol):
             self.data_received(b"")  # what came in meanwhile
 
     def _refuse(self, status: int, message: str) -> None:
-        self.answer(status, b'{"errorMessage":"%s","errorType":"BadRequest"}' % message.encode())
+        body = {"errorMessage": message, "errorType": "BadRequest"}
+        self.answer(status, json.dumps(body).encode())
         self._transport.close()
 
 

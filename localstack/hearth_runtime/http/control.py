@@ -22,7 +22,7 @@ from hearth_runtime.observe.metrics import Metrics
 from hearth_runtime.sources.custom_resources import PATH, Answers
 
 from .invoke_api import add_invoke_routes
-from .loopback import is_loopback, refusal
+from .loopback import CROSS_SITE, is_cross_site, is_loopback, refusal
 
 _PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 CAMERAS = "/cameras"
@@ -116,7 +116,7 @@ async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamRe
     if is_loopback(request.remote or ""):
         reason = refusal(request.headers)
     elif request.path in ("/metrics", CAMERAS) or request.path.startswith(f"{PATH}/"):
-        reason = None
+        reason = CROSS_SITE if is_cross_site(request.headers) else None
     else:
         reason = "it is for programs of this machine"
     if reason is not None:

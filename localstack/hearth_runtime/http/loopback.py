@@ -7,12 +7,13 @@ protect nothing. On any other address every request has to show who it is of.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from hearth_runtime.stack_state import SetupError
 from hearth_runtime.template.model import Api
 
 _SAFE_SITES = ("same-origin", "none")
+CROSS_SITE = "a web page of another site may not call it"
 _PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
 
@@ -46,21 +47,33 @@ def is_owner(headers: Mapping[str, str]) -> bool:
 
 
 def refusal(
-    headers: Mapping[str, str], trusted: Callable[[str], bool] = lambda origin: False
+    headers: Mapping[str, str],
+    trusted: Callable[[str], bool] = lambda origin: False,
+    names: Container[str] = (),
 ) -> str | None:
     """Why a request must not be served though it came over loopback, or None.
 
     A web page can make a browser on this machine send requests: under a name that it points to
     127.0.0.1 (DNS rebinding, seen in Host), or across sites (seen in Sec-Fetch-Site, or in Origin
-    for browsers without it). No program other than a browser sends the latter. `trusted` tells
-    which origins may call across sites.
+    for browsers without it). No program other than a browser sends the latter.
+
+    Args:
+        trusted: Tells which origins may call across sites.
+        names: Host names that count beside those of loopback.
     """
     host = headers.get("Host", "")
     name = host.rsplit(":", 1)[0] if host.rsplit(":", 1)[-1].isdigit() else host
-    if not is_loopback(name):
+    if not is_loopback(name) and name not in names:
         return f"the host {host[:100]!r} is not this machine's loopback"
-    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
-    same = site in _SAFE_SITES if site is not None else origin in (None, f"http://{host}")
-    if same or (origin is not None and trusted(origin)):
+    origin = headers.get("Origin")
+    if not is_cross_site(headers) or (origin is not None and trusted(origin)):
         return None
-    return "a web page of another site may not call it"
+    return CROSS_SITE
+
+
+def is_cross_site(headers: Mapping[str, str]) -> bool:
+    """Whether a web page of another site had a browser send the request."""
+    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in _SAFE_SITES
+    return origin not in (None, f"http://{headers.get('Host', '')}")

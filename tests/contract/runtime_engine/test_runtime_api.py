@@ -19,7 +19,7 @@ from hearth_runtime.engine.runtime_api import (
     RuntimeApi,
 )
 
-NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"
+NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 class Recorded:
