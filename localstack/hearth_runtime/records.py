@@ -23,11 +23,19 @@ class JsonRecords:
         return records if isinstance(records, dict) else {}
 
     def save(self, records: dict[str, Any]) -> None:
-        """A reader, and a power cut, sees the old object or the new one."""
+        """A reader, and a power cut, sees the old object or the new one.
+
+        Raises:
+            OSError: The disk is full or not writable; the old object stays.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(records, file, indent=2, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(self._path)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(records, file, indent=2, sort_keys=True)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise

@@ -21,6 +21,7 @@ from hearth_runtime.aws.provision import provision
 from hearth_runtime.cameras.rows import FUNCTION as CAMERAS_FUNCTION
 from hearth_runtime.cameras.service import Cameras, RemoteCameras, cameras_of
 from hearth_runtime.cameras.supervisor import Destination
+from hearth_runtime.engine.background import BackgroundTasks
 from hearth_runtime.engine.engine import Engine
 from hearth_runtime.engine.functions import FunctionStatus
 from hearth_runtime.engine.memory_limits import limited
@@ -199,12 +200,14 @@ class _Stack:
             region=place.region,
             account=place.account,
         )
+        background = BackgroundTasks(self._logs)
         answers = Answers()
         control = ControlServer(
             engine=engine,
             metrics=self._metrics,
             answers=answers,
             status=lambda: self._status(engine, schedules, template, gateway, control, cameras),
+            failures=background.failures,
             remote_cameras=remote,
         )
         await _listen(
@@ -215,8 +218,8 @@ class _Stack:
         self._closing.push_async_callback(control.stop)
         await self._set_up(template, engine, answers, self._for_functions(control.url), place)
         self._open_queues(template, engine, sqs, endpoint)
-        schedules.start()
-        self._closing.push_async_callback(schedules.stop)
+        self._closing.push_async_callback(background.stop)
+        schedules.start(background)
         await _listen(
             "port", self._config.port, lambda port: gateway.start(self._config.host, port)
         )
@@ -230,23 +233,21 @@ class _Stack:
             self._metrics.registry,
             disk=None if self._emulator is None else self._config.data,
         )
-        lifecycle.start()
-        self._closing.push_async_callback(lifecycle.stop)
+        background.start("object lifecycle", lifecycle.run)
         names = {spec.short_name: spec.name for spec in template.functions}
         publisher = MetricsPublisher(
             {names[short]: activity for short, activity in self._metrics.activities.items()},
             endpoint,
             self._logs,
         )
-        publisher.start()
-        self._closing.push_async_callback(publisher.stop)
+        background.start("metrics", publisher.run)
         if self._config.reload:
-            reload = Reload(self._root, engine, self._logs)
-            reload.start()
-            self._closing.push_async_callback(reload.stop)
+            background.start("reload", Reload(self._root, engine, self._logs).run)
         if cameras is not None:
-            cameras.start()
             self._closing.push_async_callback(cameras.stop)
+            background.start("cameras", cameras.run)
+        # Once more, so that it comes first: nothing is begun while the rest ends.
+        self._closing.push_async_callback(background.stop)
         state = self._state(template, gateway, control)
         write_state(self._config.data, state)
         control.set_ready(True)

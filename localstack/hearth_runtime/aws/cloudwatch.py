@@ -13,7 +13,6 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -80,24 +79,17 @@ class MetricsPublisher:
         self._logs = logs
         self._warned = False
         self._client: CloudWatchClient | None = None
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Publish once a minute, until `stop`."""
-        self._task = asyncio.create_task(self._keep())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        if self._client is not None:
-            self._client.close()
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(PERIOD_S)
-            await asyncio.to_thread(self.publish)
+    async def run(self) -> None:
+        """Publish once a minute."""
+        try:
+            while True:
+                await asyncio.sleep(PERIOD_S)
+                await asyncio.to_thread(self.publish)
+        finally:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
 
     def publish(self) -> None:
         """Tell what was done since the last time. What cannot be is dropped, and that logged."""

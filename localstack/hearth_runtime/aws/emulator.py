@@ -19,13 +19,14 @@ from pathlib import Path
 import aiohttp
 
 from hearth_runtime.launchers.process import guarded
-from hearth_runtime.observe.logs import LogStream
+from hearth_runtime.observe.logs import LineSplitter, LogStream
 from hearth_runtime.stack_state import SetupError
 
 from .browser_guard import HEALTH_PATH
 
 START_S = 30.0  # a cold page cache on a small machine; about one second is usual
 _STOP_S = 3.0
+_READ_BYTES = 65536
 _BACK_OFF_S = (0.1, 10.0)
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "TZ", "VIRTUAL_ENV")
 
@@ -104,9 +105,15 @@ class Emulator:
         objects.mkdir(exist_ok=True)
         port = self._socket.getsockname()[1]
         descriptor = self._socket.fileno()
-        program = [sys.executable, "-m", f"{__package__}.ministack_process", str(descriptor)]
+        program = [
+            sys.executable,
+            "-m",
+            f"{__package__}.ministack_process",
+            str(descriptor),
+            str(objects),
+        ]
         self._process = await asyncio.create_subprocess_exec(
-            *guarded([*program, *self._names]),
+            *guarded([*program, str(descriptor), str(objects), *self._names]),
             env={name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             | {
                 "GATEWAY_PORT": str(port),
@@ -189,5 +196,11 @@ class Emulator:
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         if process.stdout is None:
             return
-        while line := await process.stdout.readline():
-            self._logs.write("WARNING", line.decode(errors="replace").rstrip(), source="ministack")
+        # Not `readline`: it raises at a long line, and a full pipe would stop MiniStack.
+        lines = LineSplitter(self._log)
+        while data := await process.stdout.read(_READ_BYTES):
+            lines.feed(data)
+        lines.flush()
+
+    def _log(self, line: bytes) -> None:
+        self._logs.write("WARNING", line.decode(errors="replace").rstrip(), source="ministack")

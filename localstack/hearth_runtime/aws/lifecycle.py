@@ -16,7 +16,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -116,7 +116,6 @@ class Lifecycle:
         self._next = now() + _FIRST_LOOK
         self._stopping = threading.Event()
         self._reported_at = datetime.min.replace(tzinfo=UTC)
-        self._task: asyncio.Task[None] | None = None
         self._objects = prometheus_client.Counter(
             "hearth_runtime_expired_objects",
             "Objects removed by a lifecycle rule, or because the disk was almost full.",
@@ -130,23 +129,16 @@ class Lifecycle:
                 registry=registry,
             ).set_function(lambda: self._usage(disk)[1])
 
-    def start(self) -> None:
-        """Look once a minute, until `stop`."""
-        if self._buckets:
-            self._task = asyncio.create_task(self._keep())
-
-    async def stop(self) -> None:
-        self._stopping.set()
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            # A thread cannot be cancelled: it looks at `_stopping` after every page.
-            await asyncio.to_thread(self.look)
+    async def run(self) -> None:
+        """Look once a minute; returns at once where there is nothing to expire."""
+        try:
+            while self._buckets:
+                await asyncio.sleep(_LOOK_S)
+                # A thread cannot be cancelled: it looks at `_stopping` after every page.
+                await asyncio.to_thread(self.look)
+        except asyncio.CancelledError:
+            self._stopping.set()
+            raise
 
     def look(self) -> None:
         """Remove what has expired, when it is time to; make room, when there is too little. An S3

@@ -1,8 +1,9 @@
 """The program that runs MiniStack under the runtime.
 
-    python -m hearth_runtime.aws.ministack_process DESCRIPTOR [HOST_NAME ...]
+    python -m hearth_runtime.aws.ministack_process DESCRIPTOR OBJECTS [HOST_NAME ...]
 
-DESCRIPTOR is the listening socket, HOST_NAME a name of ours beside those of loopback.
+DESCRIPTOR is the listening socket, OBJECTS the folder that keeps objects, HOST_NAME a name of ours
+beside those of loopback.
 
 MiniStack's own program looks for messages ten times a second while a receiver waits, which adds
 50 ms to every message. Here its ASGI application is wrapped so that a waiting receiver looks again
@@ -19,9 +20,11 @@ import sys
 from collections import defaultdict
 from collections.abc import Container, MutableMapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from .browser_guard import Application, BrowserGuard, Message, Receive, Send
+from .disk_guard import DiskGuard
 
 METRICS_KEPT_S = 3 * 3600
 RECHECK_S = 0.1  # for what nobody announces: delays and visibility time-outs that end
@@ -149,7 +152,7 @@ def _is_empty(answer: list[Message]) -> bool:
     return bool(answer) and answer[0].get("status") == 200 and b'"Messages"' not in body
 
 
-async def _serve(descriptor: int, names: Container[str]) -> None:
+async def _serve(descriptor: int, objects: Path, names: Container[str]) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app  # type: ignore[import-untyped]
@@ -170,10 +173,10 @@ async def _serve(descriptor: int, names: Container[str]) -> None:
     async def stopped() -> None:
         await stop.wait()
 
-    guarded = BrowserGuard(LongPolls(app), names)
+    guarded = BrowserGuard(DiskGuard(LongPolls(app), objects), names)
     await serve(guarded, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(sys.argv[1]), sys.argv[2:]))
+        asyncio.run(_serve(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))

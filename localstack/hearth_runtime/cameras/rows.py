@@ -49,24 +49,15 @@ class CameraRows:
         self._interval_s = interval_s
         self._retry_s = retry_s
         self._written = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self.error: str | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._keep_reading())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
     def note_write(self, path: str) -> None:
         """A request that changes something has passed the gateway."""
         if path == ROUTES or path.startswith(f"{ROUTES}/"):
             self._written.set()
 
-    async def _keep_reading(self) -> None:
+    async def run(self) -> None:
+        """Read at the start, after each write and once an interval, until cancelled."""
         retry = self._retry_s[0]
         while True:
             self._written.clear()

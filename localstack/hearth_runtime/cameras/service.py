@@ -42,12 +42,10 @@ class Cameras:
         self._watching = watching
         self._rows = CameraRows(engine, logs, watching.apply)
         self.note_write = self._rows.note_write
-
-    def start(self) -> None:
-        self._rows.start()
+        self.run = self._rows.run
 
     async def stop(self) -> None:
-        await self._rows.stop()
+        """End the watchers; `run` has ended before."""
         await self._watching.stop()
 
     def status(self) -> dict[str, Any]:

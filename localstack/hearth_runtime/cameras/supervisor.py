@@ -187,9 +187,12 @@ class _Watcher:
         path = self._destination.data / "cameras" / f"{self.camera.name}.log"
         failures = 0
         try:
-            self._logs = LogStream(path, max_bytes=_LOG_BYTES, backups=1)
             while True:
                 began = time.monotonic()
+                if self._logs is None:
+                    # Without room for a log of its own it is watched all the same.
+                    with contextlib.suppress(OSError):
+                        self._logs = LogStream(path, max_bytes=_LOG_BYTES, backups=1)
                 reason = await self._run_once()
                 if reason is None:
                     self._enter("stopped", "the source has ended")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 
 from watchfiles import PythonFilter, awatch
@@ -58,19 +57,9 @@ class Reload:
         self._root = root.resolve()
         self._engine = engine
         self._logs = logs
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Watch until `stop`."""
-        self._task = asyncio.create_task(self._watch())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _watch(self) -> None:
+    async def run(self) -> None:
+        """Watch until cancelled."""
         handlers = {self._root / spec.handler.split(".")[0] for spec in self._engine.specs()}
         folders = [path for path in (*handlers, self._root / "layers") if path.is_dir()]
         changes = awatch(*folders, watch_filter=PythonFilter(), step=_TOGETHER_MS)

@@ -39,12 +39,18 @@ class ControlServer:
         metrics: Metrics,
         answers: Answers,
         status: Callable[[], Mapping[str, Any]],
+        failures: Callable[[], Mapping[str, str]] = dict,
         remote_cameras: RemoteCameras | None = None,
     ) -> None:
+        """
+        Args:
+            failures: Name and error of each background task that fails now.
+        """
         self._remote_cameras = remote_cameras
         self._metrics = metrics
         self._answers = answers
         self._status = status
+        self._failures = failures
         self._ready = False
         self._app = web.Application(
             client_max_size=SYNC_PAYLOAD_LIMIT + 1024, middlewares=[_loopback_only]
@@ -84,6 +90,10 @@ class ControlServer:
         self._ready = ready
 
     async def _health(self, _: web.Request) -> web.Response:
+        """503 while a background task of the runtime fails."""
+        failing = dict(self._failures())
+        if failing:
+            return web.json_response({"status": "failing", "failing": failing}, status=503)
         return web.json_response({"status": "ok"})
 
     async def _readiness(self, _: web.Request) -> web.Response:

@@ -55,6 +55,8 @@ class LogStream:
         self._max_bytes = max_bytes
         self._backups = backups
         self._file: int | None = None
+        self._closed = False
+        self._torn = False
         self._size = 0
         self._console = console
         self._human = console_format == "human"
@@ -94,47 +96,55 @@ class LogStream:
 
     def close(self) -> None:
         """Close the file; later records reach the terminal only."""
+        self._closed = True
+        self._close_file()
+
+    def _close_file(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def _emit(self, record: Mapping[str, Any]) -> None:
-        if self._file is not None:
-            self._append(ENCODE(record).encode("utf-8", "replace") + b"\n")
+        if self._path is not None and not self._closed:
+            self._append(self._path, ENCODE(record).encode("utf-8", "replace") + b"\n")
         if self._console is not None and _severity(str(record["level"])) >= self._threshold:
             text = _for_person(record) if self._human else ENCODE(record)
             with contextlib.suppress(OSError, ValueError):  # the terminal may be gone
                 self._console.write(text + "\n")
                 self._console.flush()
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, path: Path, data: bytes) -> None:
         try:
             if self._size + len(data) > self._max_bytes and self._size:
-                self._rotate()
-            if self._file is not None:
-                # One unbuffered write a record: nothing is lost when the runtime is killed.
-                self._size += os.write(self._file, data)
+                self._rotate(path)
+            # A file that could not be opened after a rotation is tried again at each record.
+            file = self._open(path) if self._file is None else self._file
+            # A record that was cut off by a full disk ends where the next one begins.
+            if self._torn:
+                data = b"\n" + data
+            # One unbuffered write a record: nothing is lost when the runtime is killed.
+            written = os.write(file, data)
+            self._size += written
+            self._torn = written < len(data)
+            self.dropped += self._torn
         except OSError:
             self.dropped += 1
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path) -> int:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         self._size = os.fstat(self._file).st_size
+        return self._file
 
-    def _rotate(self) -> None:
-        if self._path is None:
-            return
-        self.close()
-        try:
-            for number in range(self._backups, 0, -1):
-                older = self._path.with_name(f"{self._path.name}.{number}")
-                newer = self._path if number == 1 else older.with_suffix(f".{number - 1}")
-                with contextlib.suppress(FileNotFoundError):
-                    newer.replace(older)
-            if self._backups == 0:
-                self._path.unlink(missing_ok=True)
-        finally:
-            self._open(self._path)
+    def _rotate(self, path: Path) -> None:
+        self._close_file()
+        self._size = 0
+        for number in range(self._backups, 0, -1):
+            older = path.with_name(f"{path.name}.{number}")
+            newer = path if number == 1 else older.with_suffix(f".{number - 1}")
+            with contextlib.suppress(FileNotFoundError):
+                newer.replace(older)
+        if self._backups == 0:
+            path.unlink(missing_ok=True)
 
 
 class LineSplitter:

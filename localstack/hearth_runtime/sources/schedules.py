@@ -7,8 +7,10 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
+from hearth_runtime.engine.background import BackgroundTasks
 from hearth_runtime.engine.functions import InvokeResult, RuntimeRefusal
 from hearth_runtime.observe.logs import LogStream
 from hearth_runtime.records import JsonRecords
@@ -59,10 +61,9 @@ class Schedules:
         self._now = now
         self._retry_delays_s = retry_delays_s
         self._since: dict[str, Any] = {}
-        self._tasks: list[asyncio.Task[None]] = []
         self._status: dict[str, dict[str, Any]] = {}
 
-    def start(self) -> None:
+    def start(self, background: BackgroundTasks) -> None:
         """Run the enabled schedules. A schedule that is new counts from now."""
         recorded = self._records.load()
         for schedule, expression in self._schedules:
@@ -83,14 +84,10 @@ class Schedules:
                 "next_run": None,
             }
             if schedule.enabled:
-                self._tasks.append(asyncio.create_task(self._keep(schedule, expression)))
-        self._records.save(self._since)
-
-    async def stop(self) -> None:
-        """Stop at once; a run that is cut off was not recorded and is caught up."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+                background.start(
+                    f"schedule {schedule.name}", partial(self._keep, schedule, expression)
+                )
+        self._record()
 
     def status(self) -> list[dict[str, Any]]:
         return list(self._status.values())
@@ -113,7 +110,14 @@ class Schedules:
             now = self._now()
             late = following is not None and following <= now
             self._since[schedule.name]["since"] = (now if late else due).isoformat()
+            self._record()
+
+    def _record(self) -> None:
+        """Keep when each schedule has run. On a full disk the next run is recorded with it."""
+        try:
             self._records.save(self._since)
+        except OSError as error:
+            self._logs.write("ERROR", "runs of schedules were not recorded", error=str(error))
 
     async def _sleep_until(self, due: datetime) -> None:
         while True:

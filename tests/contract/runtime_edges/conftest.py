@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from hearth_runtime.stack_state import StackState
 from tests.contract.runtime_edges.http_client import request
@@ -22,9 +23,10 @@ class Stack:
     state: StackState
     data: Path
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, **retries: int) -> Any:
         return boto3.client(
             service,
+            config=Config(retries=retries) if retries else None,  # type: ignore[arg-type]
             endpoint_url=self.state.endpoint_url,
             region_name="us-east-1",
             aws_access_key_id="test",

@@ -191,8 +191,10 @@ def test_an_s3_that_does_not_answer_is_logged_and_asked_again(tmp_path: Path) ->
 
 
 async def _started_and_stopped(world: World) -> None:
-    world.it.start()
-    await world.it.stop()
+    running = asyncio.create_task(world.it.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def test_it_stops_at_once(tmp_path: Path) -> None:

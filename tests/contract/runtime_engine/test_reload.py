@@ -50,14 +50,14 @@ async def watched(root: Path) -> AsyncIterator[Harness]:
     launcher = ProcessLauncher(root, NO_BYTECODE)
     async with started(greeter("greeter"), greeter("other"), launcher=launcher) as harness:
         logs = LogStream(harness.log_file)
-        reload = Reload(root, harness.engine, logs)
-        reload.start()
+        watching = asyncio.create_task(Reload(root, harness.engine, logs).run())
         try:
             # Watching begins in a thread of its own.
             await asyncio.sleep(0.3)
             yield harness
         finally:
-            await reload.stop()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             logs.close()
 
 

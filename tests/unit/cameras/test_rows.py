@@ -63,7 +63,7 @@ def test_rows_are_read_at_the_start_and_after_a_write_and_nothing_stays_awake() 
     async def run() -> None:
         engine = FakeEngine({"cameras": [camera("a")]}, {"cameras": [camera("a"), camera("b")]})
         rows, applied = reading(engine)
-        rows.start()
+        reading_rows = asyncio.create_task(rows.run())
         await until(lambda: applied == [["a"]])
         rows.note_write("/api/v1/tasks")
         rows.note_write("/api/v1/camerasque")
@@ -74,7 +74,7 @@ def test_rows_are_read_at_the_start_and_after_a_write_and_nothing_stays_awake() 
         await until(lambda: applied == [["a"], ["a", "b"]])
         assert engine.reads == 2
         assert engine.recycled == [FUNCTION] * 2
-        await rows.stop()
+        reading_rows.cancel()
 
     asyncio.run(run())
 
@@ -83,9 +83,9 @@ def test_rows_are_read_seldom_otherwise() -> None:
     async def run() -> None:
         engine = FakeEngine({"cameras": []})
         rows, applied = reading(engine, interval_s=0.05)
-        rows.start()
+        reading_rows = asyncio.create_task(rows.run())
         await until(lambda: len(applied) >= 3)
-        await rows.stop()
+        reading_rows.cancel()
 
     asyncio.run(run())
 
@@ -106,12 +106,12 @@ def test_what_cannot_be_read_is_tried_again_and_the_cameras_go_on(
     async def run() -> None:
         engine = FakeEngine(answer, {"cameras": [camera("a")]})
         rows, applied = reading(engine, retry_s=(0.05, 1.0))
-        rows.start()
+        reading_rows = asyncio.create_task(rows.run())
         await until(lambda: rows.error is not None)
         assert error in (rows.error or "")
         await until(lambda: applied == [["a"]])
         assert rows.error is None
-        await rows.stop()
+        reading_rows.cancel()
 
     asyncio.run(run())
 
@@ -120,9 +120,9 @@ def test_a_row_without_a_name_is_left_out_and_the_others_stay(tmp_path: Path) ->
     async def run() -> None:
         engine = FakeEngine({"cameras": [{"name": "../x", "source": "0"}, camera("a")]})
         rows, applied = reading(engine)
-        rows.start()
+        reading_rows = asyncio.create_task(rows.run())
         await until(lambda: applied == [["a"]])
-        await rows.stop()
+        reading_rows.cancel()
 
     asyncio.run(run())
 
@@ -137,7 +137,7 @@ def test_another_container_fetches_cameras_and_reports_their_states() -> None:
         }
         waiting = asyncio.create_task(remote.exchange({"version": None, "cameras": []}))
         await asyncio.sleep(0.01)
-        cameras.start()
+        reading_rows = asyncio.create_task(cameras.run())
         answer = await waiting
         assert [one["name"] for one in answer["cameras"]] == ["a"]
         state = {"name": "a", "state": "running"}
@@ -149,6 +149,7 @@ def test_another_container_fetches_cameras_and_reports_their_states() -> None:
         remote.apply([Camera("b", "0")])
         newer = await remote.exchange({"version": answer["version"], "cameras": []}, hold_s=5)
         assert newer["version"] != answer["version"]
+        reading_rows.cancel()
         await cameras.stop()
 
     asyncio.run(run())

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hearth_runtime.engine.background import BackgroundTasks
 from hearth_runtime.engine.functions import TooManyRequests
 from hearth_runtime.records import JsonRecords
 from hearth_runtime.sources.schedules import Schedules, scheduled_event
@@ -41,6 +42,7 @@ def run(
 
     async def main() -> FakeEngine:
         engine = FakeEngine(*answers)
+        background = BackgroundTasks(MemoryLogs())
         schedules = Schedules(
             [schedule],
             engine,
@@ -51,9 +53,9 @@ def run(
             now=clock,
             retry_delays_s=(0.0, 0.0),
         )
-        schedules.start()
+        schedules.start(background)
         await asyncio.sleep(wait_s)
-        await schedules.stop()
+        await background.stop()
         return engine
 
     return asyncio.run(main())
@@ -170,10 +172,11 @@ def test_the_status_says_when_it_runs_next(tmp_path: Path) -> None:
             account="1",
             now=Clock(),
         )
-        schedules.start()
+        background = BackgroundTasks(MemoryLogs())
+        schedules.start(background)
         await until(lambda: schedules.status()[0]["next_run"] is not None)
         assert schedules.status()[0]["next_run"] == "2026-11-21T12:01:00+00:00"
-        await schedules.stop()
+        await background.stop()
 
     asyncio.run(main())
 
@@ -221,3 +224,35 @@ def test_an_input_replaces_the_event_and_the_scheduler_fills_in_its_attributes()
         "at": "2026-11-21T12:00:00Z",
         "try": 2,
     }
+
+
+def test_a_run_that_cannot_be_recorded_is_followed_by_the_next(tmp_path: Path) -> None:
+    """A full disk, or a read-only one: a folder in the file's place."""
+    clock = Clock()
+    run(tmp_path, clock)
+    (tmp_path / "schedules.json").unlink()
+    (tmp_path / "schedules.json").mkdir()
+
+    async def main() -> None:
+        engine = FakeEngine()
+        logs = MemoryLogs()
+        background = BackgroundTasks(logs)
+        schedules = Schedules(
+            [MINUTELY],
+            engine,
+            logs,
+            JsonRecords(tmp_path / "schedules.json"),
+            region="r",
+            account="1",
+            now=clock,
+        )
+        schedules.start(background)
+        clock.now += timedelta(minutes=1)
+        await until(lambda: schedules.status()[0]["next_run"] == "2026-11-21T12:02:00+00:00")
+        assert len(engine.events) == 1
+        assert background.failures() == {}
+        await background.stop()
+        assert {r["message"] for r in logs.records} == {"runs of schedules were not recorded"}
+
+    asyncio.run(main())
+    assert [path.name for path in tmp_path.iterdir()] == ["schedules.json"]
