@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hearth_runtime.aws.provision import provision
 from hearth_runtime.cameras.rows import FUNCTION as CAMERAS_FUNCTION
 from hearth_runtime.cameras.service import Cameras, RemoteCameras, cameras_of
 from hearth_runtime.cameras.supervisor import Destination
+from hearth_runtime.clock import log_clock_steps
 from hearth_runtime.engine.background import BackgroundTasks
 from hearth_runtime.engine.engine import Engine
 from hearth_runtime.engine.functions import FunctionStatus
@@ -241,6 +243,7 @@ class _Stack:
             self._logs,
         )
         background.start("metrics", publisher.run)
+        background.start("clock", partial(log_clock_steps, self._logs))
         if self._config.reload:
             background.start("reload", Reload(self._root, engine, self._logs).run)
         if cameras is not None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
+from hearth_runtime.clock import ClockSteps, elapsed_s, utc_now
 from hearth_runtime.engine.background import BackgroundTasks
 from hearth_runtime.engine.functions import InvokeResult, RuntimeRefusal
 from hearth_runtime.observe.logs import LogStream
 from hearth_runtime.records import JsonRecords
 from hearth_runtime.template.model import Schedule
 
-from .cron import Expression, parse_expression
+from .cron import Expression, Rate, parse_expression
 
 # Lambda tries an asynchronous invocation three times; never into the next due time here.
 RETRY_DELAYS_S = (60.0, 120.0)
-_LONGEST_SLEEP_S = 30.0  # the clock may be set, and the machine may have slept
+_LONGEST_SLEEP_S = 10.0  # the clock may be set, and the machine may have slept
 
 
 class Invoker(Protocol):
@@ -29,8 +31,12 @@ class Invoker(Protocol):
     async def invoke(self, function: str, payload: bytes) -> InvokeResult: ...
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """When a schedule was due last, and for how many seconds that has been so."""
+
+    due: datetime
+    ago_s: float
 
 
 class Schedules:
@@ -47,6 +53,8 @@ class Schedules:
         region: str,
         account: str,
         now: Callable[[], datetime] = utc_now,
+        elapsed: Callable[[], float] = elapsed_s,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
     ) -> None:
         """Raises TemplateError when an expression is not valid."""
@@ -59,6 +67,8 @@ class Schedules:
         self._records = records
         self._place = (region, account)
         self._now = now
+        self._elapsed = elapsed
+        self._sleep = sleep
         self._retry_delays_s = retry_delays_s
         self._since: dict[str, Any] = {}
         self._status: dict[str, dict[str, Any]] = {}
@@ -93,23 +103,35 @@ class Schedules:
         return list(self._status.values())
 
     async def _keep(self, schedule: Schedule, expression: Expression) -> None:
-        status = self._status[schedule.name]
+        status, entry = self._status[schedule.name], self._since[schedule.name]
+        clock = ClockSteps(self._now, self._elapsed)
+        last: LastRun | None = None
+        began_s = 0.0
         while True:
-            since = datetime.fromisoformat(self._since[schedule.name]["since"])
-            # A clock that was set back must not stop a schedule until it has caught up.
-            due = expression.after(min(since, self._now()))
+            step = clock.take()
+            if isinstance(expression, Rate):
+                entry["since"] = (datetime.fromisoformat(entry["since"]) + step).isoformat()
+            since = min(datetime.fromisoformat(entry["since"]), self._now())
+            if step and last is not None and not isinstance(expression, Rate):
+                last = LastRun(last.due, self._elapsed() - began_s)
+                due = due_after_step(expression, since, last, self._now())
+            else:
+                # A clock that was set back must not stop a schedule until it has caught up.
+                due = expression.after(since)
             status["next_run"] = due and due.isoformat()
             if due is None:
                 return
-            await self._sleep_until(due)
+            if not await self._sleep_until(due, clock):
+                continue
             following = expression.after(due)
+            last, began_s = LastRun(due, 0.0), self._elapsed()
             await self._run(schedule, due, following)
             status["last_run"] = due.isoformat()
             # On time: count from the due time, so that a rate does not drift. Late: count from
-            # now, so that many missed runs make one.
-            now = self._now()
+            # now, so that many missed runs make one. By the clock as it was before the run.
+            now = self._now() - clock.seen()
             late = following is not None and following <= now
-            self._since[schedule.name]["since"] = (now if late else due).isoformat()
+            entry["since"] = (now if late else due).isoformat()
             self._record()
 
     def _record(self) -> None:
@@ -119,12 +141,13 @@ class Schedules:
         except OSError as error:
             self._logs.write("ERROR", "runs of schedules were not recorded", error=str(error))
 
-    async def _sleep_until(self, due: datetime) -> None:
-        while True:
-            wait_s = (due - self._now()).total_seconds()
-            if wait_s <= 0:
-                return
-            await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
+    async def _sleep_until(self, due: datetime, clock: ClockSteps) -> bool:
+        """Whether it is due; otherwise the clock was set, and it has to be planned again."""
+        while (wait_s := (due - self._now()).total_seconds()) > 0:
+            if clock.seen():
+                return False
+            await self._sleep(min(wait_s, _LONGEST_SLEEP_S))
+        return not clock.seen()
 
     async def _run(self, schedule: Schedule, due: datetime, following: datetime | None) -> None:
         status = self._status[schedule.name]
@@ -143,7 +166,7 @@ class Schedules:
                 return
             if following is not None and (following - self._now()).total_seconds() <= delay_s:
                 return
-            await asyncio.sleep(delay_s)
+            await self._sleep(delay_s)
 
     async def _attempt(self, function: str, payload: bytes) -> str | None:
         try:
@@ -151,6 +174,30 @@ class Schedules:
         except RuntimeRefusal as refusal:
             return str(refusal)
         return result.payload[:300].decode(errors="replace") if result.function_error else None
+
+
+def due_after_step(
+    expression: Expression, since: datetime, last: LastRun, now: datetime
+) -> datetime | None:
+    """When a schedule by wall time is due after the clock was set.
+
+    What the clock skipped runs once, and what it shows again is not repeated: as cron does it, but
+    by the schedule's own period instead of three hours.
+    """
+    following = expression.after(last.due)
+    if now < last.due:
+        if following is None:
+            return None
+        if following - now <= 1.5 * (following - last.due):
+            return following
+    # Since its last run, in the time that the clock shows now.
+    ago = timedelta(seconds=last.ago_s)
+    due = expression.after(min(since, now - ago))
+    again = None if due is None else expression.after(due)
+    if due is None or again is None:
+        return due
+    distance = ago + max(due - now, timedelta(0))
+    return due if distance >= (again - due) / 2 else expression.after(max(due, now))
 
 
 def scheduled_event(

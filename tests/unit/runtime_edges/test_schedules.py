@@ -22,13 +22,21 @@ MINUTELY = Schedule("S", "f", "rate(1 minute)", "scheduler")
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands until time passes (`now`) or it is `set`."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.now = now
+        self._set_by = timedelta(0)
 
     def __call__(self) -> datetime:
         return self.now
+
+    def elapsed(self) -> float:
+        return (self.now - self._set_by).timestamp()
+
+    def set(self, step: timedelta) -> None:
+        self.now += step
+        self._set_by += step
 
 
 def run(
@@ -51,6 +59,7 @@ def run(
             region="r",
             account="1",
             now=clock,
+            elapsed=clock.elapsed,
             retry_delays_s=(0.0, 0.0),
         )
         schedules.start(background)
@@ -245,6 +254,7 @@ def test_a_run_that_cannot_be_recorded_is_followed_by_the_next(tmp_path: Path) -
             region="r",
             account="1",
             now=clock,
+            elapsed=clock.elapsed,
         )
         schedules.start(background)
         clock.now += timedelta(minutes=1)
