@@ -75,7 +75,7 @@ class AccessTokens:
         """Verify a token's signature, issuer, audience and times, and return its claims.
 
         Raises:
-            Unauthenticated: The token is not valid, has expired, or is not valid yet.
+            Unauthenticated: The token is not valid or has expired.
         """
         if len(token) > MAX_LENGTH:
             raise Unauthenticated(f"the token is longer than {MAX_LENGTH} characters")
@@ -90,7 +90,9 @@ class AccessTokens:
                 audience=AUDIENCE,
                 issuer=ISSUER,
                 leeway=_LEEWAY,
-                options={"require": _CLAIMS},
+                # Whether it is valid yet is not asked: the clock may have been set back since it
+                # was issued.
+                options={"require": _CLAIMS, "verify_iat": False, "verify_nbf": False},
             )
         except (jwt.PyJWTError, RecursionError) as error:
             raise Unauthenticated(f"the token is not valid ({type(error).__name__})") from error

@@ -90,7 +90,9 @@ class AttemptLimits:
         now, address = self._now(), network_of(address)
         rules = self._rules(tx, address, account, now)
         held = [(lock_attempts(tx, subject, now), rules[subject]) for subject in sorted(rules)]
-        wait = max((row.retry_at - now for row, _ in held), default=timedelta(0))
+        # A longer wait than any pause was set before the clock was set back.
+        waits = [row.retry_at - now for row, rule in held if row.retry_at - now <= rule.longest]
+        wait = max(waits, default=timedelta(0))
         if wait > timedelta(0):
             raise TooManyAttempts(math.ceil(wait / timedelta(seconds=1)))
         for row, rule in held:

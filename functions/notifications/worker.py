@@ -51,8 +51,8 @@ from functions.notifications.repository.notifications import add_notification
 from functions.notifications.repository.retention import delete_expired
 from functions.notifications.schemas import DigestJob
 from functions.notifications.stored_channels import ChannelDirectory
-from hearth.ids import ulid_from, utc_now
-from hearth.ledger.consumer import Done, Outcome
+from hearth.ids import CLOCK_TOLERANCE, ulid_from, utc_now
+from hearth.ledger.consumer import Done, Outcome, Postpone
 from hearth.ledger.events import Event, received
 from hearth.ledger.ledger import Job, NewJob, UnitOfWork
 from hearth.parsing import parse_model
@@ -133,6 +133,8 @@ class NotificationPlanner:
             InvalidInput: The job's payload is not valid.
         """
         digest = parse_model(DigestJob, job.payload, "the digest job")
+        if digest.until > self._now() + CLOCK_TOLERANCE:
+            return Postpone(digest.until)  # it came early, because the clock was set back
         return Done(lambda work: self._build_digest(work, digest.channel, digest.until))
 
     def _plan_event(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -39,10 +39,15 @@ def next_digest_time(now: datetime, at: time, zone: ZoneInfo) -> tuple[str, date
     """
     local_date = now.astimezone(zone).date()
     while True:
-        due = datetime.combine(local_date, at, tzinfo=zone).astimezone(now.tzinfo)
+        due = digest_time(local_date.isoformat(), at, zone)
         if due > now:
             return local_date.isoformat(), due
         local_date += timedelta(days=1)
+
+
+def digest_time(date: str, at: time, zone: ZoneInfo) -> datetime:
+    """Return the UTC time of the digest of a local date."""
+    return datetime.combine(datetime.fromisoformat(date), at, tzinfo=zone).astimezone(UTC)
 
 
 def incident_email(

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from functions.reports.email_content import MailPolicy, next_digest_time
+from functions.reports.email_content import MailPolicy, digest_time, next_digest_time
 from functions.reports.evidence_image import fetch_image
 from functions.reports.messages import (
     DIGEST,
@@ -29,7 +29,7 @@ from functions.reports.repository.tables import PdfFile
 from functions.reports.schemas import DigestJob, IncidentEvent, Narrative, ReportReady
 from functions.reports.writer import NarrativeWriter
 from hearth.errors import HearthError, NotFound
-from hearth.ids import utc_now
+from hearth.ids import CLOCK_TOLERANCE, utc_now
 from hearth.ledger.consumer import Deadline, Done, Failed, Outcome, Postpone, guarded
 from hearth.ledger.events import Event
 from hearth.ledger.ledger import Job, NewJob, UnitOfWork
@@ -210,6 +210,10 @@ class ReportWorker:
         from functions.reports.digest_pdf import digest_report
 
         date = parse_model(DigestJob, job.payload, "the digest job").digest_date
+        if self._policy is not None:
+            due = digest_time(date, self._policy.daily_at, self._zone)
+            if due > self._now() + CLOCK_TOLERANCE:
+                return Postpone(due)  # it came early, because the clock was set back
         digest = self._db.write(lambda tx: digests.close_digest(tx, date, self._now()))
         pdf = digest_report(digest, self._zone)
         key = f"reports/digest-{date}.pdf"

@@ -20,7 +20,7 @@ from functions.sweep.repository import Listing, SweepRepository
 from functions.sweep.schemas import SweepReport
 from hearth.errors import HearthError, InvalidInput, Unavailable
 from hearth.frames import FRAMES_PREFIX, camera_of, camera_prefix, frame_job
-from hearth.ids import utc_now
+from hearth.ids import CLOCK_TOLERANCE, utc_now
 from hearth.ledger.ledger import Ledger, NewJob, UnitOfWork
 from hearth.retention import Retention
 from hearth.storage import ObjectStore, StoredObject
@@ -173,8 +173,8 @@ class Reconciler:
             raise ListingFailed(error.message) from error
 
     def _last_settled(self, batch: Sequence[StoredObject]) -> str | None:
-        limit = self._now() - self._limits.settled
-        young = next((n for n, item in enumerate(batch) if item.last_modified > limit), len(batch))
+        is_young = partial(_is_younger, now=self._now(), age=self._limits.settled)
+        young = next((n for n, item in enumerate(batch) if is_young(item)), len(batch))
         return _last_storable(batch[:young])
 
     def _add_missing_jobs(
@@ -184,8 +184,8 @@ class Reconciler:
         save_position: Callable[[Connection], None] | None,
     ) -> None:
         """Add the missing jobs, and save the position in the same transaction."""
-        oldest = self._now() - self._limits.expired
-        limit = self._now() - self._limits.grace
+        now = self._now()
+        oldest = now - self._limits.expired
         wanted: dict[str, NewJob] = {}
         for item in batch:
             try:
@@ -194,7 +194,7 @@ class Reconciler:
                 report.unreadable += 1
                 _log.warning("%s", error.message)
                 continue
-            if oldest < item.last_modified <= limit:
+            if item.last_modified > oldest and not _is_younger(item, now, self._limits.grace):
                 wanted[job.dedupe_key] = job
         report.listed += len(batch)
         known = self._ledger.states(wanted)
@@ -219,6 +219,12 @@ def _batches(
         if time_left() <= 0:
             raise OutOfTime
         yield batch
+
+
+def _is_younger(item: StoredObject, now: datetime, age: timedelta) -> bool:
+    """Whether an object is younger than `age`. Not one that was stored before the clock was set
+    back: it would stay young until the clock has caught up."""
+    return now - age < item.last_modified <= now + CLOCK_TOLERANCE
 
 
 def _last_storable(batch: Sequence[StoredObject]) -> str | None:

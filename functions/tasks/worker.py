@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import ValidationError
@@ -14,8 +16,8 @@ from functions.tasks.service import TaskService
 from functions.tasks.task import Actor, is_open, new_task
 from functions.tasks.task_events import task_due
 from hearth.errors import InvalidInput
-from hearth.ids import parse_time, ulid_from
-from hearth.ledger.consumer import Done, Outcome
+from hearth.ids import CLOCK_TOLERANCE, parse_time, ulid_from, utc_now
+from hearth.ledger.consumer import Done, Outcome, Postpone
 from hearth.ledger.events import received
 from hearth.ledger.ledger import Job, UnitOfWork
 from hearth.ledger.unit_of_work import SYSTEM
@@ -33,8 +35,9 @@ class TaskWorker:
         tasks: Stores the tasks that it creates.
     """
 
-    def __init__(self, tasks: TaskService) -> None:
+    def __init__(self, tasks: TaskService, now: Callable[[], datetime] = utc_now) -> None:
         self._tasks = tasks
+        self._now = now
 
     def create_corrective_task(self, job: Job) -> Outcome:
         """Create the corrective task of a report, once for each report.
@@ -107,6 +110,9 @@ class TaskWorker:
             due_at = parse_time(job.payload["due_at"])
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInput("tasks.remind needs task_id, due_at and minutes") from error
+        at = due_at - timedelta(minutes=minutes)
+        if at > self._now() + CLOCK_TOLERANCE:
+            return Postpone(at)  # it came early, because the clock was set back
 
         def write(work: UnitOfWork) -> None:
             task = tasks.get(work.tx, task_id, None)

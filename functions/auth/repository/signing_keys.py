@@ -52,5 +52,6 @@ def end_signing_keys(tx: Connection, now: datetime) -> None:
     tx.execute(
         update(signing_keys)
         .where(signing_keys.c.retired_at.is_not(None), signing_keys.c.verifies_until > now)
-        .values(verifies_until=now)
+        # Not now, which a clock that is set back shows again.
+        .values(verifies_until=signing_keys.c.created_at)
     )

@@ -15,7 +15,7 @@ from functions.detection.policy import Policy
 from functions.detection.repository.cameras import get_camera, lock_camera, update_camera
 from functions.detection.schemas import CameraBack, CameraSilent, Site
 from hearth.frames import QUEUE
-from hearth.ids import format_time, new_ulid, utc_now
+from hearth.ids import CLOCK_TOLERANCE, format_time, new_ulid, utc_now
 from hearth.ledger.consumer import Done, Outcome, Postpone
 from hearth.ledger.events import Event
 from hearth.ledger.ledger import Job, Ledger, NewJob, UnitOfWork
@@ -99,8 +99,13 @@ class PresenceService:
         if camera is None or camera.presence_key != job.dedupe_key:
             return Done()
         after_s = self._policy().rules(camera_id).silent_after_s or SILENT_AFTER_S
+        now = self._now()
+        if camera.received_at > now + CLOCK_TOLERANCE:
+            # The clock was set back: silence is counted from here.
+            self._db.write(lambda tx: update_camera(tx, camera_id, {"received_at": now}))
+            return Postpone(now + timedelta(seconds=after_s))
         due = camera.received_at + timedelta(seconds=after_s)
-        if due > self._now():
+        if due > now:
             return Postpone(due)
         received_at = camera.received_at
 

@@ -34,7 +34,7 @@ from functions.detection.repository.tables import ENDED, OPEN, SUPERSEDED
 from functions.detection.schemas import EndReason, Evidence, SafetyViolationDetected, Site
 from hearth.errors import HearthError, InvalidInput, NotFound
 from hearth.frames import FrameKind, camera_prefix, frame_job, frame_key, parse_frame_key
-from hearth.ids import format_time, utc_now
+from hearth.ids import CLOCK_TOLERANCE, format_time, utc_now
 from hearth.ledger.consumer import Deadline, Done, Outcome, Postpone, each
 from hearth.ledger.ledger import Job, JobState, Ledger, UnitOfWork
 from hearth.logging import logger
@@ -193,7 +193,11 @@ class SettleService:
         if passed:
             return Closing("gap")
         silent_at = newest + timedelta(seconds=rules.idle_after_s)
-        return Closing("silence") if self._now() >= silent_at else Closing(None, silent_at)
+        # What was stored before the clock was set back is followed by nothing: later frames have
+        # earlier times.
+        now = self._now()
+        is_silent = now >= silent_at or newest > now + CLOCK_TOLERANCE
+        return Closing("silence") if is_silent else Closing(None, silent_at)
 
     def _are_all_judged(self, keys: Sequence[str]) -> bool:
         jobs = {job.dedupe_key: job for job in map(frame_job, keys)}

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, update
 
 from functions.notifications.repository.tables import channels, topics
 from hearth.db import insert_for
+from hearth.ids import CLOCK_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def lock_channel(tx: Connection, channel: str, now: datetime, window: timedelta)
             index_elements=["channel"], set_={"changes": channels.c.changes + 1}
         ).returning(channels)
     ).one()
-    if row.window_began_at > now - window:
+    # A window that began ahead of now did so before the clock was set back.
+    if now - window < row.window_began_at <= now + CLOCK_TOLERANCE:
         return Window(row.window_began_at, row.told)
     tx.execute(
         update(channels).where(channels.c.channel == channel).values(window_began_at=now, told=0)

@@ -3,7 +3,9 @@
 At most `in_flight` uploads run at once. While the oldest one fails nothing newer is begun: what
 was waiting in memory goes to the spool, the oldest is tried again after growing waits, and when it
 has arrived the rest follows in order. As long as anything waits in the spool, new frames queue
-behind it there. The end marker is sent when everything before it has arrived.
+behind it there. While the disk takes no more they wait in memory: a file is read no further, of a
+camera the oldest are dropped and counted. The end marker is sent when everything before it has
+arrived.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,6 +75,7 @@ class Uploader:
         self._closing = False
         self._abandoned = False
         self._broken: StoreError | None = None
+        self._disk_is_full = False
         self._outage: str | None = None
         self._pool = ThreadPoolExecutor(in_flight, "upload")
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
@@ -91,7 +95,7 @@ class Uploader:
         """Hand over the next object.
 
         Raises:
-            StoreError: The spool cannot be written either.
+            StoreError: An earlier object is lost.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._patient or self._has_room() or self._stopped())
@@ -100,7 +104,7 @@ class Uploader:
             self._left_over.discard(key)
             full = len(self._memory) >= self._memory_limit
             if len(self._spool) or self._outage is not None or full or self._abandoned:
-                self._to_spool(*self._memory_then(key, data))
+                self._to_spool((key, data))
             else:
                 self._memory.append((key, data))
             self._changed.notify_all()
@@ -146,21 +150,36 @@ class Uploader:
 
     def _has_room(self) -> bool:
         if self._outage is not None or len(self._spool):
-            return not self._spool.is_full
+            return not (self._spool.is_full or self._disk_is_full)
         return len(self._memory) < self._memory_limit
 
     def _stopped(self) -> bool:
         return self._abandoned or self._broken is not None
 
-    def _memory_then(self, key: str, data: bytes) -> list[tuple[str, bytes]]:
-        waiting = [*self._memory, (key, data)]
+    def _to_spool(
+        self, *newest: tuple[str, bytes], failed: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        """Move to the spool, in order: uploads that failed, all of the memory, and the newest."""
+        waiting = deque([*failed, *self._memory, *newest])
         self._memory.clear()
-        return waiting
-
-    def _to_spool(self, *items: tuple[str, bytes]) -> None:
-        for key, data in items:
-            self.counts.dropped += self._spool.add(key, data, drop_oldest=self._drops)
-            self.counts.spooled += key.endswith(".jpg")
+        try:
+            while waiting:
+                key, data = waiting[0]
+                self.counts.dropped += self._spool.add(key, data, drop_oldest=self._drops)
+                self.counts.spooled += key.endswith(".jpg")
+                waiting.popleft()
+            self._disk_is_full = False
+        except StoreError as error:
+            if self._abandoned:  # nothing is going to be tried again
+                raise
+            if not self._disk_is_full:
+                self._warn(
+                    f"{error.message.removesuffix('.')}; what cannot be kept waits in memory"
+                )
+            self._disk_is_full = True
+            while self._drops and len(waiting) > self._memory_limit:
+                self.counts.dropped += waiting.popleft()[0].endswith(".jpg")
+            self._memory.extend(waiting)
 
     def _run(self) -> None:
         try:
@@ -188,8 +207,7 @@ class Uploader:
             )
             if self._stopped():
                 # Whatever is still in memory must survive us.
-                self._to_spool(*self._memory)
-                self._memory.clear()
+                self._to_spool()
                 return False
             return bool(self._memory or len(self._spool))
 
@@ -270,8 +288,7 @@ class Uploader:
     def _note(self, failure: str | None, failed: list[tuple[str, bytes]], begun: int) -> None:
         with self._changed:
             if failure is not None:
-                self._to_spool(*failed, *self._memory)
-                self._memory.clear()
+                self._to_spool(failed=failed)
                 if self._outage is None:
                     self._warn(
                         f"The bucket is out of reach ({failure}); frames are kept in "

@@ -50,6 +50,16 @@ def test_the_right_password_waits_as_well_and_then_resets_the_counter(harness: H
     assert [guess(harness).status for _ in range(5)] == [401] * 5
 
 
+def test_a_clock_that_is_set_back_locks_nobody_out(harness: Harness) -> None:
+    harness.set_up()
+    for _ in range(6):
+        guess(harness)
+    harness.clock.advance(-86_400)
+
+    assert guess(harness).status == 401
+    assert int(guess(harness).headers["retry-after"]) <= 2
+
+
 def test_counters_survive_a_restart(harness: Harness) -> None:
     harness.set_up()
     for _ in range(5):

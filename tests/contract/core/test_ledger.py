@@ -349,6 +349,35 @@ def test_a_job_is_due_at_its_time_or_when_its_lease_expires(ledger: Ledger, cloc
     assert running.id in {job.id for job in ledger.due(10)}
 
 
+def test_what_was_written_before_the_clock_was_set_back_is_due_now(
+    ledger: Ledger, clock: Clock
+) -> None:
+    (waiting, failed, dated) = add(
+        ledger,
+        new("waiting"),
+        new("failed"),
+        new("dated", available_at=clock() + timedelta(days=9)),
+    )
+    claimed = ledger.claim([failed.id], [new("running")], LEASE)
+    running = next(job.id for job in claimed if job.id != failed.id)
+    ledger.fail(next(job for job in claimed if job.id == failed.id), Unavailable("away"))
+    clock.advance(-86_400)
+    assert {job.id for job in ledger.due(10)} == {waiting.id, failed.id, dated.id}
+    assert len(ledger.claim([waiting.id, failed.id], [], LEASE)) == 2
+    # Its worker may live: it keeps the job for as long as any invocation may take.
+    assert ledger.claim([running], [], LEASE) == []
+    clock.advance(960)
+    assert [job.id for job in ledger.claim([running], [], LEASE)] == [running]
+    assert running not in {job.id for job in ledger.due(10)}
+
+
+def test_a_clock_that_differs_by_seconds_changes_nothing(ledger: Ledger, clock: Clock) -> None:
+    later = new("later", available_at=clock() + timedelta(hours=1))
+    add(ledger, later)
+    clock.advance(-50)
+    assert ledger.due(10) == []
+
+
 def test_a_job_is_announced_again_with_back_off(ledger: Ledger, clock: Clock) -> None:
     add(ledger, new("a"))
     named = []

@@ -66,3 +66,13 @@ def test_images_of_a_camera_that_nobody_watches_are_just_images(
     watched.policy = parse_policy(b"defaults: {required: []}")
     send(watched)
     assert watched.jobs("detection.presence") == []
+
+
+def test_silence_counts_from_when_the_clock_was_set_back(watched: DetectionHarness) -> None:
+    send(watched)
+    watched.clock.advance(-86_400)
+    watched.pass_time(0)
+    watched.pass_time(59)
+    assert events(watched, "silent") == []
+    watched.pass_time(2)
+    assert len(events(watched, "silent")) == 1

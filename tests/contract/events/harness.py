@@ -82,7 +82,7 @@ class EventHarness:
             "reports": make_reports(
                 self.ledger_of("reports"), self.reports.worker, self.reports.delivery
             ),
-            "tasks": make_tasks(tasks, TaskWorker(self.tasks)),
+            "tasks": make_tasks(tasks, TaskWorker(self.tasks, self.clock)),
         }
 
     def ledger_of(self, source: str) -> Ledger:

@@ -76,6 +76,17 @@ def test_a_message_that_is_not_a_job_notification_is_recorded_as_unreadable(
     assert (job.state, job.queue) == (JobState.FAILED, "notifications")
 
 
+# ---- a clock that is set back ----
+
+
+def test_a_window_ends_though_the_clock_was_set_back(harness: Harness) -> None:
+    harness.rules = Rules(burst=1)
+    harness.publish(harness.violation(incident_id=ulid(1)))
+    harness.clock.advance(-86_400)
+    harness.publish(harness.violation("yard", incident_id=ulid(2)))
+    assert harness.states() == ["sent", "sent"]
+
+
 # ---- cooldown ----
 
 

@@ -259,6 +259,7 @@ def test_a_repeated_digest_is_identical(harness: Harness) -> None:
     harness.add(incident_id=ulid(1))
     harness.run()
     (job,) = harness.jobs("reports.digest")
+    harness.clock.time = job.available_at
     harness.worker.make_digest(job)  # and then the process died
     first = harness.store.objects["reports/digest-2026-11-02.pdf"]
     harness.add(incident_id=ulid(2))

@@ -48,7 +48,7 @@ class Harness:
         self.ledger = Ledger(db, self.queues, now=self.clock, publisher=publisher)
         self.services = build_services(self.ledger, ZoneInfo(zone), self.clock)
         self.app = SharedApp(create_app, self.services)
-        self.handler = make_handler(self.ledger, TaskWorker(self.services.tasks))
+        self.handler = make_handler(self.ledger, TaskWorker(self.services.tasks, self.clock))
 
     def ask(
         self,

@@ -129,6 +129,22 @@ def test_a_reminder_waits_for_its_time_and_is_told_once(harness: Harness) -> Non
     assert len(harness.events("task.due")) == 2
 
 
+def test_a_reminder_that_comes_early_as_the_clock_was_set_back_waits_for_its_time(
+    harness: Harness,
+) -> None:
+    harness.make(due_date="2026-11-02T09:00:00Z", reminders=[60])
+    [job] = harness.jobs("tasks.remind")
+    harness.clock.advance(-7200)
+    harness.ledger.announce(harness.ledger.due(10))
+    harness.work()
+    assert harness.events("task.due") == []
+    assert harness.ledger.get(job.id).available_at == job.available_at
+    harness.clock.advance(7200 + 3600)
+    harness.ledger.announce(harness.ledger.due(10))
+    harness.work()
+    assert len(harness.events("task.due")) == 1
+
+
 def test_reminders_move_with_the_due_date_and_go_when_there_is_nothing_to_do(
     harness: Harness,
 ) -> None:

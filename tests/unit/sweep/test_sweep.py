@@ -60,6 +60,15 @@ def test_a_backlog_is_not_multiplied_by_sweeping_often(house: House) -> None:
     assert [house.swept().resent for _ in range(3)] == [1, 0, 0]
 
 
+def test_objects_from_before_the_clock_was_set_back_are_old_enough(house: House) -> None:
+    key = "frames/gate/20261102T000000.000000Z.jpg"
+    house.upload(key)
+    house.clock.advance(-86_400)
+
+    assert house.swept().found == 1
+    assert house.swept().listed == 0  # and the position has moved
+
+
 def test_a_job_for_later_is_left_alone(house: House) -> None:
     later = NewJob("reports.digest", "reports", "digest:1", {}, house.clock() + 5 * MINUTE)
     house.db.write(lambda tx: house.ledger.add(tx, [later]))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hearth_runtime.watch.bucket import OutOfReach, Refused
+from hearth_runtime.watch.errors import StoreError
 from hearth_runtime.watch.keys import end_key, frame_key
 from hearth_runtime.watch.spool import Spool
 from hearth_runtime.watch.upload import Uploader
@@ -164,6 +165,67 @@ def test_a_file_waits_when_the_disk_bound_is_reached(tmp_path: Path) -> None:
         assert uploader.finish(10)
     assert sorted(store.arrived) == KEYS[:60]
     assert uploader.counts.dropped == 0
+
+
+class FullDisk(Spool):
+    """A spool whose disk takes nothing."""
+
+    full = True
+
+    def add(self, key: str, data: bytes, *, drop_oldest: bool) -> int:
+        if self.full:
+            raise StoreError("the disk takes no more: No space left on device.")
+        return super().add(key, data, drop_oldest=drop_oldest)
+
+
+def test_a_file_waits_while_neither_the_bucket_nor_the_disk_takes_it(tmp_path: Path) -> None:
+    store = CutOff()
+    store.reachable.clear()
+    said: list[str] = []
+    with FullDisk(tmp_path, "gate", 100_000) as spool:
+        uploader = Uploader(store, spool, said.append, patient=True)
+        feeder = threading.Thread(
+            target=lambda: [uploader.submit(key, b"frame") for key in KEYS[:60]]
+        )
+        feeder.start()
+        wait_for(lambda: "memory" in "".join(said))
+        time.sleep(0.5)
+        assert feeder.is_alive()
+        store.reachable.set()
+        feeder.join(10)
+        assert uploader.finish(10)
+    assert sorted(store.arrived) == KEYS[:60]
+    assert uploader.counts.dropped == 0
+    assert sum("memory" in one for one in said) == 1
+
+
+def test_a_camera_goes_on_with_its_newest_frames_on_a_full_disk(tmp_path: Path) -> None:
+    store = CutOff()
+    store.reachable.clear()
+    with FullDisk(tmp_path, "gate", 100_000) as spool:
+        uploader = Uploader(store, spool, print, patient=False)
+        uploader.submit(KEYS[0], b"frame")
+        wait_for(lambda: uploader.outage is not None)
+        for key in KEYS[1:100]:
+            uploader.submit(key, b"frame")
+        uploader.submit(end_key("gate", 1000), b"{}")
+        store.reachable.set()
+        assert uploader.finish(10)
+    frames = sorted(key for key in store.arrived if key.endswith(".jpg"))
+    assert frames == KEYS[100 - len(frames) : 100]
+    assert len(frames) >= 15
+    assert uploader.counts.dropped == 100 - len(frames)
+    assert store.arrived[-1] == end_key("gate", 1000)
+
+
+def test_what_neither_takes_by_the_end_is_an_error(tmp_path: Path) -> None:
+    store = CutOff()
+    store.reachable.clear()
+    with FullDisk(tmp_path, "gate", 100_000) as spool:
+        uploader = Uploader(store, spool, print, patient=True)
+        uploader.submit(KEYS[0], b"frame")
+        with pytest.raises(StoreError, match="No space left"):
+            uploader.finish(0.1)
 
 
 def test_nobody_waits_any_more_after_hurry(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from hearth.errors import InvalidInput
 
 ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 """Regular expression of a ULID, not anchored; upper case, as we write them."""
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How far ahead the clock of another machine may be; what was written later than that was written
+before the clock was set back."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6}\d*)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row, and_, case, or_, select, update
 
 from hearth.db import Database, encode_json
 from hearth.errors import Conflict, HearthError, Unavailable
-from hearth.ids import new_ulid, utc_now
+from hearth.ids import CLOCK_TOLERANCE, new_ulid, utc_now
 from hearth.ledger.queues import MAX_DELAY_S, Queues
 from hearth.ledger.reader import JobReader, Page
 from hearth.ledger.table import (
@@ -68,6 +68,8 @@ RETRY_BASE = timedelta(seconds=2)
 RETRY_CAP = timedelta(minutes=5)
 RESEND_BASE = timedelta(seconds=30)
 RESEND_CAP = timedelta(minutes=15)
+MAX_LEASE = timedelta(minutes=16)
+"""Longer than any lease: Lambda ends an invocation after 15 minutes."""
 WORKER_DIED = "WORKER_DIED"
 """Error code of a job whose lease ran out: its worker crashed or was killed."""
 T = TypeVar("T")
@@ -324,13 +326,14 @@ class Ledger(JobReader):
     def due(self, limit: int) -> list[Job]:
         """Up to `limit` jobs whose hint may be lost; `announce` them.
 
-        Queued and due, or running with an expired lease. Each answer sets the time before which
-        this job is not named again (30 s, 1 min, … 15 min, jittered), so that a backlog is not
-        multiplied; a claim starts that anew.
+        Queued and due, or running with an expired lease; what was written before the clock was set
+        back is due as well. Each answer sets the time before which this job is not named again
+        (30 s, 1 min, … 15 min, jittered), so that a backlog is not multiplied; a claim resets it.
         """
 
         def mark(tx: Connection) -> list[Job]:
             now = self.now()
+            self._replan(tx, now, limit)
             found = tx.execute(
                 select(jobs_table)
                 .where(
@@ -354,6 +357,25 @@ class Ledger(JobReader):
             return [job_from(row) for row in found]
 
         return self.db.write(mark)
+
+    def _replan(self, tx: Connection, now: datetime, limit: int) -> None:
+        """Make due the open jobs that were written before the clock was set back.
+
+        Their times lie ahead by as much, so that a retry would wait for days. Work that has a date
+        of its own is postponed again by its handler. A lease lasts as long as any invocation may.
+        """
+        written_ahead = _t.updated_at > now + CLOCK_TOLERANCE
+        for state, values in (
+            (JobState.QUEUED, as_queued(now)),
+            (JobState.RUNNING, {"lease_until": now + MAX_LEASE, "resend_at": now + MAX_LEASE}),
+        ):
+            ids = tx.scalars(select(_t.id).where(_t.state == state, written_ahead).limit(limit))
+            for chunk, _ in _chunked(ids.all(), ()):
+                tx.execute(
+                    update(jobs_table)
+                    .where(_t.id.in_(chunk), _t.state == state)
+                    .values(**values, updated_at=now)
+                )
 
     def expire(self) -> list[Job]:
         """Fail the jobs whose worker died in their last attempt; the answer is the rows after."""
