@@ -27,6 +27,7 @@ from functions.auth.schemas import (
     RefreshIn,
     RegisterIn,
     RotateIn,
+    SetupOut,
     SigningKeyOut,
     SigningKeysOut,
     TokensOut,
@@ -126,6 +127,11 @@ def _sessions(services: Services) -> Router:
     @router.post("/register", status_code=201)
     async def register(caller: Anyone, body: RegisterIn) -> UserOut:
         return services.auth.register(caller, body)
+
+    @router.get("/setup")
+    async def get_setup() -> SetupOut:
+        """Whether the first user has registered. Anybody may ask."""
+        return SetupOut(is_set_up=services.auth.is_set_up())
 
     @router.post("/login")
     async def login(caller: Anyone, body: LoginIn) -> TokensOut:

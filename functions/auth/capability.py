@@ -13,6 +13,7 @@ CAPABILITY = Capability(
         "users:manage": "admin",
     },
     public_routes=(
+        "GET /api/v1/auth/setup",
         "POST /api/v1/auth/login",
         "POST /api/v1/auth/refresh",
         "POST /api/v1/auth/register",

@@ -102,6 +102,10 @@ class RegisterIn(_In):
     )
 
 
+class SetupOut(BaseModel):
+    is_set_up: bool
+
+
 class LoginIn(_In):
     email: Email
     password: GivenPassword

@@ -69,6 +69,10 @@ class AuthService:
 
     # ---- registering ----
 
+    def is_set_up(self) -> bool:
+        """Whether the first user has registered."""
+        return self._db.read(users.is_set_up)
+
     def register(self, caller: Caller, wanted: RegisterIn) -> UserOut:
         """Register a user: the first one as administrator, others by invitation.
 

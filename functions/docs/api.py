@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Path, Request, Response
 
-from functions.docs.assets import DOCUMENT, PAGE
+from functions.docs.assets import DOCUMENT, HOME, PAGE
 from hearth.errors import NotFound
 from hearth.http.app import Router
 from hearth.http.app import create_app as create_http_app
@@ -68,6 +68,15 @@ def create_app(files: Assets) -> FastAPI:
     async def get_openapi_document(request: Request) -> Response:
         """This document."""
         return answer(DOCUMENT, request)
+
+    @router.get(
+        "/",
+        response_class=Response,
+        responses=responses("text/html"),
+    )
+    async def get_home_page(request: Request) -> Response:
+        """A page that leads on."""
+        return answer(HOME, request)
 
     @router.get(
         "/docs",

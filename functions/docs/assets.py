@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 
 DOCUMENT = "openapi.json"
 PAGE = "index.html"
+HOME = "home.html"
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -37,6 +38,9 @@ class Assets:
         self._places: dict[str, Traversable] = {
             DOCUMENT: ours / DOCUMENT,
             PAGE: ours / "page" / PAGE,
+            HOME: ours / "page" / HOME,
+            "home.css": ours / "page" / "home.css",
+            "home.js": ours / "page" / "home.js",
             "start.js": ours / "page" / "start.js",
             "swagger-ui.css": swagger_ui / "swagger-ui.css",
             "swagger-ui-bundle.js": swagger_ui / "swagger-ui-bundle.js",

@@ -7,5 +7,5 @@ from hearth.capability import Capability
 CAPABILITY = Capability(
     name="docs",
     functions=("docs",),
-    public_routes=("GET /docs", "GET /docs/{name}", "GET /openapi.json"),
+    public_routes=("GET /", "GET /docs", "GET /docs/{name}", "GET /openapi.json"),
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,13 +32,14 @@ from hearth_runtime.engine.reload import NO_BYTECODE, Reload, sources
 from hearth_runtime.http.control import ControlServer
 from hearth_runtime.http.gateway import Gateway
 from hearth_runtime.http.loopback import require_authorizers
+from hearth_runtime.http.owner import make_owner_key
 from hearth_runtime.launchers.compose_containers import (
     AttachedLauncher,
     listening_address,
     seen_from,
     split_address,
 )
-from hearth_runtime.launchers.container_images import BUILT_TAG, check_images, images
+from hearth_runtime.launchers.container_images import check_images, images
 from hearth_runtime.launchers.docker import ContainerLauncher
 from hearth_runtime.launchers.process import Launcher, ProcessLauncher
 from hearth_runtime.observe.library_logs import library_logs
@@ -47,59 +49,24 @@ from hearth_runtime.sources.custom_resources import Answers, CustomResources
 from hearth_runtime.sources.schedules import Schedules
 from hearth_runtime.sources.sqs_poller import MappingMetrics, QueuePoller
 from hearth_runtime.template.model import Template
-from hearth_runtime.template.plugins import PLUGINS_PARAMETER, declarations_of
 from hearth_runtime.template.reader import Identity, Place, TemplateSource
 
+from .config import (
+    DATABASE_PARAMETER,
+    MODEL_PARAMETER,
+    REGISTRY,
+    SETUP_TOKEN_PARAMETER,
+    RuntimeConfig,
+    home_parameters,
+)
 from .preflight import refuse_contradictions, refuse_too_many_connections
 from .records import JsonRecords
 from .stack_state import UNFINISHED_RESTORE, SetupError, StackLock, StackState, write_state
 
 EMULATOR_PORT = 4566  # for containers and cameras, which find S3 there
 LOG_FILE = "runtime.log"
-DATABASE_PARAMETER = "DatabaseUrl"
-CONCURRENCY_PARAMETER, CONCURRENCY_AT_HOME = "ApiConcurrency", "20"
-MODEL_PARAMETER, CLASSES_PARAMETER = "ModelPath", "ModelClasses"
-REGISTRY = "models"
+USUAL_PORT = 8080
 _GRACE_S = 10.0
-
-
-@dataclass(frozen=True)
-class RuntimeConfig:
-    """How to run one stack.
-
-    `data` holds everything that outlives the process. `port` (gateway) and `control_port` of 0
-    take free ports. `endpoint_url` None starts MiniStack on loopback. `parameters` override the
-    template's defaults; `replicas` maps short function names to processes; `idle_s` is the idle
-    time in seconds after which a function's process ends. `plugins` is a folder of functions of the
-    user's own. `containers` runs functions in images
-    with the tag `image_tag`; `reload` watches their sources. `log_format` says how records are
-    shown on standard error: "json", "text", or "none"; the log file has them all.
-
-    `cameras` has the stack's own cameras watched, where the template has a function for them.
-
-    `attached` is our "name:port" for containers that others start for the functions (attached.py);
-    S3 and SQS then listen for them on port 4566. `memory_mb` is what all functions may take
-    together (memory_limits.py).
-    """
-
-    template: Path
-    data: Path
-    stack: str = "hearth"
-    host: str = "127.0.0.1"
-    port: int = 0
-    control_port: int = 0
-    endpoint_url: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    replicas: Mapping[str, int] = field(default_factory=dict)
-    idle_s: float = 300.0
-    attached: str | None = None
-    memory_mb: int | None = None
-    containers: bool = False
-    image_tag: str = BUILT_TAG
-    reload: bool = False
-    cameras: bool = True
-    plugins: Path | None = None
-    log_format: str = "json"
 
 
 async def serve(
@@ -111,7 +78,7 @@ async def serve(
     """
     # A setting that is wrong is reported before anything is started.
     source = TemplateSource.read(config.template, config.plugins)
-    config = replace(config, data=config.data.resolve(), parameters=_parameters(source, config))
+    config = replace(config, data=config.data.resolve(), parameters=home_parameters(source, config))
     planned = source.resolve(config.parameters, Place(config.stack))
     require_authorizers(config.host, planned.api)
     # Leaving the stack ends what was entered last first: doors, then functions, then the emulator.
@@ -193,6 +160,10 @@ class _Stack:
             region=place.region,
             account=place.account,
             written=None if cameras is None else cameras.note_write,
+            owner_key=make_owner_key(self._config.data),
+            owner_needs_key=bool(self._config.parameters.get(SETUP_TOKEN_PARAMETER)),
+            trusted_proxies=self._config.trusted_proxies,
+            probes={"/health": lambda: control.health(), "/ready": lambda: control.readiness()},
         )
         schedules = Schedules(
             template.schedules,
@@ -222,12 +193,19 @@ class _Stack:
         self._open_queues(template, engine, sqs, endpoint)
         self._closing.push_async_callback(background.stop)
         schedules.start(background)
+        tls = self._config.tls
         await _listen(
-            "port", self._config.port, lambda port: gateway.start(self._config.host, port)
+            "port",
+            self._config.port,
+            lambda port: gateway.start(
+                self._config.host, port, None if tls is None else tls.context
+            ),
         )
         self._closing.push_async_callback(gateway.stop)
-        if self._config.attached is not None:
+        if self._config.attached is not None or tls is not None:
             await gateway.start_for_owner()
+        if tls is not None:
+            background.start("certificate", partial(tls.reload, self._logs))
         lifecycle = Lifecycle(
             template.buckets,
             endpoint,
@@ -419,7 +397,8 @@ class _Stack:
         return StackState(
             pid=os.getpid(),
             started_at=self._started_at.isoformat().replace("+00:00", "Z"),
-            gateway_url=gateway.url,
+            # The address inside of a container is of no use outside of it.
+            gateway_url=gateway.url if self._config.attached is None else gateway.owner_url,
             control_url=control.url,
             endpoint_url=self._endpoint.url if self._endpoint is not None else "",
             bucket=template.buckets[0].name if template.buckets else "",
@@ -427,6 +406,7 @@ class _Stack:
             stack=self._config.stack,
             log_path=str(self._config.data / LOG_FILE),
             database=re.split("[:+]", self._config.parameters.get(DATABASE_PARAMETER, ""))[0],
+            owner_url=gateway.owner_url,
         )
 
     def _status(
@@ -457,29 +437,13 @@ def _shallow(status: FunctionStatus) -> dict[str, Any]:
     return {field.name: getattr(status, field.name) for field in fields(status)}
 
 
-def _parameters(source: TemplateSource, config: RuntimeConfig) -> dict[str, str]:
-    """At home the database is a file beside the stack's other data, unless another is named, and so
-    is the registry of models, where nothing may be promoted yet. Containers of Compose do not see
-    that folder: they find the bucket's registry."""
-    given = dict(config.parameters)
-    declared = source.parameters.get(DATABASE_PARAMETER)
-    if declared is not None and not declared.get("Default") and DATABASE_PARAMETER not in given:
-        given[DATABASE_PARAMETER] = f"sqlite:///{config.data.resolve() / 'hearth.db'}"
-    # Requests that wait here hold no connection: replicas do, and they are counted.
-    if CONCURRENCY_PARAMETER in source.parameters:
-        given.setdefault(CONCURRENCY_PARAMETER, CONCURRENCY_AT_HOME)
-    if config.plugins is not None:
-        given[PLUGINS_PARAMETER] = declarations_of(config.plugins, config.template.resolve().parent)
-    declared = source.parameters.get(MODEL_PARAMETER)
-    named = given.get(MODEL_PARAMETER) or given.get(CLASSES_PARAMETER)
-    if declared is not None and not (declared.get("Default") or named or config.attached):
-        given[MODEL_PARAMETER] = str(config.data.resolve() / REGISTRY)
-    return given
-
-
-async def _listen(setting: str, port: int, start: Callable[[int], Any]) -> None:
+async def _listen(setting: str, port: int | None, start: Callable[[int], Any]) -> None:
+    if port is None:
+        with contextlib.suppress(OSError):
+            await start(USUAL_PORT)
+            return
     try:
-        await start(port)
+        await start(port or 0)
     except OSError as error:
         raise SetupError(
             f"Cannot listen on port {port}: {error.strerror}; give another {setting}, or 0 for a"

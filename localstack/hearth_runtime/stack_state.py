@@ -35,7 +35,8 @@ class AlreadyRunning(SetupError):
 @dataclass(frozen=True)
 class StackState:
     """Where a ready stack answers. Times are RFC 3339 in UTC; `queues` maps logical ids to URLs;
-    `database` is the dialect of its database, "" where the template asks for none."""
+    `database` is the dialect of its database, "" where the template asks for none; `owner_url` is
+    where programs of this machine reach the HTTP API, which may be another address."""
 
     pid: int
     started_at: str
@@ -47,6 +48,7 @@ class StackState:
     stack: str
     log_path: str
     database: str = ""
+    owner_url: str = ""
 
 
 class StackLock:

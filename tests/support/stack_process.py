@@ -13,7 +13,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from hearth_runtime.server import RuntimeConfig, serve
+from hearth_runtime.config import RuntimeConfig
+from hearth_runtime.http.tls import Certificate
+from hearth_runtime.server import serve
 from hearth_runtime.stack_state import SetupError, StackState
 
 SMALL = Path(__file__).with_name("small_stack") / "template.yaml"
@@ -66,9 +68,9 @@ def stop(process: subprocess.Popen[str]) -> int:
 
 
 async def _main(given: Mapping[str, Any]) -> int:
-    config = RuntimeConfig(
-        **{**given, "template": Path(given["template"]), "data": Path(given["data"])}
-    )
+    paths = {"template": Path(given["template"]), "data": Path(given["data"])}
+    tls = Certificate(*map(Path, given["tls"])) if "tls" in given else None
+    config = RuntimeConfig(**{**given, **paths, "tls": tls})
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -23,7 +23,7 @@ from rich.markup import escape
 from hearth_runtime.aws.disk_history import DiskHistory
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import FAILED, CommandError, output_of
-from hearth_runtime.commands.stack_client import Api, request
+from hearth_runtime.commands.stack_client import api_of, request
 from hearth_runtime.launchers.container_images import BUILT_TAG, check_images, images
 from hearth_runtime.stack_state import SetupError, read_state
 
@@ -240,7 +240,7 @@ def _model_of_stack(data: Path) -> Finding | None:
     if state is None:
         return None
     try:
-        cameras = Api(state.gateway_url).get("/cameras")["cameras"]
+        cameras = api_of(None, data).get("/cameras")["cameras"]
     except CommandError as error:
         return Finding("model", "warning", f"The stack does not say: {error.message}", error.remedy)
     judged: dict[str, list[str]] = {}

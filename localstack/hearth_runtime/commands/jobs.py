@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hearth_runtime.commands import options
 from hearth_runtime.commands.output import MISUSED, CommandError, Output, output_of
-from hearth_runtime.commands.stack_client import Api, running_stack
+from hearth_runtime.commands.stack_client import api_of
 
 app = typer.Typer(help="Show the ledger of asynchronous work; retry what failed.")
 
@@ -59,7 +59,7 @@ def show(
     json_: options.JsonFlag = False,
 ) -> None:
     """Show everything about one job, as JSON."""
-    output_of(ctx).answer(Api(running_stack(data).gateway_url).get(f"/jobs/{job_id}"))
+    output_of(ctx).answer(api_of(None, data).get(f"/jobs/{job_id}"))
 
 
 @app.command()
@@ -79,7 +79,7 @@ def retry(
             "`hearth jobs --state failed` lists them.",
             code=MISUSED,
         )
-    api = Api(running_stack(data).gateway_url)
+    api = api_of(None, data)
     if job_id is not None:
         chosen = [job_id]
     else:
@@ -95,7 +95,7 @@ def retry(
 
 
 def _list(output: Output, data: Path, state: str | None, kind: str | None, limit: int) -> None:
-    api = Api(running_stack(data).gateway_url)
+    api = api_of(None, data)
     summary = api.get("/jobs/summary")
     found = list(islice(api.pages("/jobs", "jobs", state=state, kind=kind), limit))
     if output.json:

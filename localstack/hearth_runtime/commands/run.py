@@ -20,7 +20,7 @@ from hearth_runtime.commands.output import FAILED, MISUSED, CommandError, Output
 from hearth_runtime.commands.run_plan import Watched
 from hearth_runtime.commands.run_wait import Settled, judged_frames, wait_until_settled
 from hearth_runtime.commands.stack import await_ready, start_stack, stop_stack
-from hearth_runtime.commands.stack_client import Api
+from hearth_runtime.commands.stack_client import api_of
 from hearth_runtime.commands.stack_options import StackOptions, takes_stack_options
 from hearth_runtime.commands.watch import (
     Fps,
@@ -169,7 +169,7 @@ class _Run:
             state = await_ready(child, self._data)
             setup = time.monotonic() - begun
             self._output.say(f"The stack is ready after {setup:.1f} s: {state.gateway_url}")
-            api = Api(state.gateway_url)
+            api = api_of(None, self._data)
             cameras = [item.camera for item in self._watched]
             known = judged_frames(api, cameras)
             watch_begun = time.monotonic()
@@ -238,7 +238,7 @@ class _Run:
         stored = _stored(state, summaries)
         with asked_to_stop() as stop, self._output.err.status("waiting") as status:
             return wait_until_settled(
-                Api(state.gateway_url),
+                api_of(None, self._data),
                 summaries,
                 stored,
                 timeout_s=self._timeout_s,

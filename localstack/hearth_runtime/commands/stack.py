@@ -24,8 +24,11 @@ from hearth_runtime.commands import options
 from hearth_runtime.commands.output import MISUSED, CommandError, Output, output_of
 from hearth_runtime.commands.stack_client import request, running_stack
 from hearth_runtime.commands.stack_options import StackOptions, takes_stack_options
+from hearth_runtime.config import RuntimeConfig
+from hearth_runtime.http.proxies import parse_networks
+from hearth_runtime.http.tls import Certificate
 from hearth_runtime.launchers.compose_containers import DEFAULT_ADDRESS
-from hearth_runtime.server import RuntimeConfig, serve
+from hearth_runtime.server import serve
 from hearth_runtime.stack_state import SetupError, StackState, read_state
 
 _PR_SET_PDEATHSIG = 1
@@ -45,6 +48,22 @@ def up(
     stack_options: StackOptions,
     stack: options.Stack = "hearth",
     host: Annotated[str, typer.Option(help="Address the HTTP API listens on.")] = "127.0.0.1",
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", help="Certificate chain (PEM): the HTTP API speaks HTTPS."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", help="The certificate's private key (PEM).")
+    ] = None,
+    trusted_proxies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxies",
+            metavar="ADDRESSES",
+            help="Reverse proxies whose X-Forwarded-For or Forwarded counts: addresses or "
+            "networks, with commas.",
+        ),
+    ] = None,
     control_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the control API; 0: a free one.")
     ] = 0,
@@ -98,6 +117,13 @@ def up(
             "Leave --containers out, or deploy them with scripts/deploy --functions.",
             code=MISUSED,
         )
+    if (tls_cert is None) != (tls_key is None):
+        raise CommandError("--tls-cert and --tls-key go together.", "Give both.", code=MISUSED)
+    try:
+        tls = Certificate(tls_cert, tls_key) if tls_cert and tls_key else None
+        proxies = parse_networks(trusted_proxies or [])
+    except SetupError as error:
+        raise CommandError(str(error), code=MISUSED) from None
     parameters = stack_options.parameters(in_containers_of_compose=attached)
     config = RuntimeConfig(
         template=stack_options.template_path(),
@@ -106,6 +132,8 @@ def up(
         host=host,
         port=stack_options.port,
         control_port=control_port,
+        tls=tls,
+        trusted_proxies=proxies,
         endpoint_url=stack_options.endpoint_url,
         parameters=parameters,
         replicas=replica_counts(stack_options.replicas or []),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hearth_runtime.commands.output import MISUSED, CommandError
+from hearth_runtime.http.owner import read_owner_key
 from hearth_runtime.stack_state import StackState, read_state
 
 TOKEN = "HEARTH_TOKEN"  # noqa: S105 (its name)
@@ -94,12 +95,15 @@ def _answer(status: int, headers: Any, body: bytes) -> Answer:
 
 
 class Api:
-    """The product's HTTP API behind the gateway. A gateway that is open to other machines
-    authenticates callers: `HEARTH_TOKEN` is an access token or an API key."""
+    """The product's HTTP API behind the gateway.
 
-    def __init__(self, gateway_url: str) -> None:
+    Args:
+        key: Authenticates the caller, unless `HEARTH_TOKEN` holds an access token or an API key.
+    """
+
+    def __init__(self, gateway_url: str, key: str | None = None) -> None:
         self._base = f"{gateway_url.rstrip('/')}/api/v1"
-        token = os.environ.get(TOKEN, "").strip()
+        token = os.environ.get(TOKEN, "").strip() or (key or "")
         if not (token.isascii() and token.isprintable()):
             raise CommandError(
                 f"{TOKEN} holds characters that no token has.",
@@ -173,4 +177,7 @@ def api_of(url: str | None, data: Path) -> Api:
     Raises:
         CommandError: None runs there.
     """
-    return Api(url or running_stack(data).gateway_url)
+    if url is not None:
+        return Api(url)
+    state = running_stack(data)
+    return Api(state.owner_url or state.gateway_url, read_owner_key(data))

@@ -23,8 +23,13 @@ class StackOptions:
     template: options.Template = None
     param: options.Parameter = None
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the HTTP API; 0 takes a free one.")
-    ] = 0
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of the HTTP API; 0 takes a free one. `up` takes 8080 if that is free.",
+        ),
+    ] = None
     endpoint_url: options.EndpointUrl = None
     functions: options.Functions = None
     containers: options.Containers = False
@@ -90,7 +95,7 @@ class StackOptions:
     def arguments(self) -> list[str]:
         """Arguments with which `hearth up` runs the same stack; parameters of the template are not
         among them, because some are passwords and a command line is public."""
-        arguments = ["--data", str(self.data), "--port", str(self.port)]
+        arguments = ["--data", str(self.data), "--port", str(self.port or 0)]
         arguments += ["--template", str(self.template_path())]
         arguments += ["--endpoint-url", self.endpoint_url] if self.endpoint_url else []
         arguments += ["--functions", str(self.functions)] if self.functions else []

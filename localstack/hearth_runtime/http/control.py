@@ -89,16 +89,23 @@ class ControlServer:
     def set_ready(self, ready: bool) -> None:
         self._ready = ready
 
+    def health(self) -> tuple[int, Mapping[str, Any]]:
+        """Status and body for anybody: 503 while a background task of the runtime fails."""
+        return (503, {"status": "failing"}) if self._failures() else (200, {"status": "ok"})
+
+    def readiness(self) -> tuple[int, Mapping[str, Any]]:
+        """Status and body: whether requests and messages are worked on."""
+        return 200 if self._ready else 503, {"ready": self._ready}
+
     async def _health(self, _: web.Request) -> web.Response:
-        """503 while a background task of the runtime fails."""
-        failing = dict(self._failures())
-        if failing:
-            return web.json_response({"status": "failing", "failing": failing}, status=503)
-        return web.json_response({"status": "ok"})
+        status, body = self.health()
+        if failing := dict(self._failures()):
+            body = {**body, "failing": failing}
+        return web.json_response(body, status=status)
 
     async def _readiness(self, _: web.Request) -> web.Response:
-        status = 200 if self._ready else 503
-        return web.json_response({"ready": self._ready}, status=status)
+        status, body = self.readiness()
+        return web.json_response(body, status=status)
 
     async def _report(self, _: web.Request) -> web.Response:
         body = json.dumps({"ready": self._ready, **self._status()}, default=str)

@@ -23,7 +23,10 @@ _HOP_BY_HOP = {"connection", "content-length", "keep-alive", "te", "transfer-enc
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as it came: `path` and `query` still percent-encoded, `headers` in order."""
+    """A request as it came: `path` and `query` still percent-encoded, `headers` in order.
+
+    `source_ip` is the client's, `hop` that of whoever is connected: the same without a proxy.
+    """
 
     method: str
     path: str
@@ -32,6 +35,8 @@ class HttpRequest:
     source_ip: str
     port: int
     protocol: str = "HTTP/1.1"
+    scheme: str = "http"
+    hop: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,10 @@ def http_event(
         else:
             headers[key] = f"{headers[key]},{value}" if key in headers else value
     forwarded = headers.get("x-forwarded-for")
-    headers["x-forwarded-for"] = (
-        f"{forwarded}, {request.source_ip}" if forwarded else request.source_ip
-    )
+    hop = request.hop or request.source_ip
+    headers["x-forwarded-for"] = f"{forwarded}, {hop}" if forwarded else hop
     headers["x-forwarded-port"] = str(request.port)
-    headers["x-forwarded-proto"] = "http"
+    headers["x-forwarded-proto"] = request.scheme
     host = headers.get("host", "")
     path = unquote(request.path)  # HTTP APIs decode the path, unlike REST APIs
     event: dict[str, Any] = {
@@ -134,7 +138,7 @@ def http_answer(payload: bytes) -> HttpAnswer:
         BadFunctionAnswer: A field has a wrong type; the caller answers 502.
     """
     try:
-        answer = json.loads(payload)
+        answer = json.loads(payload, parse_constant=refuse_constant)
     except ValueError as error:
         raise BadFunctionAnswer("the answer is not JSON") from error
     if not isinstance(answer, dict) or "statusCode" not in answer:
@@ -153,6 +157,11 @@ def http_answer(payload: bytes) -> HttpAnswer:
         if not name or any(character in name + value for character in "\r\n\0"):
             raise BadFunctionAnswer(f"header {name!r} holds a control character")
     return HttpAnswer(_answer_status(answer["statusCode"]), headers, body)
+
+
+def refuse_constant(name: str) -> None:
+    """Python writes and reads NaN and Infinity, JSON has none."""
+    raise ValueError(f"{name} is not JSON")
 
 
 def _answer_status(value: Any) -> int:

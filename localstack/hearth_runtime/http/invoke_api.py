@@ -25,6 +25,8 @@ from hearth_runtime.engine.functions import (
     TooManyRequests,
 )
 
+from .events import refuse_constant
+
 ROOT = "/2015-03-31/functions"
 # name, account:function:name or a whole ARN, each with an optional :qualifier (API_Invoke).
 FUNCTION = re.compile(
@@ -144,7 +146,7 @@ async def _payload(request: web.Request) -> bytes:
             f"Request must be smaller than {SYNC_PAYLOAD_LIMIT} bytes for the Invoke operation"
         ) from error
     try:
-        json.loads((payload or b"{}").decode("utf-8"))
+        json.loads((payload or b"{}").decode("utf-8"), parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidContent(f"Could not parse request body into json: {error}") from error
     return payload or b"{}"

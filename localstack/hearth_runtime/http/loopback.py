@@ -14,7 +14,6 @@ from hearth_runtime.template.model import Api
 
 _SAFE_SITES = ("same-origin", "none")
 CROSS_SITE = "a web page of another site may not call it"
-_PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
 
 def is_loopback(host: str) -> bool:
@@ -38,12 +37,6 @@ def require_authorizers(host: str, api: Api) -> None:
                 f"Refusing to listen on {host}: nobody asks who calls {route.key}; give the API a"
                 " DefaultAuthorizer, or listen on 127.0.0.1."
             )
-
-
-def is_owner(headers: Mapping[str, str]) -> bool:
-    """Whether a request that came over loopback is of the machine's owner: it shows no key of
-    another, and no proxy on this machine has passed it on from elsewhere."""
-    return "Authorization" not in headers and not any(name in headers for name in _PASSED_ON)
 
 
 def refusal(

@@ -167,7 +167,9 @@ def test_no_bytes_make_the_stack_fail_hang_or_die(stack: Stack, data: bytes) -> 
         (b"Content-Length: 1\r\nContent-Length: 2\r\n", b"ab", 400),
         (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n", 400),
         (b"Host: evil.example\r\n", b"", 400),
-        (b"X: " + b"a" * 10_000 + b"\r\n", b"", 400),
+        (b"X: " + b"a" * 10_300 + b"\r\n", b"", 400),
+        (b"X: " + b"a" * 6_000 + b"\r\nY: " + b"a" * 6_000 + b"\r\n", b"", 431),
+        (b"X: " + b"a" * 10_000 + b"\r\n", b"", 200),
     ],
 )
 def test_what_is_wrong_with_a_request_has_its_status(
@@ -175,6 +177,30 @@ def test_what_is_wrong_with_a_request_has_its_status(
 ) -> None:
     answer = converse(stack.state.gateway_url, post(b"/echo/a", headers, body), 1)
     assert answer.split(b" ", 2)[1] == str(status).encode()
+
+
+def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(stack: Stack) -> None:
+    """curl does so from 1 MB on, and otherwise waits for a second."""
+    host, port = stack.state.gateway_url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        client.sendall(
+            b"POST /echo/a HTTP/1.1\r\n%bContent-Length: 5\r\nExpect: 100-continue\r\n\r\n" % HOST
+        )
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"hello")
+        assert b'"body": "hello"' in client.makefile("rb").read()
+
+
+def test_a_body_that_is_not_wanted_is_not_asked_for(stack: Stack) -> None:
+    headers = b"Content-Length: 20000000\r\nExpect: 100-continue\r\n"
+    answer = converse(stack.state.gateway_url, post(b"/echo/a", headers, b""), 1)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_the_target_of_a_request_may_be_a_whole_url(stack: Stack) -> None:
+    for target in (b"http://127.0.0.1/items/a?q=1", b"HTTP://127.0.0.1:80/items/a?q=1"):
+        answer = converse(stack.state.gateway_url, b"GET %b HTTP/1.1\r\n%b\r\n" % (target, HOST))
+        assert b'"q": "1"' in answer or b'"q":"1"' in answer, answer
 
 
 def test_a_path_is_never_a_path_of_this_machine(stack: Stack) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from multidict import CIMultiDict
 
 from hearth_runtime.http.cors import answer_headers, preflight_headers
-from hearth_runtime.http.loopback import is_loopback, is_owner, refusal, require_authorizers
+from hearth_runtime.http.loopback import is_loopback, refusal, require_authorizers
 from hearth_runtime.stack_state import SetupError
 from hearth_runtime.template.model import Api, Authorizer, Cors, Route
 
@@ -97,26 +96,6 @@ def test_listening_elsewhere_needs_an_authorizer_on_every_route_that_is_not_publ
     message = f"Refusing to listen on {re.escape(host)}: nobody asks who calls GET /c"
     with pytest.raises(SetupError, match=message):
         require_authorizers(host, Api((GUARDED, PUBLIC, OPEN)))
-
-
-@pytest.mark.parametrize(
-    ("headers", "owner"),
-    [
-        ({}, True),
-        ({"User-Agent": "curl"}, True),
-        ({"Authorization": "Bearer x"}, False),
-        ({"authorization": ""}, False),
-        ({"X-Forwarded-For": "10.0.0.1"}, False),
-        ({"Forwarded": "for=10.0.0.1"}, False),
-        ({"Via": "1.1 proxy"}, False),
-        ({"X-Real-IP": "10.0.0.1"}, False),
-        ({"X-Forwarded-Host": "home.example"}, False),
-    ],
-)
-def test_the_owner_is_who_shows_no_key_and_comes_through_no_proxy(
-    headers: dict[str, str], owner: bool
-) -> None:
-    assert is_owner(CIMultiDict(headers)) is owner
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ def test_no_part_of_a_secret_is_shown(scheme: str, secret: str, form: str, escap
         for length in range(4, len(written) + 1):
             for begin in range(len(written) - length + 1):
                 part = written[begin : begin + length]
-                if part.strip("@/#?:&= ") == part and part not in form.format(
-                    scheme=scheme, secret=""
-                ):
+                # "camera" is what a source without a name is called.
+                known = form.format(scheme=scheme, secret="") + " camera"
+                if part.strip("@/#?:&= ") == part and part not in known:
                     assert part not in shown
 
 
