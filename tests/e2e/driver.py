@@ -23,6 +23,7 @@ import boto3
 import yaml
 from PIL import Image
 
+from hearth_runtime.http.owner import read_owner_key
 from hearth_runtime.stack_state import StackState, read_state
 from tests.support.daemons import running
 
@@ -77,7 +78,9 @@ class Stack:
         """A file of the HTTP API under /api/v1."""
         tail = f"?{urllib.parse.urlencode(query)}" if query else ""
         url = f"{self.state.gateway_url}/api/v1{path}{tail}"
-        with _DIRECT.open(url, timeout=60) as answer:
+        owner = {"Authorization": f"Bearer {read_owner_key(self.data)}"}
+        asked = urllib.request.Request(url, headers=owner)
+        with _DIRECT.open(asked, timeout=60) as answer:
             return bytes(answer.read())
 
     def client(self, service: str) -> Any:

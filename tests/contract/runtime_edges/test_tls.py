@@ -65,9 +65,7 @@ def test_files_that_are_no_pair_are_named(tmp_path: Path) -> None:
     pem = self_signed(tmp_path)
     (tmp_path / "other").mkdir()
     other = self_signed(tmp_path / "other")
-    with pytest.raises(
-        SetupError, match=r"with its key in PEM .key values mismatch"
-    ):
+    with pytest.raises(SetupError, match=r"with its key in PEM .key values mismatch"):
         Certificate(pem, other)
     with pytest.raises(SetupError, match=r"absent\.pem cannot be read: No such file"):
         Certificate(tmp_path / "absent.pem", pem)
