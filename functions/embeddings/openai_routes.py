@@ -1,4 +1,4 @@
-"""OpenAI's dialect: `POST /v1/embeddings` and `GET /v1/models`.
+"""OpenAI's dialect: `POST /v1/embeddings`, `GET /v1/models` and `GET /v1/models/{model}`.
 
 https://platform.openai.com/docs/api-reference/embeddings: the official client, and what is built on
 it, works with `base_url=".../v1"`.
@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from functions.embeddings.dialects import Inputs
 from functions.embeddings.json_vectors import as_numbers, json_response
 from functions.embeddings.routes import PERMISSION
-from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, MODEL, ModelName, Text, Vector
+from functions.embeddings.schemas import DIMENSIONS, MODEL, ModelName, Vector
+from functions.embeddings.service import find_model
 from hearth.errors import InvalidInput
 from hearth.http.app import Router
 from hearth.http.auth import require
-from hearth_text.models import MINILM
+from hearth_text.models import MINILM, EmbeddingModel
 
 if TYPE_CHECKING:
     from functions.embeddings.wiring import Wiring
@@ -38,11 +40,7 @@ class OpenAIEmbeddingsIn(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    input: Annotated[
-        Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)],
-        BeforeValidator(_reject_token_arrays),
-        Field(examples=["turn the porch light on"]),
-    ]
+    input: Annotated[Inputs, BeforeValidator(_reject_token_arrays)]
     model: Annotated[ModelName, Field(examples=[MODEL])]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[
@@ -88,6 +86,10 @@ class OpenAIModels(BaseModel):
     data: list[OpenAIModel]
 
 
+def _describe(model: EmbeddingModel) -> OpenAIModel:
+    return OpenAIModel(id=model.name, created=0, owned_by="hearth")
+
+
 def openai_router(services: Wiring) -> Router:
     """Build the router."""
     router = Router(prefix="/v1", tags=["openai"], dependencies=[require(PERMISSION)])
@@ -98,8 +100,7 @@ def openai_router(services: Wiring) -> Router:
             raise InvalidInput(
                 f"dimensions must be {DIMENSIONS} or left out: vectors of {MODEL} are not cut"
             )
-        texts = [body.input] if isinstance(body.input, str) else body.input
-        found = services.embeddings.encode(texts, model=body.model)
+        found = services.embeddings.encode(body.input, model=body.model)
         vectors: list[Any]
         if body.encoding_format == "base64":
             # Little-endian on every machine.
@@ -125,6 +126,10 @@ def openai_router(services: Wiring) -> Router:
 
     @router.get("/models")
     async def list_models() -> OpenAIModels:
-        return OpenAIModels(data=[OpenAIModel(id=MINILM.name, created=0, owned_by="hearth")])
+        return OpenAIModels(data=[_describe(MINILM)])
+
+    @router.get("/models/{model:path}")
+    async def get_model(model: str) -> OpenAIModel:
+        return _describe(find_model(model))
 
     return router

@@ -1,4 +1,4 @@
-"""The dialect of text-embeddings-inference: `POST /embed` and `GET /info`.
+"""The dialect of text-embeddings-inference: `POST /embed`, `POST /` and `GET /info`.
 
 https://huggingface.github.io/text-embeddings-inference/: `InferenceClient(".../embed")`, LangChain
 and LlamaIndex speak it.
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.embeddings.dialects import MAX_INPUTS, Inputs, TruncationDirection
 from functions.embeddings.json_vectors import as_numbers, json_response
 from functions.embeddings.routes import PERMISSION
-from functions.embeddings.schemas import DIMENSIONS, MAX_TEXTS, Text, Vector
+from functions.embeddings.schemas import DIMENSIONS, Vector
 from hearth.errors import InvalidInput, TooLarge
 from hearth.http.app import Router
 from hearth.http.auth import require
@@ -28,16 +29,13 @@ class TeiEmbedIn(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    inputs: Annotated[
-        Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)],
-        Field(examples=["turn the porch light on"]),
-    ]
+    inputs: Inputs
     normalize: bool = True
     truncate: Annotated[
         bool | None,
         Field(description="False refuses what is longer than the model reads."),
     ] = None
-    truncation_direction: Literal["right", "Right"] = "right"
+    truncation_direction: TruncationDirection = "right"
     prompt_name: Annotated[None, Field(description="The model has no prompts.")] = None
     dimensions: int | None = None
 
@@ -59,9 +57,9 @@ class TeiInfo(BaseModel):
     model_type: TeiModelType = TeiModelType()
     max_concurrent_requests: int = 1
     max_input_length: int = MINILM.max_tokens
-    max_batch_tokens: int = MAX_TEXTS * MINILM.max_tokens
+    max_batch_tokens: int = MAX_INPUTS * MINILM.max_tokens
     max_batch_requests: int | None = None
-    max_client_batch_size: int = MAX_TEXTS
+    max_client_batch_size: int = MAX_INPUTS
     auto_truncate: bool = True
     tokenization_workers: int = 1
     version: str = "hearth"
@@ -73,12 +71,12 @@ def tei_router(services: Wiring) -> Router:
     """Build the router."""
     router = Router(tags=["text-embeddings-inference"], dependencies=[require(PERMISSION)])
 
+    @router.post("/", name="tei_root", response_model=list[Vector])
     @router.post("/embed", response_model=list[Vector])
     async def tei_embed(body: TeiEmbedIn) -> Response:
         if body.dimensions not in (None, DIMENSIONS):
             raise InvalidInput(f"dimensions must be {DIMENSIONS} or left out")
-        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-        found = services.embeddings.encode(texts, normalize=body.normalize)
+        found = services.embeddings.encode(body.inputs, normalize=body.normalize)
         if body.truncate is False and found.truncated:
             raise TooLarge(
                 f"input {found.truncated[0]} has more than {MINILM.max_tokens} tokens; shorten it, "

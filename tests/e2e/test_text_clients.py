@@ -73,14 +73,15 @@ def test_the_openai_client_raises_the_same_errors_as_for_openai(
 
 def test_the_openai_client_lists_the_models(openai_client: openai.OpenAI) -> None:
     assert [model.id for model in openai_client.models.list()] == [MODEL]
+    assert openai_client.models.retrieve(f"sentence-transformers/{MODEL}").id == MODEL
 
 
+@pytest.mark.parametrize("path", ["", "/", "/embed"])
 def test_the_text_embeddings_inference_client_gets_the_vectors_of_the_model(
-    text_stack: Stack, key: str
+    text_stack: Stack, key: str, path: str
 ) -> None:
-    url = f"{text_stack.state.gateway_url}/embed"
-    client = huggingface_hub.InferenceClient(url, token=key)
-    found = client.feature_extraction(TEXTS[0])
+    client = huggingface_hub.InferenceClient(f"{text_stack.state.gateway_url}{path}", token=key)
+    found = client.feature_extraction(TEXTS[0], truncate=True)
     assert found.shape == (1, 384)
     np.testing.assert_allclose(found, minilm().value.embed(TEXTS[:1]), atol=2e-2)
 

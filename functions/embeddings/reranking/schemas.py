@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from functions.embeddings.dialects import AnyText, TruncationDirection
+
 MAX_CANDIDATES = 200
 MAX_QUERY_CHARS = 2000
 MAX_TEXT_CHARS = 4000
@@ -86,8 +88,8 @@ class TeiRerankIn(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    query: Query
-    texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_CANDIDATES)]
+    query: AnyText
+    texts: Annotated[list[AnyText], Field(min_length=1, max_length=MAX_CANDIDATES)]
     raw_scores: Annotated[
         bool, Field(description="Logits of a cross-encoder; other methods have none.")
     ] = False
@@ -96,7 +98,7 @@ class TeiRerankIn(BaseModel):
         bool | None,
         Field(description="False refuses what is longer than the model reads."),
     ] = None
-    truncation_direction: Literal["right", "Right"] = "right"
+    truncation_direction: TruncationDirection = "right"
 
 
 class TeiRank(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ def test_base64_is_the_same_vector_to_the_last_bit(harness: Harness) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [[1, 2, 3], [[1, 2], [3]], [], "", [""], ["x"] * 101, "x" * 4001, 5, None, {"text": "x"}],
-    ids=str,
+    [[], "", [""], ["x"] * 1001, 5, None, {"text": "x"}, [[]], [[], []], [1, "x"], [True], [1.5]],
+    ids=lambda given: f"{given!s:.20}",
 )
 def test_a_value_that_is_neither_text_nor_texts_is_a_400(harness: Harness, given: Any) -> None:
     status, body = openai(harness, given)
@@ -49,6 +50,44 @@ def test_arrays_of_tokens_are_refused_with_what_to_send_instead(harness: Harness
         status, body = openai(harness, tokens)
         assert status == 400
         assert "send the text" in body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field"), [("POST", "/v1/embeddings", "input"), ("POST", "/embed", "inputs")]
+)
+def test_the_first_reason_is_the_true_one(
+    harness: Harness, method: str, path: str, field: str
+) -> None:
+    def reason(given: Any) -> Any:
+        body = {field: given, "model": MODEL}
+        return harness.call(method, path, body)[1]["error"]["message"]
+
+    assert f"body.{field}.2: String should have at least 1 character" in reason(["a", "b", "", "d"])
+    assert f"body.{field}.1: Input should be a valid string" in reason(["a", None])
+    assert "at most 1000 items after validation, not 1500" in reason(["text"] * 1500)
+    assert "must be a text, or a list of texts" in reason(7)
+
+
+@pytest.mark.parametrize("more", [{}, {"truncate": True}])
+def test_documents_of_llama_index_are_truncated(harness: Harness, more: dict[str, Any]) -> None:
+    document = ("The porch light is on. " * 200)[:4350]
+    status, vectors, headers = tei(harness, [document, document[:1500]], **more)
+    assert (status, headers["x-truncated"]) == (200, "0,1")
+    assert vectors[0] == vectors[1]
+    assert openai(harness, document)[1]["truncated"] == [0]
+
+
+def test_a_text_of_a_megabyte_is_truncated_and_said_to_be(harness: Harness) -> None:
+    began = time.perf_counter()
+    for text in ("word " * 200_000, "x" * 1_000_000, "x" + " " * 1_000_000):
+        status, _, headers = tei(harness, text)
+        assert (status, headers["x-truncated"]) == (200, "0")
+    assert time.perf_counter() - began < 10
+
+
+def test_a_hundred_and_fifty_texts_are_served(harness: Harness) -> None:
+    status, vectors, _ = tei(harness, [f"light {number}" for number in range(150)])
+    assert (status, np.shape(vectors)) == (200, (150, 384))
 
 
 def test_dimensions_are_those_of_the_model(harness: Harness) -> None:
@@ -66,6 +105,9 @@ def test_a_model_of_openai_is_a_404(harness: Harness) -> None:
 def test_the_models_are_listed(harness: Harness) -> None:
     _, body = harness.call("GET", "/v1/models")
     assert [model["id"] for model in body["data"]] == [MODEL]
+    for name in (MODEL, f"sentence-transformers/{MODEL}"):
+        assert harness.call("GET", f"/v1/models/{name}") == (200, body["data"][0])
+    assert harness.call("GET", "/v1/models/gpt-4")[0] == 404
 
 
 def tei(harness: Harness, given: Any, **more: Any) -> tuple[int, Any, dict[str, str]]:
@@ -77,6 +119,7 @@ def test_tei_answers_a_list_of_vectors_for_one_text_too(harness: Harness) -> Non
         status, body, headers = tei(harness, given)
         assert (status, np.shape(body)) == (200, (count, 384))
         assert headers["x-model-sha256"] == minilm().sha256
+        assert harness.call("POST", "/", {"inputs": given}) == (200, body)
 
 
 def test_tei_truncates_and_reports_it_unless_forbidden(harness: Harness) -> None:
@@ -85,6 +128,13 @@ def test_tei_truncates_and_reports_it_unless_forbidden(harness: Harness) -> None
     assert tei(harness, long, truncate=True)[0] == 200
     status, body, _ = tei(harness, ["short", long], truncate=False)
     assert (status, body["error"]["code"]) == (413, "TOO_LARGE")
+
+
+@pytest.mark.parametrize("direction", ["right", "Right"])
+def test_the_direction_of_truncation_is_written_in_both_ways(
+    harness: Harness, direction: str
+) -> None:
+    assert tei(harness, "word " * 300, truncation_direction=direction)[2]["x-truncated"] == "0"
 
 
 @pytest.mark.parametrize(
@@ -102,4 +152,4 @@ def test_tei_describes_the_model(harness: Harness) -> None:
     assert body["model_id"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert body["model_sha"] == minilm().sha256
     assert body["model_type"] == {"embedding": {"pooling": "mean"}}
-    assert (body["max_input_length"], body["max_client_batch_size"]) == (256, 100)
+    assert (body["max_input_length"], body["max_client_batch_size"]) == (256, 1000)

@@ -255,9 +255,15 @@ def test_the_dialect_of_text_embeddings_inference_ranks_all_texts(reader: TextSt
 
 def test_the_dialect_refuses_long_texts_only_on_request(reader: TextStage) -> None:
     body = {"query": "turn on " * 20, "texts": ["kitchen " * 499]}
-    assert reader.post("/rerank", body)[0] == 200
+    assert reader.post("/rerank", body | {"truncation_direction": "Right"})[0] == 200
     status, answer = reader.post("/rerank", body | {"truncate": False})
     assert (status, answer["error"]["code"]) == (413, "TOO_LARGE")
+
+
+def test_the_dialect_takes_documents_of_any_length(reader: TextStage, bare: TextStage) -> None:
+    body = {"query": "light " * 600, "texts": ["kitchen", "turn the light on " * 300]}
+    for stage in (reader, bare):
+        assert stage.post("/rerank", body)[1][0]["index"] == 1
 
 
 @pytest.mark.parametrize("body", [{"query": "a", "texts": []}, {"query": "a"}, {"texts": ["a"]}])

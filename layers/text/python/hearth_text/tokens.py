@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tokenizers import Tokenizer
 
@@ -26,6 +27,11 @@ class Tokens:
     truncated: bool
 
 
+_CHARS_PER_TOKEN: Final = 64
+"""An English token has four or five characters. What lies beyond this many for each token that the
+model reads is cut off first: a tokenizer reads a text whole, and then forgets most of it."""
+
+
 class TextTokenizer:
     """A `tokenizer.json` of Hugging Face, with our truncation and no padding.
 
@@ -45,6 +51,7 @@ class TextTokenizer:
         # The file has the settings of training: other lengths, and padding.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
+        self._max_chars = max_tokens * _CHARS_PER_TOKEN
 
     def knows(self, word: str) -> bool:
         """Whether a whole word is in the vocabulary; most of BERT's entries are English words."""
@@ -58,10 +65,18 @@ class TextTokenizer:
         """
         for index, text in enumerate(texts):
             _check_unicode(index, text)
+        read = [self._cut(text) for text in texts]
         return [
-            Tokens(encoding.ids, encoding.type_ids, bool(encoding.overflowing))
-            for encoding in self._tokenizer.encode_batch_fast(list(texts))
+            Tokens(encoding.ids, encoding.type_ids, bool(encoding.overflowing) or part != text)
+            for text, part, encoding in zip(
+                texts, read, self._tokenizer.encode_batch_fast(read), strict=True
+            )
         ]
+
+    def _cut(self, text: str | tuple[str, str]) -> str | tuple[str, str]:
+        if isinstance(text, str):
+            return text[: self._max_chars]
+        return text[0][: self._max_chars], text[1][: self._max_chars]
 
 
 def _check_unicode(index: int, text: str | tuple[str, str]) -> None:
