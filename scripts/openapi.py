@@ -117,7 +117,8 @@ def merge(parts: dict[str, Json], descriptions: dict[str, str], events: dict[str
                 by_gateway = {"schema": {"$ref": "#/components/schemas/GatewayError"}}
                 response = operation.get("responses", {}).get(status, {})
                 response.setdefault("content", {}).setdefault("application/json", by_gateway)
-        merged["paths"] |= part["paths"]
+        for path, methods in part["paths"].items():
+            merged["paths"].setdefault(path, {}).update(methods)
         for kind, components in part.get("components", {}).items():
             merged["components"].setdefault(kind, {}).update(components)
         merged["tags"] += [{"name": tag, "description": descriptions[capability]} for tag in tags]
