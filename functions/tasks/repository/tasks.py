@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, true, update
 
 from functions.tasks.repository import task_history, task_terms
 from functions.tasks.repository.tables import (
@@ -122,9 +122,20 @@ def get_many(tx: Connection, ids: Sequence[str], viewer: str | None) -> list[Tas
     return [row_of(row) for row in tx.execute(query)]
 
 
-def get_by_uid(tx: Connection, uid: str, viewer: str) -> TaskRow | None:
-    """The oldest task with this iCalendar UID that `viewer` may see."""
-    query = select(*COLUMNS).where(_t.uid == uid, visible(viewer)).order_by(_t.id).limit(1)
+def get_by_uid(tx: Connection, uid: str, owner: str) -> TaskRow | None:
+    """Return the oldest task that `owner` created with this iCalendar UID.
+
+    A UID belongs to a person: with another's task, which may only be assigned to `owner`, their
+    entry would be shown to that other person. Except a UID that Hearth gave, which comes from an
+    export of the very task.
+    """
+    given_here = and_(_t.id == uid.removesuffix("@hearth"), _t.assignee == owner)
+    query = (
+        select(*COLUMNS)
+        .where(_t.uid == uid, or_(_t.created_by == owner, given_here))
+        .order_by(_t.id)
+        .limit(1)
+    )
     found = tx.execute(query).one_or_none()
     return None if found is None else row_of(found)
 

@@ -60,6 +60,30 @@ def test_a_formula_is_text_in_the_csv(filled: Harness) -> None:
     assert ",=HYPERLINK" not in text
 
 
+def test_an_identifier_of_another_program_belongs_to_a_person(harness: Harness) -> None:
+    """Ben gives Ana a task under the UID that an entry of her own calendar has."""
+    data = b"uid,title,assignee\r\nshared@example.org,%b,%b\r\n"
+    ana, ben = ANA.id.encode(), BEN.id.encode()
+    (trap,) = send(harness, "csv", data % (b"from Ben", ana), who=BEN)["items"]
+    (own,) = send(harness, "csv", data % (b"see a doctor", ana))["items"]
+    assert own["outcome"] == "created"
+    assert own["id"] != trap["id"]
+    assert harness.ask("GET", f"/{trap['id']}", who=BEN).json()["task"]["title"] == "from Ben"
+    assert harness.ask("GET", f"/{own['id']}", who=BEN).status_code == 404
+    (again,) = send(harness, "csv", data % (b"see a doctor", ana))["items"]
+    assert (again["id"], again["outcome"]) == (own["id"], "unchanged")
+    # Ben cannot take hers either, whoever is named in his file.
+    (other,) = send(harness, "csv", data % (b"from Ben again", ben), who=BEN)["items"]
+    assert other["id"] == trap["id"]
+
+
+def test_a_task_of_another_that_one_has_exported_is_not_doubled(harness: Harness) -> None:
+    task = harness.make("water", assignee=ANA.id, who=BEN)
+    text = harness.ask("GET", "/export").content
+    (item,) = send(harness, "csv", text)["items"]
+    assert (item["id"], item["outcome"]) == (task["id"], "unchanged")
+
+
 def test_a_deleted_task_is_made_again_by_its_file(harness: Harness) -> None:
     data = b"uid,title\r\nu-1,from a file\r\n"
     (item,) = send(harness, "csv", data)["items"]
