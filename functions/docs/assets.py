@@ -37,11 +37,7 @@ class Assets:
         ours, swagger_ui = files("functions.docs"), files("fastapi_swagger") / "resources"
         self._places: dict[str, Traversable] = {
             DOCUMENT: ours / DOCUMENT,
-            PAGE: ours / "page" / PAGE,
-            HOME: ours / "page" / HOME,
-            "home.css": ours / "page" / "home.css",
-            "home.js": ours / "page" / "home.js",
-            "start.js": ours / "page" / "start.js",
+            **{file.name: file for file in (ours / "page").iterdir()},
             "swagger-ui.css": swagger_ui / "swagger-ui.css",
             "swagger-ui-bundle.js": swagger_ui / "swagger-ui-bundle.js",
             "favicon.png": swagger_ui / "favicon-32x32.png",

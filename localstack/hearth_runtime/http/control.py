@@ -99,9 +99,8 @@ class ControlServer:
 
     async def _health(self, _: web.Request) -> web.Response:
         status, body = self.health()
-        if failing := dict(self._failures()):
-            body = {**body, "failing": failing}
-        return web.json_response(body, status=status)
+        details = {} if status == 200 else {"failing": dict(self._failures())}
+        return web.json_response({**body, **details}, status=status)
 
     async def _readiness(self, _: web.Request) -> web.Response:
         status, body = self.readiness()

@@ -194,7 +194,7 @@ class Gateway:
         return reached[1] == self._owners_port
 
     async def _has_users(self, match: Match) -> bool:
-        """Whether a user has registered. Where nobody can tell, it counts as yes."""
+        """Whether a user has registered. An answer that says neither counts as yes."""
         request_id = str(uuid.uuid4())
         request = HttpRequest(
             "GET", USERS_PATH, "", [("host", "localhost")], "127.0.0.1", self.port

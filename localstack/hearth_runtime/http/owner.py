@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from .loopback import is_loopback
-from .proxies import FORWARDED_HEADERS, Client
+from .proxies import Client, is_forwarded
 
 KEY_FILE = "owner.key"
 _PREFIX = "hearth_owner_"
@@ -77,8 +77,8 @@ class Owner:
         is_key = scheme.lower() == "bearer" and secrets.compare_digest(
             token.strip().encode("utf-8", "surrogateescape"), self._key
         )
-        is_passed_on = any(name in headers for name in FORWARDED_HEADERS)
-        return bool(self._key) and is_key and is_loopback(client.address) and not is_passed_on
+        is_of_this_machine = is_loopback(client.address) and not is_forwarded(headers)
+        return bool(self._key) and is_key and is_of_this_machine
 
     async def is_anybody(self) -> bool:
         """Whether whoever comes over loopback is the owner, whatever they show."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -12,7 +12,7 @@ from multidict import MultiMapping
 from hearth_runtime.stack_state import SetupError
 
 Network = IPv4Network | IPv6Network
-FORWARDED_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
+_FORWARDED_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 """What reverse proxies add; no program that calls by itself does."""
 _SCHEMES = ("http", "https")
 _FOR = re.compile(r"""(?:^|;)\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)""", re.IGNORECASE)
@@ -61,7 +61,7 @@ def client_of(
         http_1_0: nginx passes requests on by that version, if it is not set up otherwise.
     """
     remote = plain_address(remote)
-    passed_on = http_1_0 or any(name in headers for name in FORWARDED_HEADERS)
+    passed_on = http_1_0 or is_forwarded(headers)
     if not _is_in(remote, trusted):
         return Client(remote, None, not passed_on)
     address = remote
@@ -73,6 +73,11 @@ def client_of(
             break
     scheme = headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
     return Client(address, scheme if scheme in _SCHEMES else None, not passed_on)
+
+
+def is_forwarded(headers: Mapping[str, str]) -> bool:
+    """Whether the headers show that a proxy passed the request on."""
+    return any(name in headers for name in _FORWARDED_HEADERS)
 
 
 def plain_address(address: str) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -29,14 +28,6 @@ class Invoker(Protocol):
     """What schedules need of the engine."""
 
     async def invoke(self, function: str, payload: bytes) -> InvokeResult: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LastRun:
-    """When a schedule was due last, and for how many seconds that has been so."""
-
-    due: datetime
-    ago_s: float
 
 
 class Schedules:
@@ -105,16 +96,16 @@ class Schedules:
     async def _keep(self, schedule: Schedule, expression: Expression) -> None:
         status, entry = self._status[schedule.name], self._since[schedule.name]
         clock = ClockSteps(self._now, self._elapsed)
-        last: LastRun | None = None
+        last_due: datetime | None = None
         began_s = 0.0
         while True:
             step = clock.take()
             if isinstance(expression, Rate):
                 entry["since"] = (datetime.fromisoformat(entry["since"]) + step).isoformat()
             since = min(datetime.fromisoformat(entry["since"]), self._now())
-            if step and last is not None and not isinstance(expression, Rate):
-                last = LastRun(last.due, self._elapsed() - began_s)
-                due = due_after_step(expression, since, last, self._now())
+            if step and last_due is not None and not isinstance(expression, Rate):
+                ago = timedelta(seconds=self._elapsed() - began_s)
+                due = due_after_step(expression, since, last_due, ago, self._now())
             else:
                 # A clock that was set back must not stop a schedule until it has caught up.
                 due = expression.after(since)
@@ -124,7 +115,7 @@ class Schedules:
             if not await self._sleep_until(due, clock):
                 continue
             following = expression.after(due)
-            last, began_s = LastRun(due, 0.0), self._elapsed()
+            last_due, began_s = due, self._elapsed()
             await self._run(schedule, due, following)
             status["last_run"] = due.isoformat()
             # On time: count from the due time, so that a rate does not drift. Late: count from
@@ -177,21 +168,25 @@ class Schedules:
 
 
 def due_after_step(
-    expression: Expression, since: datetime, last: LastRun, now: datetime
+    expression: Expression, since: datetime, last_due: datetime, ago: timedelta, now: datetime
 ) -> datetime | None:
     """When a schedule by wall time is due after the clock was set.
 
     What the clock skipped runs once, and what it shows again is not repeated: as cron does it, but
     by the schedule's own period instead of three hours.
+
+    Args:
+        since: From when the schedule counts.
+        last_due: When its last run was due, by the clock as it was before.
+        ago: How long ago that run began, whatever the clock shows.
     """
-    following = expression.after(last.due)
-    if now < last.due:
+    following = expression.after(last_due)
+    if now < last_due:
         if following is None:
             return None
-        if following - now <= 1.5 * (following - last.due):
+        if following - now <= 1.5 * (following - last_due):
             return following
     # Since its last run, in the time that the clock shows now.
-    ago = timedelta(seconds=last.ago_s)
     due = expression.after(min(since, now - ago))
     again = None if due is None else expression.after(due)
     if due is None or again is None:

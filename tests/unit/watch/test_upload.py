@@ -63,6 +63,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def feed(uploader: Uploader, data: bytes) -> threading.Thread:
+    """Submit 60 frames in a thread, which waits where the uploader has it wait."""
+    feeder = threading.Thread(target=lambda: [uploader.submit(key, data) for key in KEYS[:60]])
+    feeder.start()
+    return feeder
+
+
 def test_nothing_to_send_ends_at_once(spool: Spool) -> None:
     uploader = Uploader(CutOff(), spool, print, patient=True)
     assert uploader.finish(5)
@@ -153,10 +160,7 @@ def test_a_file_waits_when_the_disk_bound_is_reached(tmp_path: Path) -> None:
     store.reachable.clear()
     with Spool(tmp_path, "gate", 1000) as spool:
         uploader = Uploader(store, spool, print, patient=True)
-        feeder = threading.Thread(
-            target=lambda: [uploader.submit(key, bytes(100)) for key in KEYS[:60]]
-        )
-        feeder.start()
+        feeder = feed(uploader, bytes(100))
         wait_for(lambda: spool.is_full)
         time.sleep(0.1)
         assert feeder.is_alive()
@@ -170,12 +174,8 @@ def test_a_file_waits_when_the_disk_bound_is_reached(tmp_path: Path) -> None:
 class FullDisk(Spool):
     """A spool whose disk takes nothing."""
 
-    full = True
-
     def add(self, key: str, data: bytes, *, drop_oldest: bool) -> int:
-        if self.full:
-            raise StoreError("the disk takes no more: No space left on device.")
-        return super().add(key, data, drop_oldest=drop_oldest)
+        raise StoreError("the disk takes no more: No space left on device.")
 
 
 def test_a_file_waits_while_neither_the_bucket_nor_the_disk_takes_it(tmp_path: Path) -> None:
@@ -184,10 +184,7 @@ def test_a_file_waits_while_neither_the_bucket_nor_the_disk_takes_it(tmp_path: P
     said: list[str] = []
     with FullDisk(tmp_path, "gate", 100_000) as spool:
         uploader = Uploader(store, spool, said.append, patient=True)
-        feeder = threading.Thread(
-            target=lambda: [uploader.submit(key, b"frame") for key in KEYS[:60]]
-        )
-        feeder.start()
+        feeder = feed(uploader, b"frame")
         wait_for(lambda: "memory" in "".join(said))
         time.sleep(0.5)
         assert feeder.is_alive()
@@ -233,10 +230,7 @@ def test_nobody_waits_any_more_after_hurry(tmp_path: Path) -> None:
     store.reachable.clear()
     with Spool(tmp_path, "gate", 1000) as spool:
         uploader = Uploader(store, spool, print, patient=True)
-        feeder = threading.Thread(
-            target=lambda: [uploader.submit(key, bytes(100)) for key in KEYS[:60]]
-        )
-        feeder.start()
+        feeder = feed(uploader, bytes(100))
         wait_for(lambda: spool.is_full)
         uploader.hurry()
         feeder.join(5)
